@@ -1,0 +1,26 @@
+/* What Swift's Glibc module lacks of Linux: headers, GNU declarations, function-like macros.
+   No _GNU_SOURCE here: it changes fd_set, which then clashes with Foundation's in the same program. */
+#ifndef CKVM_LINUX_CALLS_H
+#define CKVM_LINUX_CALLS_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
+#include <termios.h>
+#include <unistd.h>
+
+extern int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
+extern int pthread_setname_np(pthread_t thread, const char *name);
+extern int memfd_create(const char *name, unsigned int flags);
+
+#endif

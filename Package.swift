@@ -1,0 +1,57 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
+/// A module of the product; what it may import is exactly what is listed, and always further down.
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let package = Package(
+  name: "swiftvm",
+  products: [
+    .executable(name: "swiftvm", targets: ["swiftvm-cli"]),
+    .library(name: "SwiftVM", targets: ["SwiftVM"]),
+  ],
+  targets: [
+    .executableTarget(name: "swiftvm-cli", dependencies: ["SwiftVM"], swiftSettings: settings),
+    module("SwiftVM", ["Machine", "Boot", "Chardev", "Host"]),
+    module(
+      "Machine",
+      ["VirtioSerial", "Virtio", "Devices", "Chardev", "Boot", "KVM", "GuestMemory", "Host"]),
+    module("VirtioSerial", ["Virtio", "Chardev", "GuestMemory", "Host"]),
+    module("Virtio", ["Devices", "GuestMemory"]),
+    module("Devices", []),
+    module("Chardev", ["Host", "CKVM"]),
+    module("Boot", []),
+    module("KVM", ["GuestMemory", "Host", "CKVM"]),
+    module("GuestMemory", ["Host", "CKVM"]),
+    module("Host", ["CKVM"]),
+    .systemLibrary(name: "CKVM", path: "CKVM"),
+
+    .target(
+      name: "TestSupport", dependencies: ["VirtioSerial", "Virtio", "Chardev", "GuestMemory", "Host"],
+      path: "Tests/TestSupport", swiftSettings: settings),
+    tests("HostTests", ["Host"]),
+    tests("GuestMemoryTests", ["GuestMemory"]),
+    tests("KVMTests", ["KVM", "GuestMemory", "Host"]),
+    tests("BootTests", ["Boot"]),
+    tests("ChardevTests", ["Chardev", "Host"]),
+    tests("DevicesTests", ["Devices"]),
+    tests("VirtioTests", ["Virtio", "Devices", "GuestMemory", "TestSupport"]),
+    tests("VirtioSerialTests", ["VirtioSerial", "Virtio", "Chardev", "GuestMemory", "Host", "TestSupport"]),
+    tests("MachineTests", ["Machine", "VirtioSerial", "Chardev", "Devices", "Boot", "KVM", "Host", "TestSupport"]),
+    tests("SwiftVMTests", ["SwiftVM", "Machine", "Boot", "Chardev", "Host"]),
+    tests("CommandLineTests", ["swiftvm-cli", "SwiftVM"]),
+    tests("LinuxTests", ["TestSupport"]),
+  ],
+  swiftLanguageModes: [.v6])

@@ -1,0 +1,60 @@
+import CKVM
+import Glibc
+import Host
+
+/// The outcome of one non-blocking transfer.
+package enum TransferResult: Equatable, Sendable {
+  /// So many bytes moved, at least one.
+  case transferred(Int)
+  /// Nothing could move now; ask for readiness.
+  case wouldBlock
+  /// Nobody is connected (any more). The delegate hears of it from the event loop, later.
+  case disconnected
+}
+
+/// The host end of one port or serial line: bytes in, bytes out, and who is connected.
+///
+/// Lives on one `EventLoop`'s thread: every call below is made there. A chardev never calls its
+/// delegate from inside one of these calls, only from the event loop, so that a front end may hold
+/// a lock while it calls.
+package protocol Chardev: AnyObject {
+  /// Who is told of connections and readiness; held weakly.
+  var delegate: (any ChardevDelegate)? { get set }
+
+  /// Whether bytes written now may reach somebody. True between `chardevDidConnect` and
+  /// `chardevDidDisconnect`.
+  var isConnected: Bool { get }
+
+  /// Begins to serve on `loop`. Everything that can fail for the user's fault has been done before,
+  /// when the chardev was made.
+  func start(on loop: EventLoop) throws(SystemError)
+
+  /// Writes the segments' bytes in order, as many as the host end takes now.
+  func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult
+
+  /// Reads into the segments, in order, as many bytes as the host end has now.
+  func read(into segments: UnsafeBufferPointer<iovec>) -> TransferResult
+
+  /// Whether the front end can take bytes now: while true, `chardevIsReadable` is called whenever
+  /// the host end has some. While false nothing is read from the host end.
+  func setWantsReadable(_ wanted: Bool)
+
+  /// Whether the front end has bytes that did not fit: while true, `chardevIsWritable` is called
+  /// as soon as the host end takes more.
+  func setWantsWritable(_ wanted: Bool)
+
+  /// Ends service for good: closes, and removes what this chardev made in the file system.
+  func stop()
+}
+
+/// What a chardev tells its front end; called on the event loop's thread.
+package protocol ChardevDelegate: AnyObject {
+  /// A client is there; bytes may flow.
+  func chardevDidConnect(_ chardev: any Chardev)
+  /// The client is gone, after everything it sent has been read by the front end.
+  func chardevDidDisconnect(_ chardev: any Chardev)
+  /// There are bytes to read (asked for by `setWantsReadable`).
+  func chardevIsReadable(_ chardev: any Chardev)
+  /// Bytes can be written again (asked for by `setWantsWritable`).
+  func chardevIsWritable(_ chardev: any Chardev)
+}

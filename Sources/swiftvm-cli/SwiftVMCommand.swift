@@ -1,0 +1,4 @@
+@main
+enum SwiftVMCommand {
+  static func main() {}
+}
