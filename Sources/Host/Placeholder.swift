@@ -1,1 +1,3 @@
 // Placeholder: replaced by the module's files.
+package struct SystemError: Error {}
+package final class EventLoop {}
