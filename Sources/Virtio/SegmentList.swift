@@ -1,0 +1,123 @@
+import Glibc
+
+/// Buffers of one or more descriptor chains as one list of I/O vectors, ready for one
+/// `readv`/`writev`: gathering several chains saves a system call for each but the first.
+///
+/// Holds at most `capacity` segments, allocated once; nothing is allocated per chain. The segments
+/// point into guest memory that a `SplitQueue` has checked; they are valid as long as its
+/// `GuestMemory` lives. Belongs to one thread, or to one lock.
+package final class SegmentList {
+  /// One chain in the list.
+  package struct Chain: Equatable, Sendable {
+    /// Index of its first descriptor, by which it is returned to the driver.
+    package let head: UInt16
+    /// Its length in bytes, at most 2^32.
+    package let byteCount: Int
+  }
+
+  /// The most segments one system call takes (IOV_MAX), hence the longest chain supported.
+  package static let capacity = 1024
+
+  private let storage: UnsafeMutablePointer<iovec>
+  private var first = 0
+  private var end = 0
+  private var openBytes = 0
+
+  /// The complete chains, in ring order.
+  package private(set) var chains: [Chain] = []
+  /// Bytes in all complete chains, less what `dropFirst` took.
+  package private(set) var byteCount = 0
+
+  package init() {
+    storage = .allocate(capacity: Self.capacity)
+    chains.reserveCapacity(Self.capacity)
+  }
+
+  deinit { storage.deallocate() }
+
+  /// The segments in order.
+  package var segments: UnsafeBufferPointer<iovec> {
+    UnsafeBufferPointer(start: storage + first, count: end - first)
+  }
+
+  /// Segments that still fit.
+  var room: Int { Self.capacity - end }
+
+  /// Forgets everything.
+  package func removeAll() {
+    first = 0
+    end = 0
+    openBytes = 0
+    byteCount = 0
+    chains.removeAll(keepingCapacity: true)
+  }
+
+  /// Adds a segment to the chain being gathered; false when the list is full.
+  func append(_ base: UnsafeMutableRawPointer, count: Int) -> Bool {
+    guard end < Self.capacity else { return false }
+    storage[end] = iovec(iov_base: base, iov_len: count)
+    end += 1
+    openBytes += count
+    return true
+  }
+
+  /// Completes the chain being gathered.
+  func closeChain(head: UInt16) {
+    chains.append(Chain(head: head, byteCount: openBytes))
+    byteCount += openBytes
+    openBytes = 0
+  }
+
+  /// Takes back the segments of the chain being gathered.
+  func abandonChain(segmentsBefore: Int) {
+    end = segmentsBefore
+    openBytes = 0
+  }
+
+  /// Segments now in the list, for `abandonChain`.
+  var mark: Int { end }
+
+  /// Leaves out the first `count` bytes, which were transferred before; the chains stay.
+  package func dropFirst(_ count: Int) {
+    var left = min(count, byteCount)
+    byteCount -= left
+    while left > 0, first < end {
+      let length = storage[first].iov_len
+      guard left < length else {
+        left -= length
+        first += 1
+        continue
+      }
+      storage[first].iov_base = storage[first].iov_base.map { $0 + left }
+      storage[first].iov_len = length - left
+      left = 0
+    }
+  }
+
+  /// Copies up to `destination.count` bytes from the start of the segments, each byte read once;
+  /// returns how many.
+  package func copyBytes(to destination: UnsafeMutableRawBufferPointer) -> Int {
+    var copied = 0
+    for segment in segments {
+      guard let target = destination.baseAddress, copied < destination.count else { break }
+      guard let base = segment.iov_base else { continue }
+      let count = min(segment.iov_len, destination.count - copied)
+      memcpy(target + copied, base, count)
+      copied += count
+    }
+    return copied
+  }
+
+  /// Copies `source` over the start of the segments; returns how many bytes fitted.
+  package func copyBytes(from source: UnsafeRawBufferPointer) -> Int {
+    var copied = 0
+    for segment in segments {
+      guard let origin = source.baseAddress, copied < source.count else { break }
+      guard let base = segment.iov_base else { continue }
+      let count = min(segment.iov_len, source.count - copied)
+      memcpy(base, origin + copied, count)
+      copied += count
+    }
+    return copied
+  }
+}

@@ -1,0 +1,37 @@
+/// What a device type implements; a transport and a `DeviceController` do the rest.
+///
+/// Calls are made with the device's lock held, by vCPU threads, except where stated.
+package protocol VirtioDevice: AnyObject {
+  /// The device ID (virtio 1.2, 5): 3 for a console.
+  var deviceID: UInt16 { get }
+  /// The device type's own features; those of the rings are offered besides.
+  var offeredFeatures: Features { get }
+  /// How many queues the driver may set up.
+  var queueCount: Int { get }
+  /// The largest size of a queue.
+  func maximumSize(ofQueue index: Int) -> UInt16
+  /// The length of the device-specific configuration in bytes.
+  var configurationLength: Int { get }
+  /// One byte of the device-specific configuration; `offset` is below `configurationLength`.
+  func readConfiguration(offset: Int) -> UInt8
+  /// A driver's write of `width` bytes, wholly below `configurationLength`.
+  func writeConfiguration(offset: Int, width: Int, value: UInt64)
+  /// DRIVER_OK: the device is live. `queues[i]` is queue i if the driver enabled it. Work is left to
+  /// the device's own thread; a notification that came before counts as not yet seen.
+  func activate(queues: [SplitQueue?], features: Features, driver: any DriverNotifier)
+  /// The device is reset, or inert after a fault: no queue may be touched any more.
+  func deactivate()
+  /// The driver notified of buffers in queue `index`. Called on the device's own thread, without
+  /// the lock, which the device takes for each bounded turn.
+  func queueNotified(_ index: Int)
+}
+
+/// How a device reaches its driver. Calls are made with the device's lock held.
+package protocol DriverNotifier: AnyObject {
+  /// Buffers of the queue have been used (virtio 1.2, 2.3).
+  func notifyUsedBuffers(queue: Int)
+  /// The device-specific configuration has changed.
+  func notifyConfigurationChange()
+  /// The driver broke the queue: the device becomes inert and asks for a reset.
+  func fail(_ fault: QueueFault)
+}

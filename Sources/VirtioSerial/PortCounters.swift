@@ -1,0 +1,13 @@
+/// What went through one port since the machine was made.
+package struct PortCounters: Equatable, Sendable {
+  /// Bytes the guest sent that the host end took.
+  package var bytesToHost: UInt64 = 0
+  /// Bytes from the host that were put into the guest's buffers.
+  package var bytesToGuest: UInt64 = 0
+  /// Bytes a console sent that were dropped, since nobody took them.
+  package var bytesDropped: UInt64 = 0
+  /// How often the guest had to wait for the host.
+  package var throttles: UInt64 = 0
+
+  package init() {}
+}

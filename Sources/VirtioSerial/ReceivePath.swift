@@ -1,0 +1,78 @@
+import Chardev
+import Glibc
+import Virtio
+
+/// Host to guest: reads from the host end straight into the buffers the guest has provided in a
+/// port's receive queue.
+///
+/// Nothing is read that has no place in the guest: without buffers the bytes wait in the host's
+/// socket, and the client with them.
+struct ReceivePath {
+  /// Buffers offered to the first read of a turn; a client that fills them gets larger reads.
+  static let firstBatchBytes = 64 << 10
+  /// Buffers offered to one `readv` at most.
+  static let batchBytes = 512 << 10
+
+  /// Why a turn ended.
+  enum Outcome {
+    /// The host end has no more bytes now.
+    case drained
+    /// The guest has no more buffers; it will notify of new ones.
+    case starved
+    /// Nobody is connected.
+    case disconnected
+    /// The turn's budget is spent, and there may be more.
+    case more
+  }
+
+  /// One turn of about `budget` bytes.
+  func run(
+    _ queue: SplitQueue, from chardev: any Chardev, using list: SegmentList, budget: Int,
+    counters: inout PortCounters, driver: any DriverNotifier
+  ) throws(QueueFault) -> Outcome {
+    queue.disableNotifications()
+    var left = budget
+    var batch = Self.firstBatchBytes
+    while left > 0 {
+      list.removeAll()
+      try queue.gather(.writable, into: list, byteLimit: batch)
+      if list.byteCount == 0 {
+        returnEmptyChains(list, to: queue, driver: driver)
+        guard try queue.enableNotifications() else { return .starved }
+        queue.disableNotifications()
+        left -= 1
+        continue
+      }
+      switch chardev.read(into: list.segments) {
+      case .wouldBlock: return .drained
+      case .disconnected: return .disconnected
+      case .transferred(let count):
+        deliver(min(count, list.byteCount), in: list, to: queue)
+        if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) }
+        counters.bytesToGuest &+= UInt64(count)
+        guard count >= list.byteCount else { return .drained }
+        left -= count
+        batch = Self.batchBytes
+      }
+    }
+    return .more
+  }
+
+  /// Returns the chains that now hold `count` bytes, each filled before the next is begun.
+  private func deliver(_ count: Int, in list: SegmentList, to queue: SplitQueue) {
+    var left = count
+    for chain in list.chains where left > 0 {
+      let filled = min(left, chain.byteCount)
+      queue.complete(head: chain.head, written: UInt32(clamping: filled))
+      left -= filled
+    }
+  }
+
+  /// Chains without a single byte would otherwise be looked at for ever.
+  private func returnEmptyChains(
+    _ list: SegmentList, to queue: SplitQueue, driver: any DriverNotifier
+  ) {
+    for chain in list.chains { queue.complete(head: chain.head, written: 0) }
+    if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) }
+  }
+}

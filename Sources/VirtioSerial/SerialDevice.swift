@@ -1,0 +1,272 @@
+import Chardev
+import Host
+import Virtio
+
+/// The virtio console device with any number of ports (virtio 1.2, 5.3).
+///
+/// Maps queues to ports, answers the configuration space, and enters the ports' paths with the
+/// device locked. Chardevs and queues are worked on by the I/O thread only; a vCPU thread changes
+/// state (activation, reset) and leaves the work to it.
+///
+/// `@unchecked Sendable`: all state is guarded by `lock`.
+package final class SerialDevice: @unchecked Sendable {
+  /// VIRTIO_CONSOLE_F_SIZE: cols and rows are valid.
+  package static let sizeFeature = Features(bit: 0)
+  /// VIRTIO_CONSOLE_F_MULTIPORT: more than port 0, and control queues.
+  package static let multiportFeature = Features(bit: 1)
+  /// VIRTIO_CONSOLE_F_EMERG_WRITE: emerg_wr may be written.
+  package static let emergencyWriteFeature = Features(bit: 2)
+
+  /// The entries a data queue has at most, and a control queue.
+  package static let queueSize: UInt16 = 128
+  /// Control messages taken from the guest in one turn.
+  private static let controlBudget = 256
+
+  /// Taken by everybody who enters the device.
+  package let lock: DeviceLock
+
+  private let configuration: ConsoleConfiguration
+  private let remote: EventLoop.Remote
+  private let emergencyOutput: @Sendable (UInt8) -> Void
+  private let list = SegmentList()
+  private var ports: [Port] = []
+  private var portsByID: [Port?]
+  private var control = ControlChannel()
+  private var driver: (any DriverNotifier)?
+  private var queues: [SplitQueue?] = []
+
+  /// Control messages that meant nothing: too short, unknown, or for a port that is not there.
+  package private(set) var ignoredMessages = 0
+
+  /// Makes the device with its ports; ids are given from 1 up, since id 0 is a console's.
+  ///
+  /// - Parameters:
+  ///   - maximumPorts: what the guest is told; ports beyond it are not made.
+  ///   - remote: the loop on whose thread the chardevs live.
+  ///   - emergencyOutput: where a byte written to emerg_wr goes; called on vCPU threads.
+  package init(
+    ports: [(configuration: PortConfiguration, chardev: any Chardev)], maximumPorts: Int,
+    lock: DeviceLock, remote: EventLoop.Remote,
+    emergencyOutput: @escaping @Sendable (UInt8) -> Void
+  ) {
+    self.lock = lock
+    self.remote = remote
+    self.emergencyOutput = emergencyOutput
+    configuration = ConsoleConfiguration(maximumPorts: UInt32(maximumPorts))
+    portsByID = Array(repeating: nil, count: maximumPorts)
+    for (offset, port) in ports.enumerated() where offset + 1 < maximumPorts {
+      let made = Port(
+        id: UInt32(offset + 1), configuration: port.configuration, chardev: port.chardev,
+        device: self)
+      self.ports.append(made)
+      portsByID[offset + 1] = made
+    }
+  }
+
+  /// Begins to listen to the chardevs; on the I/O thread, once they are started.
+  package func attach() {
+    for port in ports { port.chardev.delegate = port }
+    lock.withLock {
+      for port in ports { port.state.hostOpened(port.chardev.isConnected) }
+    }
+  }
+
+  /// Stops listening to the chardevs, which live on; on the I/O thread.
+  package func detach() {
+    for port in ports {
+      port.chardev.delegate = nil
+      port.chardev.setWantsReadable(false)
+      port.chardev.setWantsWritable(false)
+    }
+  }
+
+  /// What went through each port, in the order they were given.
+  package var counters: [PortCounters] { lock.withLock { ports.map(\.counters) } }
+
+  // MARK: Entries from the I/O thread
+
+  func hostSideChanged(of port: Port, open: Bool) {
+    enter { driver throws(QueueFault) in
+      port.state.hostOpened(open)
+      try tellGuest(of: port, driver: driver)
+      try takeTurns(port, driver: driver)
+    } inert: {
+      port.state.hostOpened(open)
+    }
+  }
+
+  func hostSideIsReadable(of port: Port) {
+    enter { driver throws(QueueFault) in
+      try port.takeReceiveTurn(using: list, driver: driver)
+    } inert: {
+      port.chardev.setWantsReadable(false)
+    }
+  }
+
+  func hostSideIsWritable(of port: Port) {
+    enter { driver throws(QueueFault) in
+      try takeTransmitTurn(port, driver: driver)
+    } inert: {
+      port.chardev.setWantsWritable(false)
+    }
+  }
+
+  /// Looks at everything anew: after activation, when notifications may have come too early, and
+  /// after a reset, when chardevs may no longer be read.
+  private func serviceAll() {
+    enter { driver throws(QueueFault) in
+      try takeControlTurn(driver: driver)
+      for port in ports { try takeTurns(port, driver: driver) }
+    } inert: {
+      for port in ports {
+        port.chardev.setWantsReadable(false)
+        port.chardev.setWantsWritable(false)
+      }
+    }
+  }
+
+  // MARK: Turns, with the lock held
+
+  private func takeTurns(_ port: Port, driver: any DriverNotifier) throws(QueueFault) {
+    try takeTransmitTurn(port, driver: driver)
+    try port.takeReceiveTurn(using: list, driver: driver)
+  }
+
+  private func takeTransmitTurn(_ port: Port, driver: any DriverNotifier) throws(QueueFault) {
+    guard try port.takeTransmitTurn(using: list, driver: driver) else { return }
+    remote.post { [weak self] in self?.hostSideIsWritable(of: port) }
+  }
+
+  private func takeControlTurn(driver: any DriverNotifier) throws(QueueFault) {
+    var messages: [ControlMessage] = []
+    let more = try control.receive(using: list, limit: Self.controlBudget, driver: driver) {
+      if let message = ControlMessage($0) { messages.append(message) } else { ignoredMessages += 1 }
+    }
+    for message in messages { try handle(message, driver: driver) }
+    try control.send(using: list, driver: driver)
+    if more { remote.post { [weak self] in self?.queueNotifiedLater() } }
+  }
+
+  private func queueNotifiedLater() {
+    enter { driver throws(QueueFault) in try takeControlTurn(driver: driver) } inert: {}
+  }
+
+  private func tellGuest(of port: Port, driver: any DriverNotifier) throws(QueueFault) {
+    control.enqueue(port)
+    try control.send(using: list, driver: driver)
+  }
+
+  private func handle(_ message: ControlMessage, driver: any DriverNotifier) throws(QueueFault) {
+    if message.event == .deviceReady {
+      guard message.value == 1 else { return }
+      for port in ports {
+        port.state.deviceReady()
+        control.enqueue(port)
+      }
+      return
+    }
+    guard portsByID.indices.contains(Int(message.port)), let port = portsByID[Int(message.port)]
+    else {
+      ignoredMessages += 1
+      return
+    }
+    switch message.event {
+    case .portReady where message.value == 1:
+      port.state.portReady()
+      control.enqueue(port)
+    case .portReady:
+      port.state.portFailed()
+      try port.takeReceiveTurn(using: list, driver: driver)
+    case .portOpen:
+      port.state.guestOpened(message.value != 0)
+      try takeTurns(port, driver: driver)
+    default: ignoredMessages += 1  // only the device may say this
+    }
+  }
+
+  /// Enters the device on the I/O thread. A fault of the guest's makes the device inert.
+  private func enter(
+    _ body: (any DriverNotifier) throws(QueueFault) -> Void, inert: () -> Void
+  ) {
+    lock.withLock {
+      guard let driver else { return inert() }
+      do { try body(driver) } catch { driver.fail(error) }
+    }
+  }
+}
+
+// MARK: - What the driver sees
+
+extension SerialDevice: VirtioDevice {
+  package var deviceID: UInt16 { 3 }
+
+  package var offeredFeatures: Features {
+    [Self.sizeFeature, Self.multiportFeature, Self.emergencyWriteFeature]
+  }
+
+  package var queueCount: Int { 2 * (portsByID.count + 1) }
+
+  package func maximumSize(ofQueue index: Int) -> UInt16 { Self.queueSize }
+
+  package var configurationLength: Int { ConsoleConfiguration.length }
+
+  package func readConfiguration(offset: Int) -> UInt8 { configuration.byte(at: offset) }
+
+  package func writeConfiguration(offset: Int, width: Int, value: UInt64) {
+    guard offset == ConsoleConfiguration.emergencyWriteOffset else { return }
+    emergencyOutput(UInt8(truncatingIfNeeded: value))
+  }
+
+  package func activate(queues: [SplitQueue?], features: Features, driver: any DriverNotifier) {
+    self.driver = driver
+    self.queues = queues
+    let multiport = features.contains(Self.multiportFeature)
+    if multiport {
+      control.receiveQueue = queue(ControlChannel.receiveQueueIndex)
+      control.transmitQueue = queue(ControlChannel.transmitQueueIndex)
+    }
+    for port in ports {
+      guard multiport || port.state.id == 0 else { continue }
+      let first = Self.firstQueue(ofPort: Int(port.state.id))
+      port.receiveQueue = queue(first)
+      port.transmitQueue = queue(first + 1)
+      if !multiport { port.state.guestOpened(true) }
+    }
+    remote.post { [weak self] in self?.serviceAll() }
+  }
+
+  package func deactivate() {
+    driver = nil
+    queues = []
+    control.reset()
+    for port in ports { port.reset() }
+    remote.post { [weak self] in self?.serviceAll() }
+  }
+
+  package func queueNotified(_ index: Int) {
+    enter { driver throws(QueueFault) in
+      if index == ControlChannel.receiveQueueIndex || index == ControlChannel.transmitQueueIndex {
+        return try takeControlTurn(driver: driver)
+      }
+      guard let port = port(ofQueue: index) else { return }
+      if index % 2 == 0 {
+        try port.takeReceiveTurn(using: list, driver: driver)
+      } else {
+        try takeTransmitTurn(port, driver: driver)
+      }
+    } inert: {
+    }
+  }
+
+  private func queue(_ index: Int) -> SplitQueue? {
+    queues.indices.contains(index) ? queues[index] : nil
+  }
+
+  /// Port 0 has queues 0 and 1, the control channel 2 and 3, port n ≥ 1 has 2n + 2 and 2n + 3.
+  private static func firstQueue(ofPort id: Int) -> Int { id == 0 ? 0 : 2 * id + 2 }
+
+  private func port(ofQueue index: Int) -> Port? {
+    let id = index < 2 ? 0 : index / 2 - 1
+    return portsByID.indices.contains(id) ? portsByID[id] : nil
+  }
+}
