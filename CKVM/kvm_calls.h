@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 
+#include "shared_access.h"
+
 static inline int ckvm_result(int result) { return result < 0 ? -errno : result; }
 
 #endif

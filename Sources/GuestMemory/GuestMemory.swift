@@ -1,0 +1,171 @@
+import CKVM
+import Glibc
+import Host
+
+/// The guest's RAM: owns its anonymous mappings and translates guest-physical addresses.
+///
+/// The guest writes to it at any time from other threads. So every access goes through here or
+/// through `SharedWord`, is checked against the regions, and reads each byte once; what was read is
+/// then judged as a copy. Never bind a Swift array, `inout` or reference to this memory.
+///
+/// Callable on any thread. Pointers handed out are valid while the object lives.
+package final class GuestMemory: @unchecked Sendable {
+  /// One contiguous piece of RAM.
+  package struct Region: @unchecked Sendable {
+    /// Guest-physical address of the first byte.
+    package let guestAddress: UInt64
+    /// In bytes, a multiple of the page size.
+    package let size: UInt64
+    /// Where this process sees the first byte.
+    package let hostAddress: UnsafeMutableRawPointer
+
+    /// The host address of a range that lies inside the region, or nil.
+    @inlinable @inline(__always)
+    func pointer(at address: UInt64, count: UInt64) -> UnsafeMutableRawPointer? {
+      // An address below the region wraps to an offset above every size: regions end below 2^63.
+      let offset = address &- guestAddress
+      guard offset <= size, count <= size &- offset else { return nil }
+      return hostAddress + Int(truncatingIfNeeded: offset)
+    }
+  }
+
+  /// In ascending order of guest address, none overlapping another.
+  package let regions: [Region]
+
+  /// The region that nearly every access falls into, kept out of the array's indirection.
+  @usableFromInline let first: Region
+
+  /// Maps zero-filled memory for the given guest-physical ranges; pages take up host memory only
+  /// once touched.
+  ///
+  /// - Parameter ranges: ascending, not overlapping, none empty, bounds multiples of the page size.
+  /// - Throws: `SystemError` of mmap; EINVAL if `ranges` is not as described.
+  package init(regions ranges: [Range<UInt64>]) throws(SystemError) {
+    guard let firstRange = ranges.first, Self.areValid(ranges) else {
+      throw SystemError("mmap of guest memory", errno: EINVAL)
+    }
+    let first = try Self.map(firstRange)
+    var regions = [first]
+    for range in ranges.dropFirst() {
+      do throws(SystemError) {
+        regions.append(try Self.map(range))
+      } catch {
+        Self.unmap(regions)
+        throw error
+      }
+    }
+    self.first = first
+    self.regions = regions
+  }
+
+  deinit { Self.unmap(regions) }
+
+  /// The host address of `count` bytes at guest-physical `address`, all within one region.
+  ///
+  /// An empty range is accepted anywhere in a region and at its end.
+  @inlinable
+  package func pointer(at address: UInt64, count: UInt64) throws(GuestMemoryError)
+    -> UnsafeMutableRawPointer
+  {
+    if let pointer = first.pointer(at: address, count: count) { return pointer }
+    return try pointerOutsideFirst(at: address, count: count)
+  }
+
+  /// Reads a little-endian integer, once; no alignment needed.
+  @inlinable
+  package func load<T: FixedWidthInteger & BitwiseCopyable>(
+    _ address: UInt64, as type: T.Type
+  ) throws(GuestMemoryError) -> T {
+    let pointer = try pointer(at: address, count: UInt64(MemoryLayout<T>.size))
+    switch MemoryLayout<T>.size {
+    case 1: return T(truncatingIfNeeded: ckvm_load8(pointer))
+    case 2: return T(truncatingIfNeeded: ckvm_load16(pointer))
+    case 4: return T(truncatingIfNeeded: ckvm_load32(pointer))
+    case 8: return T(truncatingIfNeeded: ckvm_load64(pointer))
+    default: return T(littleEndian: pointer.loadUnaligned(as: T.self))
+    }
+  }
+
+  /// Writes a little-endian integer, once; no alignment needed.
+  @inlinable
+  package func store<T: FixedWidthInteger & BitwiseCopyable>(
+    _ value: T, at address: UInt64
+  ) throws(GuestMemoryError) {
+    let pointer = try pointer(at: address, count: UInt64(MemoryLayout<T>.size))
+    switch MemoryLayout<T>.size {
+    case 1: ckvm_store8(pointer, UInt8(truncatingIfNeeded: value))
+    case 2: ckvm_store16(pointer, UInt16(truncatingIfNeeded: value))
+    case 4: ckvm_store32(pointer, UInt32(truncatingIfNeeded: value))
+    case 8: ckvm_store64(pointer, UInt64(truncatingIfNeeded: value))
+    default: pointer.storeBytes(of: value.littleEndian, as: T.self)
+    }
+  }
+
+  /// Copies guest memory out, filling `buffer`.
+  package func read(
+    _ address: UInt64, into buffer: UnsafeMutableRawBufferPointer
+  ) throws(GuestMemoryError) {
+    let source = try pointer(at: address, count: UInt64(buffer.count))
+    guard let destination = buffer.baseAddress else { return }
+    memcpy(destination, source, buffer.count)
+  }
+
+  /// Copies all of `bytes` into guest memory.
+  package func write(
+    _ bytes: UnsafeRawBufferPointer, at address: UInt64
+  ) throws(GuestMemoryError) {
+    let destination = try pointer(at: address, count: UInt64(bytes.count))
+    guard let source = bytes.baseAddress else { return }
+    memcpy(destination, source, bytes.count)
+  }
+
+  /// Gives all pages back to the host; every byte reads as zero afterwards.
+  ///
+  /// For a reset of the machine, while no vCPU runs and no device works.
+  package func discardContents() {
+    for region in regions {
+      // Cannot fail on a mapping of our own; if it did, zeroing by hand keeps the promise.
+      if madvise(region.hostAddress, Int(region.size), MADV_DONTNEED) != 0 {
+        memset(region.hostAddress, 0, Int(region.size))
+      }
+    }
+  }
+
+  @usableFromInline
+  func pointerOutsideFirst(at address: UInt64, count: UInt64) throws(GuestMemoryError)
+    -> UnsafeMutableRawPointer
+  {
+    for region in regions.dropFirst() {
+      if let pointer = region.pointer(at: address, count: count) { return pointer }
+    }
+    throw .outOfRange(address: address, count: count)
+  }
+}
+
+extension GuestMemory {
+  private static func areValid(_ ranges: [Range<UInt64>]) -> Bool {
+    let pageMask = UInt64(sysconf(Int32(_SC_PAGESIZE))) &- 1
+    var end: UInt64 = 0
+    for range in ranges {
+      guard range.lowerBound >= end, !range.isEmpty, Int(exactly: range.upperBound) != nil,
+        (range.lowerBound | range.upperBound) & pageMask == 0
+      else { return false }
+      end = range.upperBound
+    }
+    return true
+  }
+
+  private static func map(_ range: Range<UInt64>) throws(SystemError) -> Region {
+    let size = range.upperBound - range.lowerBound
+    let address = mmap(
+      nil, Int(size), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    guard let address, address != MAP_FAILED else {
+      throw SystemError("mmap of \(size >> 20) MiB of guest memory", errno: errno)
+    }
+    return Region(guestAddress: range.lowerBound, size: size, hostAddress: address)
+  }
+
+  private static func unmap(_ regions: [Region]) {
+    for region in regions { munmap(region.hostAddress, Int(region.size)) }
+  }
+}
