@@ -94,8 +94,8 @@ package final class SplitQueue {
   /// `publish`.
   package func complete(head: UInt16, written: UInt32) {
     let entry = used + 4 + 8 * Int(nextUsed & (size &- 1))
-    SharedWord.store32(UInt32(head).littleEndian, to: entry)
-    SharedWord.store32(written.littleEndian, to: entry + 4)
+    SharedWord.store32(entry, UInt32(head).littleEndian)
+    SharedWord.store32(entry + 4, written.littleEndian)
     nextUsed = nextUsed &+ 1
     nextAvailable = nextAvailable &+ 1
   }
@@ -105,7 +105,7 @@ package final class SplitQueue {
   package func publish() -> Bool {
     guard nextUsed != publishedUsed else { return false }
     let old = publishedUsed
-    SharedWord.storeRelease16(nextUsed.littleEndian, to: used + 2)
+    SharedWord.storeRelease16(used + 2, nextUsed.littleEndian)
     publishedUsed = nextUsed
     SharedWord.fence()
     guard usesEventIndex else {
@@ -118,16 +118,16 @@ package final class SplitQueue {
   /// Asks the driver not to notify of new buffers: the device will look by itself.
   package func disableNotifications() {
     guard !usesEventIndex else { return }  // an index that stays behind asks for none
-    SharedWord.store16(UInt16(1).littleEndian, to: used)
+    SharedWord.store16(used, UInt16(1).littleEndian)
   }
 
   /// Asks the driver to notify of the next buffer; returns whether one has become available
   /// meanwhile, in which case no notification may come (virtio 1.2, 2.7.10).
   package func enableNotifications() throws(QueueFault) -> Bool {
     if usesEventIndex {
-      SharedWord.store16(nextAvailable.littleEndian, to: used + 4 + 8 * Int(size))
+      SharedWord.store16(used + 4 + 8 * Int(size), nextAvailable.littleEndian)
     } else {
-      SharedWord.store16(0, to: used)
+      SharedWord.store16(used, 0)
     }
     SharedWord.fence()
     return try availableCount() > 0

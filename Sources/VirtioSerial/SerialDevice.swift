@@ -190,7 +190,7 @@ package final class SerialDevice: @unchecked Sendable {
   ) {
     lock.withLock {
       guard let driver else { return inert() }
-      do { try body(driver) } catch { driver.fail(error) }
+      do throws(QueueFault) { try body(driver) } catch { driver.fail(error) }
     }
   }
 }
