@@ -39,7 +39,8 @@ let package = Package(
     .systemLibrary(name: "CKVM", path: "CKVM"),
 
     .target(
-      name: "TestSupport", dependencies: ["VirtioSerial", "Virtio", "Chardev", "GuestMemory", "Host"],
+      name: "TestSupport",
+      dependencies: ["VirtioSerial", "Virtio", "Chardev", "GuestMemory", "Host", "CKVM"],
       path: "Tests/TestSupport", swiftSettings: settings),
     tests("HostTests", ["Host"]),
     tests("GuestMemoryTests", ["GuestMemory"]),

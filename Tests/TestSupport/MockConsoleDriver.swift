@@ -1,0 +1,233 @@
+import Chardev
+import GuestMemory
+import Host
+import Virtio
+import VirtioSerial
+
+/// A whole guest driver for the console device, without a transport: negotiates, sets queues up,
+/// talks on the control queues, sends and receives on ports.
+package final class MockConsoleDriver {
+  /// A control message as the guest sees it.
+  package struct Message: Equatable, CustomStringConvertible {
+    package var port: UInt32
+    package var event: UInt16
+    package var value: UInt16
+    package var payload: [UInt8] = []
+
+    package init(_ port: UInt32, _ event: UInt16, _ value: UInt16, _ payload: [UInt8] = []) {
+      self.port = port
+      self.event = event
+      self.value = value
+      self.payload = payload
+    }
+
+    package var description: String {
+      let name = payload.isEmpty ? "" : " \(String(decoding: payload, as: UTF8.self))"
+      return "port \(port) event \(event) value \(value)\(name)"
+    }
+  }
+
+  package let memory: GuestMemory
+  package let loop: EventLoop
+  package let device: SerialDevice
+  package let controller: DeviceController
+  package let notifier = RecordingNotifier()
+  package let chardevs: [ScriptedChardev]
+  package private(set) var queues: [Int: MockQueue] = [:]
+
+  private static let ringArea: UInt64 = 0x10_0000
+  private static let bufferArea: UInt64 = 0x400_0000
+  private static let bufferBytes: UInt64 = 0x1_0000
+  private let controlBuffers = 16
+  private let controlBufferBytes: Int
+  private var receiveBuffers: [UInt16: UInt64] = [:]
+
+  /// Makes a device with ports of the given names, their chardevs, and a driver that has not begun.
+  package init(
+    names: [String], maximumPorts: Int? = nil, consoles: Set<Int> = [],
+    controlBufferBytes: Int = 4096
+  ) throws {
+    self.controlBufferBytes = controlBufferBytes
+    memory = try GuestMemory(regions: [0..<0x1000_0000])
+    loop = try EventLoop()
+    let chardevs = names.map { _ in ScriptedChardev() }
+    self.chardevs = chardevs
+    let ports = names.indices.map { index in
+      (
+        configuration: PortConfiguration(name: names[index], isConsole: consoles.contains(index)),
+        chardev: chardevs[index] as any Chardev
+      )
+    }
+    device = SerialDevice(
+      ports: ports, maximumPorts: maximumPorts ?? max(31, names.count + 1), lock: DeviceLock(),
+      remote: loop.remote, emergencyOutput: { _ in })
+    controller = DeviceController(device: device, memory: memory)
+    notifier.controller = controller
+    device.attach()
+  }
+
+  // MARK: Set-up
+
+  /// Everything up to DRIVER_OK, with the queues of ports `0...lastPort` and of the control channel.
+  package func start(lastPort: Int, features: Features? = nil, queueSize: UInt16 = 32) {
+    locked {
+      writeStatus([.acknowledge])
+      writeStatus([.acknowledge, .driver])
+      controller.accept(
+        features ?? controller.offeredFeatures, within: Features(rawValue: .max))
+      writeStatus([.acknowledge, .driver, .featuresOK])
+      for index in 0..<(2 * lastPort + 4) { setUpQueue(index, size: queueSize) }
+      writeStatus([.acknowledge, .driver, .featuresOK, .driverOK])
+    }
+    settle()
+  }
+
+  /// Sets queue `index` up in its place in guest memory, and enables it.
+  package func setUpQueue(_ index: Int, size: UInt16) {
+    let queue = MockQueue(memory: memory, base: Self.ringArea + UInt64(index) * 8192, size: size)
+    for part in stride(from: queue.descriptorTable, to: queue.descriptorTable + 8192, by: 8) {
+      try? memory.store(UInt64(0), at: part)
+    }
+    queues[index] = queue
+    controller.configureQueue(index) { $0 = queue.configuration(maximumSize: $0.maximumSize) }
+    controller.enableQueue(index, driver: notifier)
+  }
+
+  package func writeStatus(_ status: DeviceStatus) {
+    controller.writeStatus(status, driver: notifier)
+  }
+
+  /// Status zero, as a driver that unloads writes.
+  package func reset() {
+    locked { writeStatus([]) }
+    queues = [:]
+    receiveBuffers = [:]
+    settle()
+  }
+
+  /// Lets the I/O thread's posted work run.
+  package func settle() {
+    for _ in 0..<8 { loop.turn(timeoutMilliseconds: 0) }
+  }
+
+  private func locked(_ body: () -> Void) { device.lock.withLock { body() } }
+
+  // MARK: Control channel
+
+  /// Gives the device buffers for control messages.
+  package func fillControlQueue(count: Int? = nil) {
+    for number in 0..<(count ?? controlBuffers) { addControlBuffer(number) }
+    kick(ControlChannelQueue.receive)
+  }
+
+  private func addControlBuffer(_ number: Int) {
+    let address = Self.bufferArea + UInt64(number) * 4096
+    let head = queues[ControlChannelQueue.receive]?.publish([
+      .init(address, controlBufferBytes, writable: true)
+    ])
+    if let head { receiveBuffers[head] = address }
+  }
+
+  /// Control messages that have arrived since the last call; their buffers are given back.
+  package func takeMessages() -> [Message] {
+    guard let queue = queues[ControlChannelQueue.receive] else { return [] }
+    var messages: [Message] = []
+    while true {
+      let used = queue.takeUsed()
+      guard !used.isEmpty else { return messages }
+      for (head, length) in used {
+        guard let address = receiveBuffers.removeValue(forKey: UInt16(head)) else { continue }
+        let bytes = memory.bytes(at: address, count: Int(length))
+        if bytes.count >= 8 { messages.append(Self.decode(bytes)) }
+        let again = queue.publish([.init(address, controlBufferBytes, writable: true)])
+        receiveBuffers[again] = address
+      }
+      kick(ControlChannelQueue.receive)
+    }
+  }
+
+  private static func decode(_ bytes: [UInt8]) -> Message {
+    func number(_ range: Range<Int>) -> UInt32 {
+      range.reversed().reduce(0) { $0 << 8 | UInt32(bytes[$1]) }
+    }
+    return Message(
+      number(0..<4), UInt16(number(4..<6)), UInt16(number(6..<8)), Array(bytes[8...]))
+  }
+
+  /// Sends a control message of the given bytes.
+  package func sendControl(bytes: [UInt8]) {
+    let address = Self.bufferArea - 0x1_0000
+    memory.put(bytes, at: address)
+    queues[ControlChannelQueue.transmit]?.publish([.init(address, bytes.count)])
+    kick(ControlChannelQueue.transmit)
+  }
+
+  /// Sends a control message.
+  package func sendControl(port: UInt32, event: UInt16, value: UInt16) {
+    func bytes(_ value: UInt32, _ count: Int) -> [UInt8] {
+      (0..<count).map { UInt8(truncatingIfNeeded: value >> UInt32(8 * $0)) }
+    }
+    sendControl(bytes: bytes(port, 4) + bytes(UInt32(event), 2) + bytes(UInt32(value), 2))
+  }
+
+  /// Starts, says DEVICE_READY, answers each DEVICE_ADD with PORT_READY and opens every port;
+  /// returns the messages seen.
+  @discardableResult
+  package func bringUp(openPorts: Bool = true, features: Features? = nil) -> [Message] {
+    start(lastPort: chardevs.count, features: features)
+    fillControlQueue()
+    sendControl(port: .max, event: 0, value: 1)
+    var seen: [Message] = []
+    while true {
+      let messages = takeMessages()
+      guard !messages.isEmpty else { return seen }
+      seen += messages
+      for message in messages where message.event == 1 {
+        sendControl(port: message.port, event: 3, value: 1)
+        if openPorts { sendControl(port: message.port, event: 6, value: 1) }
+      }
+    }
+  }
+
+  // MARK: Ports
+
+  /// Sends bytes through port `id`, one chain of the given buffer sizes or of one buffer.
+  package func send(_ bytes: [UInt8], port id: Int, slot: Int = 0) {
+    let address = Self.bufferArea + 0x100_0000 + UInt64(slot) * Self.bufferBytes
+    memory.put(bytes, at: address)
+    queues[2 * id + 3]?.publish([.init(address, bytes.count)])
+    kick(2 * id + 3)
+  }
+
+  /// Gives port `id` one receive buffer.
+  package func offerReceiveBuffer(port id: Int, slot: Int, length: Int = 4096) {
+    let address = Self.bufferArea + 0x200_0000 + UInt64(slot) * Self.bufferBytes
+    guard let head = queues[2 * id + 2]?.publish([.init(address, length, writable: true)]) else {
+      return
+    }
+    portBuffers[id, default: [:]][head] = address
+    kick(2 * id + 2)
+  }
+
+  /// Bytes that arrived on port `id`, buffer by buffer.
+  package func takeReceived(port id: Int) -> [[UInt8]] {
+    (queues[2 * id + 2]?.takeUsed() ?? []).map { head, length in
+      let address = portBuffers[id]?.removeValue(forKey: UInt16(head)) ?? 0
+      return memory.bytes(at: address, count: Int(length))
+    }
+  }
+
+  private var portBuffers: [Int: [UInt16: UInt64]] = [:]
+
+  /// Notifies the device of buffers.
+  package func kick(_ queue: Int) {
+    device.queueNotified(queue)
+    settle()
+  }
+}
+
+/// Numbers of the control queues.
+package enum ControlChannelQueue {
+  package static let receive = 2
+  package static let transmit = 3
+}

@@ -1,0 +1,96 @@
+import CKVM
+import Chardev
+import Glibc
+import Host
+
+/// A chardev whose other end is the test: it connects, sends, reads and blocks on cue.
+package final class ScriptedChardev: Chardev {
+  package weak var delegate: (any ChardevDelegate)?
+  package private(set) var isConnected = false
+  package private(set) var wantsReadable = false
+  package private(set) var wantsWritable = false
+  package private(set) var isStopped = false
+  /// Bytes the test has sent and the guest has not received.
+  package private(set) var outgoing: [UInt8] = []
+  /// Bytes the guest has sent.
+  package private(set) var received: [UInt8] = []
+  /// How many calls of `write` moved or tried to move something.
+  package private(set) var writeCalls = 0
+  /// How many bytes `write` still takes.
+  package var writeRoom = Int.max
+  /// The most that one `read` gives.
+  package var readLimit = Int.max
+
+  package init() {}
+
+  package func start(on loop: EventLoop) throws(SystemError) {}
+  package func stop() { isStopped = true }
+  package func setWantsReadable(_ wanted: Bool) { wantsReadable = wanted }
+  package func setWantsWritable(_ wanted: Bool) { wantsWritable = wanted }
+
+  package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
+    writeCalls += 1
+    guard isConnected else { return .disconnected }
+    var count = 0
+    for segment in segments {
+      let bytes = UnsafeRawBufferPointer(start: segment.iov_base, count: segment.iov_len)
+      let taken = bytes.prefix(writeRoom)
+      received += taken
+      writeRoom -= taken.count
+      count += taken.count
+    }
+    return count > 0 ? .transferred(count) : .wouldBlock
+  }
+
+  package func read(into segments: UnsafeBufferPointer<iovec>) -> TransferResult {
+    guard isConnected else { return .disconnected }
+    var count = 0
+    for segment in segments {
+      let space = UnsafeMutableRawBufferPointer(start: segment.iov_base, count: segment.iov_len)
+      let bytes = outgoing.prefix(min(space.count, readLimit - count))
+      space.copyBytes(from: bytes)
+      outgoing.removeFirst(bytes.count)
+      count += bytes.count
+    }
+    return count > 0 ? .transferred(count) : .wouldBlock
+  }
+
+  // MARK: The test's side
+
+  package func connect() {
+    isConnected = true
+    delegate?.chardevDidConnect(self)
+  }
+
+  package func disconnect() {
+    isConnected = false
+    delegate?.chardevDidDisconnect(self)
+  }
+
+  /// Sends bytes, and says so if the front end wants to know, until all are taken or it does not.
+  package func send(_ bytes: [UInt8]) {
+    outgoing += bytes
+    deliver()
+  }
+
+  /// Tells the front end of unread bytes while it wants to hear of them.
+  package func deliver() {
+    while wantsReadable, !outgoing.isEmpty {
+      let before = outgoing.count
+      delegate?.chardevIsReadable(self)
+      guard outgoing.count < before else { return }
+    }
+  }
+
+  /// Makes room for so many more bytes, and says so if the front end waits for it.
+  package func takeMore(_ count: Int) {
+    writeRoom = count
+    if wantsWritable { delegate?.chardevIsWritable(self) }
+  }
+
+  /// What has arrived so far, and forgets it.
+  package func takeReceived() -> [UInt8] {
+    defer { received = [] }
+    return received
+  }
+}
