@@ -1,0 +1,183 @@
+/// The register machine of a 16550A, without the world around it: every access says what is to be
+/// done outside.
+///
+/// Transmission takes no time, so the transmitter is always empty. Register names are the data
+/// sheet's.
+struct UARTRegisters {
+  /// What the world has to do after an access.
+  struct Effects: Equatable {
+    /// A byte was transmitted.
+    var output: UInt8?
+    /// A new cause of interrupt has come up: one edge.
+    var interrupt = false
+    /// The host, once refused, can deliver input again.
+    var inputSpace = false
+  }
+
+  /// Bytes of host input held for the guest.
+  static let inputCapacity = 64
+  /// A true 16550A's FIFO; Linux counts it in loopback and takes a deeper one for another chip.
+  private static let loopbackCapacity = 16
+
+  private var interruptEnable: UInt8 = 0
+  private var lineControl: UInt8 = 0
+  private var modemControl: UInt8 = 0
+  private var scratch: UInt8 = 0
+  private var divisor: (low: UInt8, high: UInt8) = (12, 0)
+  private var hasFIFO = false
+  private var input: [UInt8] = []
+  private var hasOverrun = false
+  private var isTransmitInterruptPending = false
+  private var isHostWaiting = false
+
+  private var isLoopback: Bool { modemControl & ModemControl.loopback != 0 }
+  private var isDivisorVisible: Bool { lineControl & 0x80 != 0 }
+
+  mutating func read(_ register: UInt64) -> (value: UInt8, effects: Effects) {
+    var effects = Effects()
+    let value: UInt8
+    switch register {
+    case 0 where isDivisorVisible: value = divisor.low
+    case 0: value = popInput(&effects)
+    case 1 where isDivisorVisible: value = divisor.high
+    case 1: value = interruptEnable
+    case 2: value = identifyInterrupt()
+    case 3: value = lineControl
+    case 4: value = modemControl
+    case 5: value = readLineStatus()
+    case 6: value = modemStatus
+    case 7: value = scratch
+    default: value = 0xff
+    }
+    return (value, effects)
+  }
+
+  mutating func write(_ register: UInt64, _ value: UInt8) -> Effects {
+    var effects = Effects()
+    switch register {
+    case 0 where isDivisorVisible: divisor.low = value
+    case 0: transmit(value, &effects)
+    case 1 where isDivisorVisible: divisor.high = value
+    case 1: enableInterrupts(value & Interrupt.all, &effects)
+    case 2: controlFIFO(value, &effects)
+    case 3: lineControl = value
+    case 4:
+      modemControl = value & ModemControl.all
+      noteSpace(&effects)
+    case 7: scratch = value
+    default: break
+    }
+    return effects
+  }
+
+  /// Room for host input; a look that finds none asks for a word when there is some.
+  mutating func space() -> Int {
+    let space = isLoopback ? 0 : Self.inputCapacity - input.count
+    if space == 0 { isHostWaiting = true }
+    return space
+  }
+
+  /// Takes as many bytes as there is room for.
+  mutating func receive(_ bytes: some Collection<UInt8>) -> (count: Int, effects: Effects) {
+    let taken = bytes.prefix(space())
+    input.append(contentsOf: taken)
+    _ = space()
+    let isInterrupt = !taken.isEmpty && interruptEnable & Interrupt.dataReady != 0
+    return (taken.count, Effects(interrupt: isInterrupt))
+  }
+
+  private mutating func popInput(_ effects: inout Effects) -> UInt8 {
+    guard !input.isEmpty else { return 0 }
+    let byte = input.removeFirst()
+    noteSpace(&effects)
+    return byte
+  }
+
+  /// Half the room, so that a long input comes in few large pieces.
+  private mutating func noteSpace(_ effects: inout Effects) {
+    guard isHostWaiting, !isLoopback, input.count <= Self.inputCapacity / 2 else { return }
+    isHostWaiting = false
+    effects.inputSpace = true
+  }
+
+  private mutating func transmit(_ byte: UInt8, _ effects: inout Effects) {
+    isTransmitInterruptPending = true
+    var causes = Interrupt.transmitterEmpty
+    if !isLoopback {
+      effects.output = byte
+    } else if input.count < Self.loopbackCapacity {
+      input.append(byte)
+      causes |= Interrupt.dataReady
+    } else {
+      hasOverrun = true
+      causes |= Interrupt.lineStatus
+    }
+    effects.interrupt = interruptEnable & causes != 0
+  }
+
+  private mutating func enableInterrupts(_ value: UInt8, _ effects: inout Effects) {
+    let newlyEnabled = value & ~interruptEnable
+    interruptEnable = value
+    if newlyEnabled & Interrupt.transmitterEmpty != 0 { isTransmitInterruptPending = true }
+    effects.interrupt = newlyEnabled & pendingCauses != 0
+  }
+
+  private mutating func controlFIFO(_ value: UInt8, _ effects: inout Effects) {
+    let enable = value & 0x01 != 0
+    if enable != hasFIFO || (enable && value & 0x02 != 0) {
+      input.removeAll(keepingCapacity: true)
+      noteSpace(&effects)
+    }
+    hasFIFO = enable
+  }
+
+  private var pendingCauses: UInt8 {
+    (input.isEmpty ? 0 : Interrupt.dataReady)
+      | (isTransmitInterruptPending ? Interrupt.transmitterEmpty : 0)
+      | (hasOverrun ? Interrupt.lineStatus : 0)
+  }
+
+  private mutating func identifyInterrupt() -> UInt8 {
+    let causes = pendingCauses & interruptEnable
+    let fifoBits: UInt8 = hasFIFO ? 0xc0 : 0
+    if causes & Interrupt.lineStatus != 0 { return fifoBits | 0x06 }
+    if causes & Interrupt.dataReady != 0 { return fifoBits | 0x04 }
+    if causes & Interrupt.transmitterEmpty != 0 {
+      isTransmitInterruptPending = false
+      return fifoBits | 0x02
+    }
+    return fifoBits | 0x01
+  }
+
+  private mutating func readLineStatus() -> UInt8 {
+    let dataReady: UInt8 = input.isEmpty ? 0 : 0x01
+    let overrun: UInt8 = hasOverrun ? 0x02 : 0
+    hasOverrun = false
+    return 0x60 | dataReady | overrun
+  }
+
+  /// DCD, DSR and CTS, as if somebody were always there; in loopback, what the guest itself drives.
+  private var modemStatus: UInt8 {
+    guard isLoopback else { return 0xb0 }
+    return (modemControl & ModemControl.requestToSend) << 3
+      | (modemControl & ModemControl.dataTerminalReady) << 5
+      | (modemControl & (ModemControl.out1 | ModemControl.out2)) << 4
+  }
+}
+
+/// Bits of the interrupt enable register; modem status, bit 3, never changes.
+private enum Interrupt {
+  static let dataReady: UInt8 = 1 << 0
+  static let transmitterEmpty: UInt8 = 1 << 1
+  static let lineStatus: UInt8 = 1 << 2
+  static let all: UInt8 = 0x0f
+}
+
+private enum ModemControl {
+  static let dataTerminalReady: UInt8 = 1 << 0
+  static let requestToSend: UInt8 = 1 << 1
+  static let out1: UInt8 = 1 << 2
+  static let out2: UInt8 = 1 << 3
+  static let loopback: UInt8 = 1 << 4
+  static let all: UInt8 = 0x1f
+}
