@@ -19,15 +19,19 @@ package final class SplitQueue {
   private let usesEventIndex: Bool
 
   /// The next entry of the available ring to be consumed; modulo 2^16.
-  private var nextAvailable: UInt16 = 0
+  private var nextAvailable: UInt16
   /// Entries written to the used ring; modulo 2^16.
-  private var nextUsed: UInt16 = 0
+  private var nextUsed: UInt16
   /// The used index as the driver knows it.
-  private var publishedUsed: UInt16 = 0
+  private var publishedUsed: UInt16
 
   /// Checks the driver's choices and resolves the rings' addresses.
+  ///
+  /// - Parameter startIndex: where both rings' indexes stand; other than zero only for a queue that
+  ///   is taken over in mid-life.
   package init(
-    index: Int, configuration: QueueConfiguration, features: Features, memory: GuestMemory
+    index: Int, configuration: QueueConfiguration, features: Features, memory: GuestMemory,
+    startIndex: UInt16 = 0
   ) throws(QueueFault) {
     let size = configuration.size
     guard size > 0, size <= configuration.maximumSize, size & (size &- 1) == 0 else {
@@ -51,6 +55,9 @@ package final class SplitQueue {
     used = try resolve(.usedRing, configuration.usedRing, 6 + 8 * count, alignment: 4)
     self.index = index
     self.size = size
+    nextAvailable = startIndex
+    nextUsed = startIndex
+    publishedUsed = startIndex
     usesEventIndex = features.contains(.eventIndex)
     func walker(_ direction: BufferDirection) -> ChainWalker {
       ChainWalker(

@@ -9,22 +9,19 @@ import Virtio
   static let sizes: [UInt16] = [1, 2, 4]
   static let startIndexes: [UInt16] = [0, 1, 2, 65530, 65531, 65532, 65533, 65534, 65535]
 
-  /// Brings both sides to `start` by honest use, so that the indexes are what a long life makes.
+  /// Both sides, with their indexes at `start`.
   private func makeQueue(
     _ memory: GuestMemory, size: UInt16, start: UInt16, features: Features
   ) throws -> (MockQueue, SplitQueue) {
-    let mock = MockQueue(memory: memory, base: 0x1000, size: size)
-    for offset in stride(from: mock.descriptorTable, to: mock.descriptorTable + 0x400, by: 8) {
+    let mock = MockQueue(memory: memory, base: 0x1000, size: size, startIndex: start)
+    for offset in stride(from: mock.descriptorTable, to: mock.descriptorTable + 0x80, by: 8) {
       try memory.store(UInt64(0), at: offset)
     }
+    mock.setAvailableIndex(start)
+    mock.setUsedIndex(start)
     let queue = try SplitQueue(
-      index: 0, configuration: mock.configuration(), features: features, memory: memory)
-    for index in 0..<start {
-      mock.setAvailableIndex(index &+ 1)
-      queue.complete(head: 0, written: 0)
-      if index % size == 0 || index + 1 == start { _ = queue.publish() }
-    }
-    _ = mock.takeUsed()
+      index: 0, configuration: mock.configuration(), features: features, memory: memory,
+      startIndex: start)
     return (mock, queue)
   }
 
@@ -55,6 +52,25 @@ import Virtio
         }
       }
     }
+  }
+
+  @Test("Honest use for more than 65536 chains wraps both indexes")
+  func aLongLife() throws {
+    let memory = try GuestMemory(regions: [0..<0x10_0000])
+    let (mock, queue) = try makeQueue(memory, size: 4, start: 0, features: .version1)
+    let list = SegmentList()
+    for _ in 0..<66_000 {
+      let head = mock.publish([.init(0x8000, 1)])
+      list.removeAll()
+      try queue.gather(.readable, into: list, byteLimit: .max)
+      guard list.chains.map(\.head) == [head] else {
+        Issue.record("lost at \(mock.availableIndex)")
+        return
+      }
+      queue.complete(head: head, written: 0)
+      _ = queue.publish()
+    }
+    #expect(mock.usedIndex == UInt16(66_000 - 65_536))
   }
 
   @Test("One chain more than the ring holds is a fault at every index", arguments: sizes)

@@ -1,0 +1,165 @@
+/// The common configuration structure (virtio 1.2, 4.1.4.3): 56 bytes through which a driver
+/// negotiates and sets queues up.
+///
+/// A driver accesses each field at its own width, 64-bit fields also by halves; a write of any
+/// other shape is dropped, a read gives the bytes that are there. Used with the device's lock held.
+struct CommonConfiguration {
+  /// In bytes.
+  static let length = 56
+  /// VIRTIO_MSI_NO_VECTOR.
+  static let noVector: UInt16 = 0xffff
+
+  /// The fields, by offset.
+  enum Field: Int, CaseIterable {
+    case deviceFeatureSelect = 0x00
+    case deviceFeature = 0x04
+    case driverFeatureSelect = 0x08
+    case driverFeature = 0x0c
+    case configurationVector = 0x10
+    case queueCount = 0x12
+    case deviceStatus = 0x14
+    case configurationGeneration = 0x15
+    case queueSelect = 0x16
+    case queueSize = 0x18
+    case queueVector = 0x1a
+    case queueEnable = 0x1c
+    case queueNotifyOffset = 0x1e
+    case queueDescriptors = 0x20
+    case queueDriver = 0x28
+    case queueDevice = 0x30
+
+    var width: Int {
+      switch self {
+      case .deviceFeatureSelect, .deviceFeature, .driverFeatureSelect, .driverFeature: 4
+      case .deviceStatus, .configurationGeneration: 1
+      case .queueDescriptors, .queueDriver, .queueDevice: 8
+      default: 2
+      }
+    }
+  }
+
+  /// MSI-X vectors of the configuration change and of each queue.
+  private(set) var configurationVector = noVector
+  private(set) var queueVectors: [UInt16]
+  /// Counts changes of the device configuration that the driver may have seen half of.
+  var generation: UInt8 = 0
+
+  private var deviceFeatureSelect: UInt32 = 0
+  private var driverFeatureSelect: UInt32 = 0
+  private var queueSelect: UInt16 = 0
+  private let vectorCount: Int
+
+  init(queueCount: Int, vectorCount: Int) {
+    queueVectors = Array(repeating: Self.noVector, count: queueCount)
+    self.vectorCount = vectorCount
+  }
+
+  /// As after power-on; the generation only ever grows.
+  mutating func reset() {
+    let generation = generation
+    self = CommonConfiguration(queueCount: queueVectors.count, vectorCount: vectorCount)
+    self.generation = generation
+  }
+
+  // MARK: Reads
+
+  /// The value of `width` bytes at `offset`, wholly within the structure.
+  func read(offset: Int, width: Int, controller: DeviceController) -> UInt64 {
+    var value: UInt64 = 0
+    for field in Field.allCases
+    where field.rawValue < offset + width && offset < field.rawValue + field.width {
+      let bits = self.value(of: field, controller)
+      let distance = field.rawValue - offset
+      value |= distance >= 0 ? bits << UInt64(8 * distance) : bits >> UInt64(-8 * distance)
+    }
+    return width < 8 ? value & (1 << UInt64(8 * width)) &- 1 : value
+  }
+
+  private func value(of field: Field, _ controller: DeviceController) -> UInt64 {
+    let index = Int(queueSelect)
+    let queue = controller.configuration(ofQueue: index)
+    switch field {
+    case .deviceFeatureSelect: return UInt64(deviceFeatureSelect)
+    case .deviceFeature: return window(controller.offeredFeatures, deviceFeatureSelect)
+    case .driverFeatureSelect: return UInt64(driverFeatureSelect)
+    case .driverFeature: return window(controller.acceptedFeatures, driverFeatureSelect)
+    case .configurationVector: return UInt64(configurationVector)
+    case .queueCount: return UInt64(UInt16(clamping: queueVectors.count))
+    case .deviceStatus: return UInt64(controller.status.rawValue)
+    case .configurationGeneration: return UInt64(generation)
+    case .queueSelect: return UInt64(queueSelect)
+    case .queueSize: return UInt64(queue?.size ?? 0)
+    case .queueVector:
+      return UInt64(queueVectors.indices.contains(index) ? queueVectors[index] : Self.noVector)
+    case .queueEnable: return controller.isEnabled(queue: index) ? 1 : 0
+    case .queueNotifyOffset: return queue == nil ? 0 : UInt64(queueSelect)
+    case .queueDescriptors: return queue?.descriptorTable ?? 0
+    case .queueDriver: return queue?.availableRing ?? 0
+    case .queueDevice: return queue?.usedRing ?? 0
+    }
+  }
+
+  /// Features come and go 32 at a time; there are none beyond the second 32.
+  private func window(_ features: Features, _ select: UInt32) -> UInt64 {
+    guard select < 2 else { return 0 }
+    return (features.rawValue >> UInt64(32 * select)) & 0xffff_ffff
+  }
+
+  // MARK: Writes
+
+  /// A driver's write of any field but device_status, which is the transport's own matter.
+  mutating func write(
+    offset: Int, width: Int, value: UInt64, controller: DeviceController,
+    driver: any DriverNotifier
+  ) {
+    let wide: [Field] = [.queueDescriptors, .queueDriver, .queueDevice]
+    for field in wide where offset >= field.rawValue && offset < field.rawValue + 8 {
+      return writeAddress(
+        field, offset: offset - field.rawValue, width: width, value: value, controller)
+    }
+    guard let field = Field(rawValue: offset), field.width == width else { return }
+    let index = Int(queueSelect)
+    let half = UInt16(truncatingIfNeeded: value)
+    switch field {
+    case .deviceFeatureSelect: deviceFeatureSelect = UInt32(truncatingIfNeeded: value)
+    case .driverFeatureSelect: driverFeatureSelect = UInt32(truncatingIfNeeded: value)
+    case .driverFeature: writeFeatures(value, controller)
+    case .configurationVector: configurationVector = checked(half)
+    case .queueSelect: queueSelect = half
+    case .queueSize: controller.configureQueue(index) { $0.size = half }
+    case .queueVector where queueVectors.indices.contains(index):
+      queueVectors[index] = checked(half)
+    case .queueEnable where half == 1: controller.enableQueue(index, driver: driver)
+    default: return
+    }
+  }
+
+  private func writeFeatures(_ value: UInt64, _ controller: DeviceController) {
+    guard driverFeatureSelect < 2 else { return }
+    let shift = UInt64(32 * driverFeatureSelect)
+    controller.accept(
+      Features(rawValue: (value & 0xffff_ffff) << shift),
+      within: Features(rawValue: 0xffff_ffff << shift))
+  }
+
+  private func writeAddress(
+    _ field: Field, offset: Int, width: Int, value: UInt64, _ controller: DeviceController
+  ) {
+    guard width == 8 && offset == 0 || width == 4 && offset % 4 == 0 else { return }
+    let shift = UInt64(8 * offset)
+    let mask: UInt64 = (width == 8 ? .max : 0xffff_ffff) << shift
+    controller.configureQueue(Int(queueSelect)) { queue in
+      func merge(_ old: UInt64) -> UInt64 { old & ~mask | (value << shift) & mask }
+      switch field {
+      case .queueDescriptors: queue.descriptorTable = merge(queue.descriptorTable)
+      case .queueDriver: queue.availableRing = merge(queue.availableRing)
+      default: queue.usedRing = merge(queue.usedRing)
+      }
+    }
+  }
+
+  /// A vector that does not exist reads back as none (virtio 1.2, 4.1.5.1.2).
+  private func checked(_ vector: UInt16) -> UInt16 {
+    Int(vector) < vectorCount ? vector : Self.noVector
+  }
+}
