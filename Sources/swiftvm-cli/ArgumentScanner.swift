@@ -67,7 +67,7 @@ struct ArgumentScanner {
         option: option.name, value: PlainText.displayed(bytes),
         problem: "the value is not valid UTF-8", remedy: "give it in UTF-8")
     }
-    guard !value.isEmpty else {
+    guard !value.isEmpty || option.allowsEmptyValue else {
       throw ConfigurationError(
         option: option.name, problem: "the value is empty",
         remedy: "give \(option.name) \(metavariable)")

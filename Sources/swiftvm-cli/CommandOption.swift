@@ -12,17 +12,21 @@ package struct CommandOption: Equatable, Sendable {
   /// Whether it may be given more than once.
   package let isRepeatable: Bool
 
+  /// Whether an empty value means something.
+  let allowsEmptyValue: Bool
+
   /// Words by which QEMU's users look for it, dashes included, besides its name.
   let otherNames: [String]
 
   init(
     _ name: String, _ metavariable: String? = nil, isRepeatable: Bool = false,
-    otherNames: [String] = [], help: String
+    allowsEmptyValue: Bool = false, otherNames: [String] = [], help: String
   ) {
     self.name = name
     self.metavariable = metavariable
     self.help = help
     self.isRepeatable = isRepeatable
+    self.allowsEmptyValue = allowsEmptyValue
     self.otherNames = otherNames
   }
 

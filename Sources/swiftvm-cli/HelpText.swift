@@ -25,7 +25,7 @@ package enum HelpText {
   }
 
   private static let overview = """
-    swiftvm boots Linux guests under KVM and gives them named virtio-serial channels:
+    swiftvm boots Linux guests under KVM with named virtio-serial channels:
     /dev/virtio-ports/NAME in the guest, a Unix socket on the host.
 
     Usage:

@@ -21,7 +21,7 @@ package enum OptionTable {
       OptionName.initrd, "PATH",
       help: "The initial RAM disk. The guest image brings its own; a --kernel comes without."),
     CommandOption(
-      OptionName.append, "TEXT",
+      OptionName.append, "TEXT", allowsEmptyValue: true,
       help: "Words for the kernel command line. They follow \"console=ttyS0\" (left out with"
         + " --serial none) and, with --no-reboot, \"panic=-1\"; so yours win."),
     CommandOption(

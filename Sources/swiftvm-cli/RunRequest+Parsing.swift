@@ -74,7 +74,9 @@ extension RunRequest {
         value, option: OptionName.serial, keys: ["file"], example: "file=PATH")
       return .file(path: list["file"])
     default:
-      let nearest = NearestWord.to(value, among: ["stdio", "none", "file=PATH"])
+      let nearest =
+        value.utf8.starts(with: "file:".utf8)
+        ? "file=PATH" : NearestWord.to(value, among: ["stdio", "none", "file=PATH"])
       throw ConfigurationError(
         option: OptionName.serial, value: value, problem: "there is no such host end",
         remedy: nearest.map { "did you mean \($0)?" } ?? "give stdio, none or file=PATH")

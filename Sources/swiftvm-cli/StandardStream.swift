@@ -5,7 +5,8 @@ enum StandardStream: Int32 {
   case output = 1
   case error = 2
 
-  /// Writes all of the text; an error of the stream ends it.
+  /// Writes all of the text. An error of the stream ends it, and is told on standard error where
+  /// that is not the stream itself.
   ///
   /// - Returns: whether everything was written.
   @discardableResult
@@ -19,6 +20,10 @@ enum StandardStream: Int32 {
       if count > 0 {
         written += count
       } else if errno != EINTR {
+        if self != .error {
+          let reason = String(cString: strerror(errno))
+          StandardStream.error.write("swiftvm: standard output: \(reason)\n")
+        }
         return false
       }
     }

@@ -7,7 +7,9 @@ struct PortNameRules {
   mutating func check(_ port: VirtioConsolePortConfiguration) throws(ConfigurationError) {
     guard let name = port.name else {
       guard port.isConsole else {
-        throw Self.error("", "the port has no name", "add name=NAME")
+        throw ConfigurationError(
+          option: OptionName.virtserialport, problem: "the port has no name",
+          remedy: "add name=NAME")
       }
       return
     }
