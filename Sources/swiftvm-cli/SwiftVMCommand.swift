@@ -1,4 +1,37 @@
+import Glibc
+import SwiftVM
+
+/// The program `swiftvm`.
 @main
 enum SwiftVMCommand {
-  static func main() {}
+  static func main() {
+    exit(perform(arguments: processArguments).code)
+  }
+
+  private static func perform(arguments: [[UInt8]]) -> ExitStatus {
+    do throws(ConfigurationError) {
+      switch try CommandParser.parse(arguments) {
+      case .run(let request): return try RunCommand.perform(request)
+      case .check(let isQuiet): return CheckCommand.perform(isQuiet: isQuiet)
+      case .help(let topic): return show(HelpText.text(for: topic))
+      case .version: return show("swiftvm 0.1.0\n")
+      }
+    } catch {
+      StandardStream.error.write("swiftvm: \(error)\n")
+      return .configurationError
+    }
+  }
+
+  private static func show(_ text: String) -> ExitStatus {
+    StandardStream.output.write(text) ? .success : .hostFailure
+  }
+
+  /// The words after the program's name, as bytes: `CommandLine.arguments` repairs invalid UTF-8
+  /// silently, so that a wrong name would become another one.
+  private static var processArguments: [[UInt8]] {
+    (1..<max(1, Int(CommandLine.argc))).compactMap { index in
+      guard let word = CommandLine.unsafeArgv[index] else { return nil }
+      return UnsafeRawBufferPointer(start: word, count: strlen(word)).map { $0 }
+    }
+  }
 }

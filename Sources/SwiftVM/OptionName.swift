@@ -1,0 +1,12 @@
+/// The command line's names of the settings, which configuration errors use too.
+package enum OptionName {
+  package static let kernel = "--kernel"
+  package static let initrd = "--initrd"
+  package static let append = "--append"
+  package static let memory = "--memory"
+  package static let cpus = "--cpus"
+  package static let virtserialport = "--virtserialport"
+  package static let serial = "--serial"
+  package static let noReboot = "--no-reboot"
+  package static let timings = "--timings"
+}

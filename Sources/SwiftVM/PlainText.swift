@@ -1,0 +1,56 @@
+/// Text fit for one line on a terminal, whatever the user's words held.
+package enum PlainText {
+  /// The most characters that `shortened` lets through.
+  package static let maximumLength = 72
+
+  /// The text with every character that could break or disturb a line (controls, line separators,
+  /// direction marks) spelled as an escape.
+  package static func escaped(_ text: String) -> String {
+    var result = ""
+    for scalar in text.unicodeScalars {
+      switch scalar.properties.generalCategory {
+      case .control where scalar.value < 0x80:
+        switch scalar {
+        case "\n": result += "\\n"
+        case "\r": result += "\\r"
+        case "\t": result += "\\t"
+        default: result += "\\x" + hexadecimal(UInt8(truncatingIfNeeded: scalar.value))
+        }
+      case .control, .format, .lineSeparator, .paragraphSeparator:
+        result += "\\u{" + String(scalar.value, radix: 16) + "}"
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result
+  }
+
+  /// The bytes as text; where they are not UTF-8, each byte beyond ASCII as an escape.
+  package static func displayed(_ bytes: [UInt8]) -> String {
+    if let text = String(validating: bytes, as: UTF8.self) { return text }
+    var result = ""
+    for byte in bytes {
+      if byte < 0x80 {
+        result.unicodeScalars.append(Unicode.Scalar(byte))
+      } else {
+        result += "\\x" + hexadecimal(byte)
+      }
+    }
+    return result
+  }
+
+  /// The text escaped, its middle left out where it is longer than `maximumLength` characters.
+  package static func shortened(_ text: String) -> String {
+    let whole = escaped(text)
+    guard whole.count > maximumLength else { return whole }
+    return whole.prefix(maximumLength - 27) + "..." + whole.suffix(24)
+  }
+
+  /// The text escaped, shortened and between quotation marks, to stand inside a sentence.
+  package static func quoted(_ text: String) -> String {
+    "\"" + shortened(text) + "\""
+  }
+
+  private static func hexadecimal(_ byte: UInt8) -> String {
+    (byte < 0x10 ? "0" : "") + String(byte, radix: 16)
+  }
+}

@@ -1,0 +1,89 @@
+import Glibc
+
+extension VirtualMachineConfiguration {
+  /// Checks everything that can be checked without KVM: sizes, names, and what the paths lead to.
+  /// Nothing is created, changed or opened.
+  public func validate() throws(ConfigurationError) {
+    try validate(hostMemorySize: Self.hostMemorySize)
+  }
+
+  /// As `validate()`, on a host with so many bytes of memory.
+  package func validate(hostMemorySize: UInt64) throws(ConfigurationError) {
+    try validateHardware(hostMemorySize: hostMemorySize)
+    let bootFiles = try bootLoader.validate(memorySize: memorySize)
+    for (attachment, option) in attachments {
+      try AttachmentRules.check(attachment, option: option, sparing: bootFiles)
+    }
+  }
+
+  /// Checks all but the boot loader, as far as `validate` does.
+  package func validateHardware() throws(ConfigurationError) {
+    try validateHardware(hostMemorySize: Self.hostMemorySize)
+  }
+
+  private func validateHardware(hostMemorySize: UInt64) throws(ConfigurationError) {
+    try validateMemorySize(hostMemorySize: hostMemorySize)
+    guard cpuCount >= 1 else {
+      throw ConfigurationError(
+        option: OptionName.cpus, value: String(cpuCount),
+        problem: "the guest needs at least one CPU", remedy: "give e.g. --cpus 1")
+    }
+    var names = PortNameRules()
+    for device in consoleDevices {
+      try device.validatePortCount()
+      for port in device.ports { try names.check(port) }
+    }
+    var rules = AttachmentRules()
+    for (attachment, option) in attachments { try rules.check(attachment, option: option) }
+  }
+
+  private var attachments: [(SerialPortAttachment, option: String)] {
+    [(serialPort.attachment, OptionName.serial)]
+      + consoleDevices.flatMap(\.ports).map { ($0.attachment, OptionName.virtserialport) }
+  }
+
+  private func validateMemorySize(hostMemorySize: UInt64) throws(ConfigurationError) {
+    func error(_ problem: String, _ remedy: String) -> ConfigurationError {
+      ConfigurationError(
+        option: OptionName.memory, value: ByteCount.format(memorySize), problem: problem,
+        remedy: remedy)
+    }
+    guard memorySize >= Self.minimumMemorySize else {
+      throw error("the guest needs at least 2 MiB", "give e.g. --memory 512M")
+    }
+    guard memorySize % Self.memorySizeGranule == 0 else {
+      throw error(
+        "guest memory comes in pages of 4 KiB", "give a multiple of 4K, e.g. --memory 512M")
+    }
+    guard memorySize <= hostMemorySize else {
+      let mebibytes = hostMemorySize / ByteCount.mebibyte
+      throw error(
+        "this host has only \(mebibytes) MiB of memory", "give at most --memory \(mebibytes)M")
+    }
+  }
+
+  private static var hostMemorySize: UInt64 {
+    let pages = UInt64(clamping: sysconf(Int32(_SC_PHYS_PAGES)))
+    let (bytes, overflow) = pages.multipliedReportingOverflow(
+      by: UInt64(clamping: sysconf(Int32(_SC_PAGESIZE))))
+    return overflow ? .max : bytes
+  }
+}
+
+extension VirtioConsoleDeviceConfiguration {
+  fileprivate func validatePortCount() throws(ConfigurationError) {
+    guard Self.allowedMaximumPortCounts.contains(maximumPortCount) else {
+      throw ConfigurationError(
+        option: OptionName.virtserialport,
+        problem: "a device cannot have room for \(maximumPortCount) ports",
+        remedy: "give it from 1 to 511")
+    }
+    let numberedFromOne = ports.count - (ports.contains(where: \.isConsole) ? 1 : 0)
+    guard numberedFromOne < maximumPortCount else {
+      throw ConfigurationError(
+        option: OptionName.virtserialport,
+        problem: "\(numberedFromOne) ports are more than the \(maximumPortCount - 1) of a device",
+        remedy: "leave some out")
+    }
+  }
+}

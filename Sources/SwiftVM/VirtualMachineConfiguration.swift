@@ -1,0 +1,55 @@
+/// Everything that decides what a virtual machine is: a plain value, made before the machine.
+public struct VirtualMachineConfiguration: Equatable, Sendable {
+  /// What the machine does when the guest resets it.
+  public enum ResetPolicy: Equatable, Sendable {
+    /// The guest starts again, as on a real machine.
+    case reboot
+    /// The machine ends with `VirtualMachineOutcome.reset`.
+    case exit
+  }
+
+  /// Guest memory where nothing else is said: 512 MiB.
+  public static let defaultMemorySize: UInt64 = 512 << 20
+
+  /// The least guest memory, in bytes: 2 MiB.
+  public static let minimumMemorySize: UInt64 = 2 << 20
+
+  /// Guest memory comes in multiples of this many bytes, the page of x86: 4 KiB.
+  public static let memorySizeGranule: UInt64 = 4 << 10
+
+  /// The kernel and what it is given.
+  public var bootLoader: LinuxBootLoader
+
+  /// The number of virtual CPUs, at least 1.
+  public var cpuCount: Int
+
+  /// Guest memory in bytes: from `minimumMemorySize` up to the host's memory, a multiple of
+  /// `memorySizeGranule`.
+  public var memorySize: UInt64
+
+  /// The virtio-serial devices, in the order of their places on the PCI bus.
+  public var consoleDevices: [VirtioConsoleDeviceConfiguration]
+
+  /// The 16550 UART at COM1 (`ttyS0`).
+  public var serialPort: SerialPortConfiguration
+
+  /// What a guest reset leads to.
+  public var resetPolicy: ResetPolicy
+
+  /// Makes a configuration; `validate` tells whether it can become a machine.
+  public init(
+    bootLoader: LinuxBootLoader,
+    cpuCount: Int = 1,
+    memorySize: UInt64 = defaultMemorySize,
+    consoleDevices: [VirtioConsoleDeviceConfiguration] = [],
+    serialPort: SerialPortConfiguration = SerialPortConfiguration(attachment: .none),
+    resetPolicy: ResetPolicy = .reboot
+  ) {
+    self.bootLoader = bootLoader
+    self.cpuCount = cpuCount
+    self.memorySize = memorySize
+    self.consoleDevices = consoleDevices
+    self.serialPort = serialPort
+    self.resetPolicy = resetPolicy
+  }
+}

@@ -1,0 +1,24 @@
+/// How a virtual machine ended.
+public enum VirtualMachineOutcome: Equatable, Sendable {
+  /// The guest powered itself off.
+  case poweredOff
+
+  /// The guest reset itself, under `VirtualMachineConfiguration.ResetPolicy.exit`.
+  case reset
+
+  /// A virtual CPU shut down on a triple fault.
+  case tripleFault
+
+  /// KVM could not go on with the guest (`KVM_EXIT_INTERNAL_ERROR`, `KVM_EXIT_FAIL_ENTRY`); the
+  /// report may have several lines.
+  case internalError(report: String)
+
+  /// The host failed the machine: what was attempted and why it failed, in one line.
+  case hostFailure(String)
+
+  /// The user ended it from the console.
+  case stoppedByUser
+
+  /// The process was told to end by this signal.
+  case stopped(signal: Int32)
+}

@@ -1,0 +1,111 @@
+import SwiftVM
+
+/// Takes a command's words apart into options and their values; knows nothing of what they mean.
+struct ArgumentScanner {
+  /// One option as given.
+  struct Match {
+    let option: CommandOption
+    /// Empty for an option that takes no value.
+    let value: String
+  }
+
+  private let command: String
+  private let table: [CommandOption]
+  private var words: ArraySlice<[UInt8]>
+  private var matches: [Match] = []
+
+  /// Scans all words by the table.
+  ///
+  /// - Parameters:
+  ///   - words: the words after the command's name.
+  ///   - command: the command's name, for the remedies.
+  ///   - table: its options.
+  static func scan(
+    _ words: ArraySlice<[UInt8]>, command: String, table: [CommandOption]
+  ) throws(ConfigurationError) -> [Match] {
+    var scanner = ArgumentScanner(command: command, table: table, words: words)
+    while let word = scanner.words.popFirst() { try scanner.take(word) }
+    return scanner.matches
+  }
+
+  private init(command: String, table: [CommandOption], words: ArraySlice<[UInt8]>) {
+    self.command = command
+    self.table = table
+    self.words = words
+  }
+
+  private mutating func take(_ word: [UInt8]) throws(ConfigurationError) {
+    let (name, attached) = Self.split(word)
+    guard let option = table.first(where: { $0.name == name || Self.isHelp($0, name) }) else {
+      throw unknown(word, name: name)
+    }
+    let value = try value(of: option, attached: attached)
+    guard option.isRepeatable || !matches.contains(where: { $0.option == option }) else {
+      throw ConfigurationError(
+        option: option.name, value: value, problem: "this option is given twice",
+        remedy: "give it once")
+    }
+    matches.append(Match(option: option, value: value))
+  }
+
+  private mutating func value(
+    of option: CommandOption, attached: [UInt8]?
+  ) throws(ConfigurationError) -> String {
+    guard let metavariable = option.metavariable else {
+      guard let attached else { return "" }
+      throw ConfigurationError(
+        option: option.name, value: PlainText.displayed(attached),
+        problem: "this option takes no value", remedy: "give \(option.name) alone")
+    }
+    guard let bytes = attached ?? nextValue() else {
+      throw ConfigurationError(
+        option: option.name, problem: "the value is missing",
+        remedy: "give \(option.name) \(metavariable)")
+    }
+    guard let value = String(validating: bytes, as: UTF8.self) else {
+      throw ConfigurationError(
+        option: option.name, value: PlainText.displayed(bytes),
+        problem: "the value is not valid UTF-8", remedy: "give it in UTF-8")
+    }
+    guard !value.isEmpty || option.allowsEmptyValue else {
+      throw ConfigurationError(
+        option: option.name, problem: "the value is empty",
+        remedy: "give \(option.name) \(metavariable)")
+    }
+    return value
+  }
+
+  /// The next word, unless it is an option itself, so that a forgotten value shows as that.
+  private mutating func nextValue() -> [UInt8]? {
+    guard let word = words.first else { return nil }
+    let name = Self.split(word).name
+    guard !table.contains(where: { $0.name == name }) else { return nil }
+    return words.popFirst()
+  }
+
+  private func unknown(_ word: [UInt8], name: String) -> ConfigurationError {
+    guard word.first == UInt8(ascii: "-") else {
+      return ConfigurationError(
+        option: "", value: PlainText.displayed(word), problem: "this word belongs to no option",
+        remedy: "see swiftvm \(command) --help")
+    }
+    let nearest =
+      table.first { $0.otherNames.contains(name) }?.usage
+      ?? NearestWord.to(name, among: table.map(\.name))
+    return ConfigurationError(
+      option: name, problem: "unknown option",
+      remedy: nearest.map { "did you mean \($0)?" } ?? "see swiftvm \(command) --help")
+  }
+
+  private static func isHelp(_ option: CommandOption, _ name: String) -> Bool {
+    option == OptionTable.help && option.otherNames.contains(name)
+  }
+
+  /// The option's name and, where there is an equals sign, what follows it.
+  private static func split(_ word: [UInt8]) -> (name: String, attached: [UInt8]?) {
+    guard let equals = word.firstIndex(of: UInt8(ascii: "=")) else {
+      return (PlainText.displayed(word), nil)
+    }
+    return (PlainText.displayed(Array(word[..<equals])), Array(word[(equals + 1)...]))
+  }
+}

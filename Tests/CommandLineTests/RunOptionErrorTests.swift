@@ -1,0 +1,100 @@
+import Testing
+import swiftvm_cli
+
+@Suite
+struct RunOptionErrorTests {
+  @Test(arguments: [
+    (["x"], "x: this word belongs to no option; see swiftvm run --help"),
+    ([""], "this word belongs to no option; see swiftvm run --help"),
+    (["--"], "--: unknown option; see swiftvm run --help"),
+    (["--kernal", "x"], "--kernal: unknown option; did you mean --kernel?"),
+    (["--kernal=x"], "--kernal: unknown option; did you mean --kernel?"),
+    (["-kernel", "x"], "-kernel: unknown option; did you mean --kernel?"),
+    (["--frobnicate"], "--frobnicate: unknown option; see swiftvm run --help"),
+    (["-m", "1G"], "-m: unknown option; did you mean --memory SIZE?"),
+    (["-smp", "2"], "-smp: unknown option; did you mean --cpus COUNT?"),
+    (
+      ["-device", "virtio-serial"],
+      "-device: unknown option; did you mean --virtserialport name=NAME,socket=PATH?"
+    ),
+    (["--kernel"], "--kernel: the value is missing; give --kernel PATH"),
+    (["--kernel", "--memory", "1G"], "--kernel: the value is missing; give --kernel PATH"),
+    (["--kernel", "--memory=1G"], "--kernel: the value is missing; give --kernel PATH"),
+    (["--kernel", ""], "--kernel: the value is empty; give --kernel PATH"),
+    (["--kernel="], "--kernel: the value is empty; give --kernel PATH"),
+    (["--initrd="], "--initrd: the value is empty; give --initrd PATH"),
+    (["--memory="], "--memory: the value is empty; give --memory SIZE"),
+    (["--cpus="], "--cpus: the value is empty; give --cpus COUNT"),
+    (["--serial="], "--serial: the value is empty; give --serial stdio|none|file=PATH"),
+    (["--kernel", "a", "--kernel", "b"], "--kernel b: this option is given twice; give it once"),
+    (["--append", "", "--append="], "--append: this option is given twice; give it once"),
+    (["--timings", "--timings"], "--timings: this option is given twice; give it once"),
+    (["--timings=1"], "--timings 1: this option takes no value; give --timings alone"),
+    (["--no-reboot="], "--no-reboot: this option takes no value; give --no-reboot alone"),
+  ])
+  func refusesWords(words: [String], line: String) {
+    #expect(refusal(bytes(["run"] + words)) == line)
+  }
+
+  @Test(arguments: [
+    ("x", "this is not a size; give a number with K, M or G, e.g. --memory 512M"),
+    ("-1", "this is not a size; give a number with K, M or G, e.g. --memory 512M"),
+    ("1.5G", "this is not a size; give a number with K, M or G, e.g. --memory 512M"),
+    ("99999999999999999999", "no machine has so much memory; give e.g. --memory 512M"),
+  ])
+  func refusesMemory(value: String, problem: String) {
+    #expect(refusal(bytes(["run", "--memory", value])) == "--memory \(value): \(problem)")
+  }
+
+  @Test(arguments: [
+    ("x", "this is not a whole number; give e.g. --cpus 2"),
+    ("-1", "this is not a whole number; give e.g. --cpus 2"),
+    ("+1", "this is not a whole number; give e.g. --cpus 2"),
+    ("1.5", "this is not a whole number; give e.g. --cpus 2"),
+    ("99999999999999999999", "no machine has so many CPUs; give e.g. --cpus 2"),
+  ])
+  func refusesCPUs(value: String, problem: String) {
+    #expect(refusal(bytes(["run", "--cpus", value])) == "--cpus \(value): \(problem)")
+  }
+
+  @Test(arguments: [
+    ("name=n", "the key \"socket\" is missing; give name=NAME,socket=PATH"),
+    ("socket=/s", "the key \"name\" is missing; give name=NAME,socket=PATH"),
+    ("n", "\"n\" is not key=value; give name=NAME,socket=PATH"),
+    ("name=,socket=/s", "the value of \"name\" is empty; give name=NAME,socket=PATH"),
+    ("name=n,socket=", "the value of \"socket\" is empty; give name=NAME,socket=PATH"),
+    ("name=n,socket=/s,", "a key is missing before or after a comma; give name=NAME,socket=PATH"),
+    (",name=n,socket=/s", "a key is missing before or after a comma; give name=NAME,socket=PATH"),
+    ("name=n,name=m,socket=/s", "the key \"name\" is given twice; give it once"),
+    ("nmae=n,socket=/s", "unknown key \"nmae\"; did you mean \"name\"?"),
+    ("name=n,sock=/s", "unknown key \"sock\"; did you mean \"socket\"?"),
+    ("name=n,chardev=c", "unknown key \"chardev\"; give name=NAME,socket=PATH"),
+    ("=n,socket=/s", "unknown key \"\"; give name=NAME,socket=PATH"),
+  ])
+  func refusesPorts(value: String, problem: String) {
+    #expect(
+      refusal(bytes(["run", "--virtserialport", value])) == "--virtserialport \(value): \(problem)")
+  }
+
+  @Test(arguments: [
+    ("stdoi", "there is no such host end; did you mean stdio?"),
+    ("non", "there is no such host end; did you mean none?"),
+    ("file", "there is no such host end; did you mean file=PATH?"),
+    ("file:/l", "there is no such host end; did you mean file=PATH?"),
+    ("telnet", "there is no such host end; give stdio, none or file=PATH"),
+    ("file=", "the value of \"file\" is empty; give file=PATH"),
+    ("file=/a,b", "\"b\" is not key=value; give file=PATH"),
+    ("file=/a,append=on", "unknown key \"append\"; give file=PATH"),
+  ])
+  func refusesSerial(value: String, problem: String) {
+    #expect(refusal(bytes(["run", "--serial", value])) == "--serial \(value): \(problem)")
+  }
+
+  @Test(arguments: OptionTable.run.filter { $0.metavariable != nil })
+  func refusesInvalidUTF8(option: CommandOption) {
+    let line = "\(option.name) a\\xc3b: the value is not valid UTF-8; give it in UTF-8"
+    let value: [UInt8] = [0x61, 0xc3, 0x62]
+    #expect(refusal([Array("run".utf8), Array(option.name.utf8), value]) == line)
+    #expect(refusal([Array("run".utf8), Array("\(option.name)=".utf8) + value]) == line)
+  }
+}

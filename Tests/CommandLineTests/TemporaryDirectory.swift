@@ -1,0 +1,96 @@
+import Glibc
+
+/// A directory for one test, removed with all it holds when the last reference goes.
+final class TemporaryDirectory: Sendable {
+  /// Absolute and without symbolic links.
+  let path: String
+
+  init() throws {
+    var template = Array("/tmp/swiftvm-test-XXXXXX".utf8CString)
+    guard mkdtemp(&template) != nil else { throw Failure(call: "mkdtemp", errno: errno) }
+    path = template.withUnsafeBufferPointer { buffer in
+      String(decoding: buffer.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+  }
+
+  deinit { Self.removeTree(path) }
+
+  struct Failure: Error {
+    let call: String
+    let errno: Int32
+  }
+
+  /// The path of an entry, which need not exist.
+  subscript(name: String) -> String { path + "/" + name }
+
+  /// Makes a directory and those above it.
+  @discardableResult
+  func makeDirectory(_ name: String) throws -> String {
+    var made = path
+    for component in name.split(separator: "/") {
+      made += "/" + component
+      guard mkdir(made, 0o755) == 0 || errno == EEXIST else {
+        throw Failure(call: "mkdir", errno: errno)
+      }
+    }
+    return made
+  }
+
+  /// Makes a file of so many zero bytes.
+  @discardableResult
+  func makeFile(_ name: String, size: Int = 16, mode: mode_t = 0o644) throws -> String {
+    let descriptor = open(self[name], O_CREAT | O_WRONLY | O_TRUNC, mode)
+    guard descriptor >= 0 else { throw Failure(call: "open", errno: errno) }
+    defer { close(descriptor) }
+    guard ftruncate(descriptor, size) == 0 else { throw Failure(call: "ftruncate", errno: errno) }
+    return self[name]
+  }
+
+  @discardableResult
+  func makeLink(_ name: String, to target: String) throws -> String {
+    guard symlink(target, self[name]) == 0 else { throw Failure(call: "symlink", errno: errno) }
+    return self[name]
+  }
+
+  /// Makes a socket in the file system that nobody listens on.
+  @discardableResult
+  func makeSocket(_ name: String) throws -> String {
+    guard mknod(self[name], S_IFSOCK | 0o755, 0) == 0 else {
+      throw Failure(call: "mknod", errno: errno)
+    }
+    return self[name]
+  }
+
+  @discardableResult
+  func makePipe(_ name: String) throws -> String {
+    guard mkfifo(self[name], 0o644) == 0 else { throw Failure(call: "mkfifo", errno: errno) }
+    return self[name]
+  }
+
+  /// The names of everything in it, sorted.
+  var entries: [String] { Self.entries(of: path).sorted() }
+
+  private static func entries(of path: String) -> [String] {
+    guard let directory = opendir(path) else { return [] }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return names
+  }
+
+  private static func removeTree(_ path: String) {
+    var status = stat()
+    guard lstat(path, &status) == 0 else { return }
+    guard status.st_mode & S_IFMT == S_IFDIR else {
+      unlink(path)
+      return
+    }
+    for name in entries(of: path) { removeTree(path + "/" + name) }
+    rmdir(path)
+  }
+}
