@@ -1,0 +1,51 @@
+import CKVM
+import Glibc
+import Host
+
+/// The writing half of a chardev whose output goes to a file or terminal.
+///
+/// What cannot be written for good (disk full, reader gone) is discarded and counted, since the
+/// guest shall not stand still for it.
+final class OutputEnd {
+  private let name: String
+  private let descriptor: SharedDescriptor
+  private let log = RateLimitedLog(linesPerSecond: 1)
+  private var watch: WatchedDescriptor?
+  private(set) var bytesWritten: UInt64 = 0
+  private(set) var bytesDiscarded: UInt64 = 0
+
+  /// - Parameter name: what to call this in a message.
+  init(name: String, _ descriptor: consuming SharedDescriptor) {
+    self.name = name
+    self.descriptor = descriptor
+  }
+
+  func start(on loop: EventLoop, whenWritable: @escaping () -> Void) throws(SystemError) {
+    watch = try WatchedDescriptor(
+      descriptor.rawValue, for: .writable, on: loop, callBack: whenWritable)
+  }
+
+  func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
+    switch descriptor.write(segments) {
+    case .transferred(let count):
+      bytesWritten &+= UInt64(count)
+      return .transferred(count)
+    case .wouldBlock, .endOfFile:
+      return .wouldBlock
+    case .failed(let reason):
+      let count = segments.reduce(0) { $0 &+ $1.iov_len }
+      bytesDiscarded &+= UInt64(count)
+      log.warning("\(SystemError(name, errno: reason)); output is lost")
+      return .transferred(count)
+    }
+  }
+
+  func setWantsWritable(_ wanted: Bool) {
+    watch?.setWanted(wanted)
+  }
+
+  func stop() {
+    watch?.cancel()
+    watch = nil
+  }
+}

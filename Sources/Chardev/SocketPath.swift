@@ -1,0 +1,120 @@
+import CKVM
+import Glibc
+import Host
+
+/// A path for a Unix socket, and the rule for what may already be there.
+///
+/// A socket that nobody listens on any more, the remains of a process that was killed, is replaced.
+/// Anything else is left alone and is an error: a listening socket, even of a process too busy to
+/// answer, and every file that is no socket, symbolic links included.
+struct SocketPath {
+  /// `sun_path` has 108 bytes, the last of which is the terminator (unix(7)).
+  static let maximumByteCount = 107
+
+  /// How many clients may wait to be accepted.
+  private static let backlog: Int32 = 128
+
+  let path: String
+
+  init(_ path: String) throws(SocketPathError) {
+    let byteCount = path.utf8.count
+    if byteCount == 0 { throw .empty }
+    if path.utf8.contains(0) { throw .containsNUL(path: path) }
+    if byteCount > SocketPath.maximumByteCount { throw .tooLong(path: path, byteCount: byteCount) }
+    self.path = path
+  }
+
+  /// What the path is resolved in.
+  var directory: String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+
+  /// Calls `body` with the path as a socket address.
+  func withAddress<R>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> R) -> R {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    // The rest of sun_path is zero, which terminates it.
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    return withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+  }
+
+  /// Makes the path free for `bind`, or says why it cannot be had.
+  func removeStaleSocket() throws(SocketPathError) {
+    var status = stat()
+    guard lstat(path, &status) == 0 else {
+      if errno == ENOENT { return try checkDirectory() }
+      throw error(.current("lstat"))
+    }
+    if let found = SocketPath.name(ofFileType: status.st_mode & S_IFMT) {
+      throw .notASocket(path: path, found: found)
+    }
+    try checkNobodyListens()
+    if unlink(path) == -1, errno != ENOENT { throw error(.current("unlink")) }
+  }
+
+  /// The typed form of a failed call on this path.
+  func error(_ error: SystemError) -> SocketPathError {
+    switch error.errno {
+    case EACCES, EPERM, EROFS: .permissionDenied(path: path, directory: directory)
+    case ENOENT: .missingDirectory(path: path, directory: directory)
+    case ENOTDIR: .notADirectory(path: path, directory: directory)
+    case EADDRINUSE: .inUse(path: path)
+    default: .failed(path: path, error)
+    }
+  }
+
+  private func checkDirectory() throws(SocketPathError) {
+    var status = stat()
+    guard stat(directory, &status) == 0 else { throw error(.current("stat")) }
+    guard status.st_mode & S_IFMT == S_IFDIR else {
+      throw .notADirectory(path: path, directory: directory)
+    }
+  }
+
+  private func checkNobodyListens() throws(SocketPathError) {
+    let probe = try makeSocket()
+    let reason = withAddress { connect(probe.rawValue, $0, $1) == 0 ? 0 : errno }
+    switch reason {
+    case ECONNREFUSED, ENOENT: return
+    // EAGAIN: its backlog is full. EPROTOTYPE: a socket of another type is bound there.
+    case 0, EAGAIN, EPROTOTYPE: throw .inUse(path: path)
+    default: throw error(SystemError("connect", errno: reason))
+    }
+  }
+
+  /// Makes a socket at the path, which must be free, and listens.
+  func makeListener() throws(SocketPathError) -> FileDescriptor {
+    let listener = try makeSocket()
+    if withAddress({ bind(listener.rawValue, $0, $1) }) == -1 { throw error(.current("bind")) }
+    if listen(listener.rawValue, SocketPath.backlog) == -1 {
+      let failure = error(.current("listen"))
+      unlink(path)
+      throw failure
+    }
+    return listener
+  }
+
+  private func makeSocket() throws(SocketPathError) -> FileDescriptor {
+    let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+    let number = socket(AF_UNIX, type, 0)
+    if number == -1 { throw error(.current("socket")) }
+    return FileDescriptor(owning: number)
+  }
+
+  /// What to call a file that is no socket; nil for a socket.
+  private static func name(ofFileType type: mode_t) -> String? {
+    switch type {
+    case S_IFSOCK: nil
+    case S_IFREG: "a regular file"
+    case S_IFDIR: "a directory"
+    case S_IFLNK: "a symbolic link"
+    case S_IFIFO: "a named pipe"
+    default: "a device"
+    }
+  }
+}
