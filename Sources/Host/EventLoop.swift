@@ -1,0 +1,155 @@
+import CKVM
+import Glibc
+
+/// Waits for file descriptors, timers and posted work, and calls their handlers one at a time.
+///
+/// Level-triggered `epoll(7)`: a handler is called again while its condition lasts. Not `Sendable`:
+/// a loop belongs to the thread that runs it, and `remote` is the only way in from elsewhere. An
+/// idle loop sleeps: with no timer armed it never wakes by itself.
+package final class EventLoop {
+  /// What a handler wants to hear of.
+  ///
+  /// An empty interest means no events at all: the descriptor leaves the epoll set, so that a
+  /// condition that nobody acts on cannot spin the loop. Any other interest includes
+  /// `Readiness.hangup` and `Readiness.error`, which epoll always reports.
+  package struct Interest: OptionSet, Sendable {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// Bytes to read, a connection to accept, or the peer's end of file.
+    package static let readable = Interest(rawValue: 1 << 0)
+    /// Room to write.
+    package static let writable = Interest(rawValue: 1 << 1)
+    /// Only that the peer is fully gone.
+    package static let hangup = Interest(rawValue: 1 << 2)
+  }
+
+  /// What a descriptor is ready for.
+  package struct Readiness: OptionSet, Sendable {
+    package let rawValue: UInt32
+    package init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// A read does not block. It may return 0: the peer writes no more (`EPOLLIN`, `EPOLLRDHUP`).
+    package static let readable = Readiness(rawValue: 1 << 0)
+    /// A write does not block (`EPOLLOUT`).
+    package static let writable = Readiness(rawValue: 1 << 1)
+    /// The peer is gone in both directions (`EPOLLHUP`); what it sent may still be unread.
+    package static let hangup = Readiness(rawValue: 1 << 2)
+    /// An error is pending (`EPOLLERR`), or the loop could not watch the descriptor any more.
+    package static let error = Readiness(rawValue: 1 << 3)
+  }
+
+  /// Names one registration, and no other for the life of the loop.
+  package struct Token: Hashable, Sendable {
+    let slot: UInt32
+    let generation: UInt32
+  }
+
+  /// The way in from other threads.
+  package let remote: Remote
+
+  private let poller: Poller
+  private var registrations = RegistrationTable()
+  private let timers = TimerQueue()
+  private var posted: [() -> Void] = []
+  private var isStopping = false
+
+  package init() throws(SystemError) {
+    remote = Remote(wake: try EventFD())
+    poller = try Poller()
+    try poller.add(remote.wakeDescriptor, interest: .readable, data: Poller.wakeData)
+  }
+
+  /// Watches `descriptor`, which stays the caller's and must be open until `remove`.
+  ///
+  /// - Throws: `EPERM` for a regular file or directory, which epoll cannot watch (with an empty
+  ///   interest, later: as `Readiness.error`); `EEXIST` for a descriptor registered already.
+  package func register(
+    _ descriptor: Int32, interest: Interest, handler: @escaping (Readiness) -> Void
+  ) throws(SystemError) -> Token {
+    let token = registrations.insert(descriptor, interest: interest, handler: handler)
+    if interest.isEmpty { return token }
+    do {
+      try poller.add(descriptor, interest: interest, data: token.packed)
+    } catch {
+      registrations.remove(token)
+      throw error
+    }
+    return token
+  }
+
+  /// Changes what the handler of `token` hears of; costs a system call only where it differs.
+  package func setInterest(_ interest: Interest, for token: Token) {
+    guard let registration = registrations[token], registration.interest != interest else { return }
+    registrations.setInterest(interest, for: token)
+    let descriptor = registration.descriptor
+    do {
+      if interest.isEmpty {
+        poller.remove(descriptor)
+      } else if registration.interest.isEmpty {
+        try poller.add(descriptor, interest: interest, data: token.packed)
+      } else {
+        try poller.modify(descriptor, interest: interest, data: token.packed)
+      }
+    } catch {
+      registrations.setInterest([], for: token)
+      post { [weak self] in
+        if let registration = self?.registrations[token] { registration.handler(.error) }
+      }
+    }
+  }
+
+  /// Forgets a registration. Its handler is not called again, even for an event that has arrived
+  /// already. Call it before the descriptor is closed; calling it again does nothing.
+  package func remove(_ token: Token) {
+    guard let registration = registrations.remove(token) else { return }
+    if !registration.interest.isEmpty { poller.remove(registration.descriptor) }
+  }
+
+  /// Runs `work` on a later turn of this loop, after everything posted before it.
+  package func post(_ work: @escaping () -> Void) {
+    posted.append(work)
+  }
+
+  /// Runs `work` once, `milliseconds` from now or a little later, unless cancelled.
+  @discardableResult
+  package func after(milliseconds: Int, _ work: @escaping () -> Void) -> Timer {
+    timers.schedule(deadline: TimerQueue.now() &+ Int64(max(0, milliseconds)) &* 1_000_000, work)
+  }
+
+  /// Runs turns until `stop`; returns at once if that has been called already.
+  package func run() {
+    while !isStopping {
+      turn(timeoutMilliseconds: -1)
+    }
+    isStopping = false
+  }
+
+  /// Ends `run` after the current turn.
+  package func stop() {
+    isStopping = true
+  }
+
+  /// One turn: waits for events, at most `timeoutMilliseconds` (for ever if negative), and handles
+  /// them, then expired timers, then work posted before this point of the turn.
+  package func turn(timeoutMilliseconds: Int) {
+    let timeout = posted.isEmpty ? timers.timeout(limit: timeoutMilliseconds) : 0
+    poller.wait(timeoutMilliseconds: timeout) { event in
+      dispatch(event)
+    }
+    timers.runExpired()
+    let work = posted
+    posted.removeAll(keepingCapacity: work.count < 64)
+    for item in work { item() }
+  }
+
+  private func dispatch(_ event: epoll_event) {
+    if event.data.u64 == Poller.wakeData {
+      if remote.deliver() { stop() }
+      return
+    }
+    guard let registration = registrations[Token(packed: event.data.u64)] else { return }
+    let readiness = Poller.readiness(event.events, interest: registration.interest)
+    if !readiness.isEmpty { registration.handler(readiness) }
+  }
+}

@@ -1,0 +1,45 @@
+import Glibc
+
+/// Messages for whoever started the program: one line each on standard error.
+///
+/// Callable on any thread. A message may quote what a guest or a client wrote: control characters
+/// are escaped, so that it can neither start a line of its own nor command the terminal.
+package enum Log {
+  /// Something failed, for good.
+  package static func error(_ message: String) {
+    emit("swiftvm: \(message)", patience: 1000)
+  }
+
+  /// Something is wrong, yet work goes on.
+  package static func warning(_ message: String) {
+    emit("swiftvm: warning: \(message)", patience: 0)
+  }
+
+  /// Something worth knowing.
+  package static func note(_ message: String) {
+    emit("swiftvm: \(message)", patience: 0)
+  }
+
+  /// The line as printed: control characters and line separators written as escapes.
+  static func line(_ text: String) -> [UInt8] {
+    var line = String()
+    for scalar in text.unicodeScalars {
+      switch scalar.properties.generalCategory {
+      case .control, .lineSeparator, .paragraphSeparator, .format:
+        line += scalar.escaped(asASCII: true)
+      default:
+        line.unicodeScalars.append(scalar)
+      }
+    }
+    return Array(line.utf8) + [UInt8(ascii: "\n")]
+  }
+
+  /// Writes a line, or drops it where nobody takes it within `patience` milliseconds: a pipe that
+  /// is not read must not stop the machine.
+  private static func emit(_ text: String, patience: Int32) {
+    var status = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+    guard poll(&status, 1, patience) == 1 else { return }
+    let bytes = line(text)
+    while write(STDERR_FILENO, bytes, bytes.count) == -1, errno == EINTR {}
+  }
+}

@@ -1,3 +1,0 @@
-// Placeholder: replaced by the module's files.
-package struct SystemError: Error {}
-package final class EventLoop {}
