@@ -1,0 +1,35 @@
+import Host
+
+/// Why `/dev/kvm` cannot be used, with what to do about it.
+package enum HypervisorError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The device node does not exist, or no driver stands behind it.
+  case missing(path: String)
+  case permissionDenied(path: String)
+  /// The file is something else than KVM.
+  case notKVM(path: String)
+  /// The interface's version is not 12, the only one since Linux 2.6.22.
+  case unsupportedVersion(Int32)
+  /// The running kernel's KVM lacks something swiftvm cannot do without.
+  case missingCapability(String)
+  case system(SystemError)
+
+  package var description: String {
+    switch self {
+    case .missing(let path):
+      """
+      \(path) is missing: turn virtualization on in the firmware (on a cloud machine: choose one \
+      with nested virtualization) and load the module kvm_intel or kvm_amd
+      """
+    case .permissionDenied(let path):
+      "\(path): permission denied: add this user to the group that owns it (often \"kvm\")"
+    case .notKVM(let path):
+      "\(path) is not KVM's device"
+    case .unsupportedVersion(let version):
+      "KVM's interface version is \(version), not 12: this kernel is too old"
+    case .missingCapability(let name):
+      "this kernel's KVM lacks \(name): use Linux 4.12 or later on x86_64"
+    case .system(let error):
+      "/dev/kvm: \(error)"
+    }
+  }
+}

@@ -1,0 +1,171 @@
+import CKVM
+import GuestMemory
+import Host
+
+/// One virtual machine of KVM: its memory slots, interrupt controllers and in-kernel event paths.
+///
+/// Keeps its guest memory mapped as long as it lives. Callable on any thread.
+package final class KVMVirtualMachine: Sendable {
+  /// Where interrupts are handled.
+  package enum InterruptController: Equatable, Sendable {
+    /// Nowhere: a machine without interrupts, whose `hlt` ends in an exit.
+    case none
+    /// In the kernel: local APICs, IOAPIC, both 8259s and the 8254 timer.
+    ///
+    /// The addresses name three pages and one page below 4 GiB that Intel's KVM keeps for itself and
+    /// the guest must never see used.
+    case inKernel(tssAddress: UInt64, identityMapAddress: UInt64)
+  }
+
+  private let descriptor: FileDescriptor
+  private let hypervisor: Hypervisor
+  let memory: GuestMemory
+  let interruptController: InterruptController
+  private let ioeventfdMatchesAnyLength: Bool
+
+  /// Creates the machine with `memory` in place, in the order KVM wants (interrupt controllers
+  /// before any vCPU).
+  package init(
+    hypervisor: Hypervisor, memory: GuestMemory, interruptController: InterruptController
+  ) throws(SystemError) {
+    self.hypervisor = hypervisor
+    self.memory = memory
+    self.interruptController = interruptController
+    ioeventfdMatchesAnyLength = hypervisor.value(of: .ioeventfdAnyLength) > 0
+    descriptor = try hypervisor.createVM()
+    if case .inKernel(let tss, let identityMap) = interruptController {
+      try createInterruptController(tssAddress: tss, identityMapAddress: identityMap)
+    }
+    try setMemorySlots()
+  }
+
+  /// Creates the processor with APIC id `id`, its CPUID fitted to a machine of `count` processors.
+  ///
+  /// All but number 0 wait for the guest's start-up interrupt when `interruptController` is in the
+  /// kernel; number 0 needs `VCPU.enter(with:)` before it runs.
+  package func createVCPU(id: Int, of count: Int) throws(SystemError) -> VCPU {
+    var cpuid = try hypervisor.supportedCPUID()
+    let hasDeadlineTimer = hypervisor.value(of: .tscDeadlineTimer) > 0
+    cpuid.fit(
+      processor: id, of: count, tscDeadline: hasDeadlineTimer && interruptController != .none)
+    let result = ckvm_create_vcpu(descriptor.rawValue, UInt(bitPattern: id))
+    let vcpu = try VCPU(
+      owning: FileDescriptor(owning: try checked("KVM_CREATE_VCPU", result)),
+      mappingSize: hypervisor.vcpuMappingSize, id: id, machine: self)
+    try vcpu.setUp(cpuid: cpuid, hasLocalAPIC: interruptController != .none)
+    return vcpu
+  }
+
+  /// Drives a pin of the interrupt controllers (KVM_IRQ_LINE).
+  package func setIRQLine(gsi: UInt32, level: Bool) throws(SystemError) {
+    var line = kvm_irq_level()
+    line.irq = gsi
+    line.level = level ? 1 : 0
+    try checked("KVM_IRQ_LINE", ckvm_irq_line(descriptor.rawValue, &line))
+  }
+
+  /// The same pin as an object for a device to hold.
+  package func makeLine(gsi: UInt32) -> IRQLine { IRQLine(machine: self, gsi: gsi) }
+
+  /// Where a guest's write signals an eventfd instead of leaving the kernel.
+  package enum NotifyAddress: Hashable, Sendable {
+    /// A guest-physical address.
+    case mmio(UInt64)
+    /// An I/O port.
+    case port(UInt16)
+  }
+
+  /// Signals `eventFD` on every guest write that starts at `address`.
+  ///
+  /// Any width of write matches where the kernel can do that (since Linux 4.4), else only 2 bytes.
+  ///
+  /// - Throws: EEXIST if the address has one already.
+  package func assignIOEventFD(
+    _ eventFD: EventFD, at address: NotifyAddress
+  ) throws(SystemError) {
+    try setIOEventFD(eventFD, at: address, flags: 0)
+  }
+
+  /// Undoes `assignIOEventFD` for the same eventfd and address; writes leave the kernel again.
+  package func deassignIOEventFD(
+    _ eventFD: EventFD, at address: NotifyAddress
+  ) throws(SystemError) {
+    try setIOEventFD(eventFD, at: address, flags: CKVM_IOEVENTFD_DEASSIGN)
+  }
+
+  /// Raises interrupt `gsi` each time `eventFD` is signalled. The route of `gsi` must be set before.
+  package func assignIRQFD(_ eventFD: EventFD, gsi: UInt32) throws(SystemError) {
+    try setIRQFD(eventFD, gsi: gsi, flags: 0)
+  }
+
+  /// Undoes `assignIRQFD`.
+  package func deassignIRQFD(_ eventFD: EventFD, gsi: UInt32) throws(SystemError) {
+    try setIRQFD(eventFD, gsi: gsi, flags: CKVM_IRQFD_DEASSIGN)
+  }
+
+  /// Replaces the whole table of interrupt routes.
+  func setRouting(_ entries: [kvm_irq_routing_entry]) throws(SystemError) {
+    let table = TrailingArray<kvm_irq_routing, kvm_irq_routing_entry>(capacity: entries.count)
+    table.header.pointee.nr = UInt32(entries.count)
+    for (index, entry) in entries.enumerated() { table.elements[index] = entry }
+    try checked("KVM_SET_GSI_ROUTING", ckvm_set_gsi_routing(descriptor.rawValue, table.header))
+  }
+
+  /// The largest number of routes, and of GSIs.
+  var maximumRouteCount: Int { hypervisor.value(of: .irqRouting) }
+}
+
+extension KVMVirtualMachine {
+  private func createInterruptController(
+    tssAddress: UInt64, identityMapAddress: UInt64
+  ) throws(SystemError) {
+    var identityMapAddress = identityMapAddress
+    let vm = descriptor.rawValue
+    try checked("KVM_SET_IDENTITY_MAP_ADDR", ckvm_set_identity_map_addr(vm, &identityMapAddress))
+    try checked("KVM_SET_TSS_ADDR", ckvm_set_tss_addr(vm, UInt(tssAddress)))
+    try checked("KVM_CREATE_IRQCHIP", ckvm_create_irqchip(vm))
+    var timer = kvm_pit_config()
+    // Port 0x61 is answered by the kernel too: Linux calibrates its clock with the timer's gate.
+    timer.flags = UInt32(KVM_PIT_SPEAKER_DUMMY)
+    try checked("KVM_CREATE_PIT2", ckvm_create_pit2(vm, &timer))
+  }
+
+  private func setMemorySlots() throws(SystemError) {
+    for (slot, region) in memory.regions.enumerated() {
+      var argument = kvm_userspace_memory_region()
+      argument.slot = UInt32(slot)
+      argument.guest_phys_addr = region.guestAddress
+      argument.memory_size = region.size
+      argument.userspace_addr = UInt64(UInt(bitPattern: region.hostAddress))
+      try checked(
+        "KVM_SET_USER_MEMORY_REGION", ckvm_set_user_memory_region(descriptor.rawValue, &argument))
+    }
+  }
+
+  private func setIOEventFD(
+    _ eventFD: EventFD, at address: NotifyAddress, flags: UInt32
+  ) throws(SystemError) {
+    var argument = kvm_ioeventfd()
+    argument.fd = eventFD.rawValue
+    argument.flags = flags
+    argument.len = ioeventfdMatchesAnyLength ? 0 : 2
+    switch address {
+    case .mmio(let address):
+      argument.addr = address
+    case .port(let port):
+      argument.addr = UInt64(port)
+      argument.flags |= CKVM_IOEVENTFD_PIO
+    }
+    try checked("KVM_IOEVENTFD", ckvm_ioeventfd(descriptor.rawValue, &argument))
+  }
+
+  private func setIRQFD(
+    _ eventFD: EventFD, gsi: UInt32, flags: UInt32
+  ) throws(SystemError) {
+    var argument = kvm_irqfd()
+    argument.fd = UInt32(bitPattern: eventFD.rawValue)
+    argument.gsi = gsi
+    argument.flags = flags
+    try checked("KVM_IRQFD", ckvm_irqfd(descriptor.rawValue, &argument))
+  }
+}

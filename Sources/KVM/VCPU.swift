@@ -1,0 +1,201 @@
+import CKVM
+import Glibc
+import GuestMemory
+import Host
+import Synchronization
+
+/// One virtual processor.
+///
+/// Belongs to one thread at a time: the one that sets it up, then the one that runs it. Only
+/// `requestExit` may be called from others.
+package final class VCPU: @unchecked Sendable {
+  /// The APIC id, counting from 0.
+  package let id: Int
+
+  private let descriptor: FileDescriptor
+  private let shared: UnsafeMutableRawPointer
+  private let sharedSize: Int
+  /// Keeps the guest's memory mapped while the kernel may run this processor.
+  private let machine: KVMVirtualMachine
+
+  /// Takes over a vCPU's descriptor and maps its shared page.
+  init(
+    owning descriptor: consuming FileDescriptor, mappingSize: Int, id: Int,
+    machine: KVMVirtualMachine
+  ) throws(SystemError) {
+    let mapping = mmap(
+      nil, mappingSize, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.rawValue, 0)
+    guard let mapping, mapping != MAP_FAILED else {
+      throw SystemError("mmap of a vCPU", errno: errno)
+    }
+    self.descriptor = descriptor
+    self.id = id
+    self.machine = machine
+    shared = mapping
+    sharedSize = mappingSize
+  }
+
+  deinit { munmap(shared, sharedSize) }
+
+  /// The vCPU's descriptor, for the calls that set it up.
+  var rawValue: Int32 { descriptor.rawValue }
+
+  private var state: UnsafeMutablePointer<kvm_run> {
+    shared.assumingMemoryBound(to: kvm_run.self)
+  }
+
+  /// Runs the guest until something needs attention; port and memory-mapped accesses are answered
+  /// by `handler` before this returns.
+  ///
+  /// The answer reaches the guest, and a write is over, only with the next call.
+  package func run(_ handler: any VCPUExitHandler) -> VCPUExit {
+    let result = ckvm_run(descriptor.rawValue)
+    guard result >= 0 else { return failure(-result) }
+    switch Int32(bitPattern: state.pointee.exit_reason) {
+    case KVM_EXIT_IO:
+      answerPort(handler)
+      return .handled
+    case KVM_EXIT_MMIO:
+      answerMMIO(handler)
+      return .handled
+    case let reason:
+      return rareExit(reason)
+    }
+  }
+
+  /// Makes the current or next `run` return `.interrupted` before it executes guest code, provided
+  /// a signal follows if the vCPU's thread is inside it. Lasts until `withdrawExitRequest`.
+  package func requestExit() { immediateExit(1) }
+
+  /// Lets `run` enter the guest again.
+  package func withdrawExitRequest() { immediateExit(0) }
+
+  private func immediateExit(_ value: UInt8) {
+    // At byte 1 by the interface; offset(of:) gives it for members outside the union.
+    let offset = MemoryLayout<kvm_run>.offset(of: \kvm_run.immediate_exit) ?? 1
+    (shared + offset).assumingMemoryBound(to: Atomic<UInt8>.self).pointee
+      .store(value, ordering: .releasing)
+  }
+}
+
+// MARK: - Exits
+
+extension VCPU {
+  private func failure(_ errno: Int32) -> VCPUExit {
+    switch errno {
+    // EAGAIN: a processor that waited for its start-up interrupt has got it.
+    case EINTR, EAGAIN: .interrupted
+    default: .failed(SystemError("KVM_RUN", errno: errno))
+    }
+  }
+
+  private func rareExit(_ reason: Int32) -> VCPUExit {
+    switch reason {
+    case KVM_EXIT_INTR, KVM_EXIT_IRQ_WINDOW_OPEN: .interrupted
+    case KVM_EXIT_HLT: .halted
+    case KVM_EXIT_SHUTDOWN: .shutdown
+    case KVM_EXIT_SYSTEM_EVENT: .systemEvent(state.pointee.system_event.type)
+    case KVM_EXIT_INTERNAL_ERROR: .internalError(internalErrorReport())
+    case KVM_EXIT_FAIL_ENTRY:
+      .failEntry(
+        reason: state.pointee.fail_entry.hardware_entry_failure_reason,
+        processor: state.pointee.fail_entry.cpu)
+    default: .unknown(reason: UInt32(bitPattern: reason))
+    }
+  }
+
+  /// One exit may stand for many elements of a string instruction (`rep outsb`).
+  private func answerPort(_ handler: any VCPUExitHandler) {
+    let io = state.pointee.io
+    let width = Int(io.size)
+    let start = Int(truncatingIfNeeded: io.data_offset)
+    guard start >= 0, start <= sharedSize, width > 0,
+      Int(io.count) <= (sharedSize - start) / width
+    else { return }
+    var element = shared + start
+    for _ in 0..<io.count {
+      if io.direction == UInt8(KVM_EXIT_IO_OUT) {
+        let value = element.loadInteger(width: width)
+        handler.portWrite(
+          port: io.port, width: width, value: UInt32(truncatingIfNeeded: value))
+      } else {
+        let value = handler.portRead(port: io.port, width: width)
+        element.storeInteger(UInt64(value), width: width)
+      }
+      element += width
+    }
+  }
+
+  private func answerMMIO(_ handler: any VCPUExitHandler) {
+    let address = state.pointee.mmio.phys_addr
+    let isWrite = state.pointee.mmio.is_write != 0
+    let length = min(Int(state.pointee.mmio.len), 8)
+    withUnsafeMutableBytes(of: &state.pointee.mmio.data) { buffer in
+      guard let data = buffer.baseAddress else { return }
+      for piece in AccessPieces(address: address, length: length) {
+        let bytes = data + piece.offset
+        if isWrite {
+          let value = bytes.loadInteger(width: piece.width)
+          handler.mmioWrite(address: piece.address, width: piece.width, value: value)
+        } else {
+          let value = handler.mmioRead(address: piece.address, width: piece.width)
+          bytes.storeInteger(value, width: piece.width)
+        }
+      }
+    }
+  }
+
+  private func internalErrorReport() -> InternalErrorReport {
+    let failure = state.pointee.emulation_failure
+    let shown =
+      failure.suberror == UInt32(KVM_INTERNAL_ERROR_EMULATION)
+      && failure.ndata > 0
+      && failure.flags & UInt64(KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES) != 0
+    var registers = kvm_regs()
+    _ = ckvm_get_regs(rawValue, &registers)
+    var instruction: [UInt8] = []
+    if shown {
+      let size = Int(min(failure.insn_size, 15))
+      instruction = withUnsafeBytes(of: failure.insn_bytes) { Array($0.prefix(size)) }
+    }
+    if instruction.isEmpty { instruction = guestBytes(at: registers.rip, count: 15) }
+    return InternalErrorReport(
+      suberror: failure.suberror, instructionPointer: registers.rip, instruction: instruction)
+  }
+
+  /// What lies at a guest-virtual address, as far as it is mapped to RAM.
+  private func guestBytes(at address: UInt64, count: UInt64) -> [UInt8] {
+    var bytes: [UInt8] = []
+    for offset in 0..<count {
+      var translation = kvm_translation()
+      translation.linear_address = address &+ offset
+      guard ckvm_translate(rawValue, &translation) == 0, translation.valid != 0,
+        let byte = try? machine.memory.load(translation.physical_address, as: UInt8.self)
+      else { break }
+      bytes.append(byte)
+    }
+    return bytes
+  }
+}
+
+extension UnsafeMutableRawPointer {
+  /// The `width` (1, 2, 4 or 8) little-endian bytes here.
+  fileprivate func loadInteger(width: Int) -> UInt64 {
+    switch width {
+    case 1: UInt64(load(as: UInt8.self))
+    case 2: UInt64(loadUnaligned(as: UInt16.self))
+    case 4: UInt64(loadUnaligned(as: UInt32.self))
+    default: loadUnaligned(as: UInt64.self)
+    }
+  }
+
+  /// Writes the low `width` (1, 2, 4 or 8) bytes of `value` here.
+  fileprivate func storeInteger(_ value: UInt64, width: Int) {
+    switch width {
+    case 1: storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
+    case 2: storeBytes(of: UInt16(truncatingIfNeeded: value), as: UInt16.self)
+    case 4: storeBytes(of: UInt32(truncatingIfNeeded: value), as: UInt32.self)
+    default: storeBytes(of: value, as: UInt64.self)
+    }
+  }
+}

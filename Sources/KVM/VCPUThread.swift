@@ -1,0 +1,103 @@
+import CKVM
+import Glibc
+import Host
+import Synchronization
+
+/// The thread that runs one vCPU, from `start` to its end.
+///
+/// Callable on any thread.
+package final class VCPUThread: Sendable {
+  private struct State: ~Copyable {
+    var stopRequested = false
+    /// The thread to signal; nil before it runs and once it has left the guest for good.
+    var running: pthread_t?
+    /// For `join`.
+    var thread: Thread?
+  }
+
+  private let vcpu: VCPU
+  private let handler: any VCPUExitHandler
+  private let onEnd: @Sendable (VCPUEnd) -> Void
+  private let state = Mutex(State())
+
+  /// - Parameters:
+  ///   - vcpu: set up; nobody else runs it from now on.
+  ///   - onEnd: called once, on the vCPU's thread, as its last act.
+  package init(
+    vcpu: VCPU, handler: any VCPUExitHandler, onEnd: @escaping @Sendable (VCPUEnd) -> Void
+  ) {
+    self.vcpu = vcpu
+    self.handler = handler
+    self.onEnd = onEnd
+  }
+
+  /// Starts the thread. To be called once.
+  package func start() throws(SystemError) {
+    try Self.installKickHandler.get()
+    let thread = try Thread(name: "vcpu\(vcpu.id)") { self.main() }
+    // A closure cannot consume what it captures: hand the thread over through an optional.
+    var handover: Thread? = consume thread
+    state.withLock { $0.thread = handover.take() }
+  }
+
+  /// Makes the vCPU leave the guest, finish any access it is in the middle of, and end with
+  /// `.stopped`. Does not wait. No effect on a thread that has ended.
+  package func requestStop() {
+    state.withLock { state in
+      state.stopRequested = true
+      // First the request, then the signal: a thread about to enter the guest sees the one, a
+      // thread inside is brought out by the other.
+      vcpu.requestExit()
+      if let running = state.running { pthread_kill(running, Self.kickSignal) }
+    }
+  }
+
+  /// Waits until the thread is gone; `onEnd` has returned by then. Not for the vCPU's own thread.
+  package func join() {
+    let thread = state.withLock { $0.thread.take() }
+    if let thread { thread.join() }
+  }
+
+  private func main() {
+    Self.unblockKick()
+    state.withLock { $0.running = pthread_self() }
+    let end = run()
+    state.withLock { $0.running = nil }
+    onEnd(end)
+  }
+
+  /// An access in progress is over only when the vCPU is entered once more; so a request to stop is
+  /// looked at only after `.interrupted`, which a pending request makes the next entry return.
+  private func run() -> VCPUEnd {
+    while true {
+      let exit = vcpu.run(handler)
+      if exit == .handled { continue }
+      if let end = VCPUEnd(exit) { return end }
+      if state.withLock({ $0.stopRequested }) { return .stopped }
+    }
+  }
+}
+
+extension VCPUThread {
+  private static let kickSignal = __libc_current_sigrtmin()
+
+  /// The signal needs a handler that does nothing: its one effect is EINTR from KVM_RUN.
+  private static let installKickHandler: Result<Void, SystemError> = {
+    var action = sigaction()
+    action.__sigaction_handler.sa_handler = { _ in }
+    sigemptyset(&action.sa_mask)
+    action.sa_flags = 0
+    guard sigaction(kickSignal, &action, nil) == 0 else {
+      return .failure(SystemError("sigaction", errno: errno))
+    }
+    return .success(())
+  }()
+
+  /// The thread inherits its creator's mask, which may block everything.
+  private static func unblockKick() {
+    var set = sigset_t()
+    sigemptyset(&set)
+    sigaddset(&set, kickSignal)
+    pthread_sigmask(SIG_UNBLOCK, &set, nil)
+  }
+}

@@ -1,0 +1,4 @@
+import GuestMemory
+import Testing
+
+@Suite struct GuestMemoryTests {}
