@@ -1,0 +1,86 @@
+/// Differentiated system description table: the devices a kernel cannot find by itself.
+enum DSDT {
+  /// - Parameter pci64Window: where 64-bit base address registers may go; may be empty.
+  static func encode(pci64Window: Range<UInt64>) -> [UInt8] {
+    // Revision 2 makes AML integers 64 bits wide.
+    var table = TableWriter(signature: "DSDT", revision: 2)
+    table.append(
+      bytes: AML.scope("\\_SB", [hostBridge(pci64Window), motherboard, serialPort, clock]))
+    table.append(bytes: powerOff)
+    return table.finish()
+  }
+
+  /// The PCI bus, its windows and the wiring of its interrupts (PCI Firmware 3.3, 4.6).
+  private static func hostBridge(_ pci64Window: Range<UInt64>) -> [UInt8] {
+    let configuration = AddressMap.pciConfiguration
+    var resources = [
+      AML.word(.busNumbers, 0..<1),
+      AML.io(configuration),
+      AML.word(.ports, 0..<configuration.lowerBound),
+      AML.word(.ports, configuration.upperBound..<0x1_0000),
+      AML.doubleWord(.memory, AddressMap.pci32Window),
+    ]
+    if !pci64Window.isEmpty { resources.append(AML.quadWord(.memory, pci64Window)) }
+    return AML.device(
+      "PCI0",
+      [
+        AML.name("_HID", AML.eisaID("PNP0A08")),
+        AML.name("_CID", AML.eisaID("PNP0A03")),
+        AML.name("_UID", AML.integer(0)),
+        AML.name("_SEG", AML.integer(0)),
+        AML.name("_BBN", AML.integer(0)),
+        AML.name("_CRS", AML.resourceTemplate(resources)),
+        AML.name("_PRT", interruptRouting),
+      ])
+  }
+
+  /// Each pin of each device goes to an input of the I/O APIC, without a link device between.
+  private static let interruptRouting: [UInt8] = {
+    var entries: [[UInt8]] = []
+    for device in UInt32(0)..<32 {
+      for pin in UInt32(0)..<4 {
+        let anyFunction = UInt64(device) << 16 | 0xffff
+        let input = AddressMap.pciInterrupt(device: device, pin: pin)
+        entries.append(
+          AML.package([
+            AML.integer(anyFunction), AML.integer(UInt64(pin)), AML.integer(0),
+            AML.integer(UInt64(input)),
+          ]))
+      }
+    }
+    return AML.package(entries)
+  }()
+
+  /// Holds the ECAM, so that nothing else is put there.
+  private static let motherboard = AML.device(
+    "MBRD",
+    [
+      AML.name("_HID", AML.eisaID("PNP0C02")),
+      AML.name(
+        "_CRS", AML.resourceTemplate([AML.memory32Fixed(AddressMap.ecamReserved)])),
+    ])
+
+  private static let serialPort = AML.device(
+    "COM1",
+    [
+      AML.name("_HID", AML.eisaID("PNP0501")),
+      AML.name("_UID", AML.integer(0)),
+      AML.name(
+        "_CRS",
+        AML.resourceTemplate([AML.io(AddressMap.com1), AML.irq(AddressMap.com1Interrupt)])),
+    ])
+
+  /// Without an interrupt: the clock has no alarm.
+  private static let clock = AML.device(
+    "RTC_",
+    [
+      AML.name("_HID", AML.eisaID("PNP0B00")),
+      AML.name("_CRS", AML.resourceTemplate([AML.io(AddressMap.rtc)])),
+    ])
+
+  /// What to write to the PM1 control block to power off (ACPI 6.5, 7.4.2).
+  private static let powerOff: [UInt8] = {
+    let type = AML.integer(UInt64(AddressMap.powerOffSleepType))
+    return AML.name("\\_S5", AML.package([type, type, AML.integer(0), AML.integer(0)]))
+  }()
+}

@@ -1,0 +1,111 @@
+/// What a machine is to boot with, besides the kernel.
+package struct BootRequest: Sendable {
+  /// Bytes of guest RAM.
+  package var memorySize: UInt64
+  /// Number of CPUs, 1 to `AddressMap.largestCPUCount`; their APIC ids count from 0.
+  package var cpuCount: Int
+  /// The kernel's command line.
+  package var commandLine: String
+  /// Bytes of the initrd file, if there is one.
+  package var initrdSize: UInt64?
+  /// Addresses for 64-bit base address registers, above all RAM; may be empty.
+  package var pci64Window: Range<UInt64>
+
+  package init(
+    memorySize: UInt64, cpuCount: Int, commandLine: String, initrdSize: UInt64?,
+    pci64Window: Range<UInt64>
+  ) {
+    self.memorySize = memorySize
+    self.cpuCount = cpuCount
+    self.commandLine = commandLine
+    self.initrdSize = initrdSize
+    self.pci64Window = pci64Window
+  }
+}
+
+/// Everything to place in guest memory before the first instruction, and how to enter.
+package struct BootPlan: Sendable {
+  /// Where a placement's bytes come from.
+  package enum Source: Equatable, Sendable {
+    /// A part of the kernel file.
+    case kernelFile(Range<Int>)
+    /// The whole initrd file.
+    case initrdFile
+    /// These bytes.
+    case bytes([UInt8])
+  }
+
+  /// Bytes to place in guest memory.
+  package struct Placement: Equatable, Sendable {
+    /// Guest physical address of the first byte.
+    package let address: UInt64
+    /// The bytes.
+    package let source: Source
+  }
+
+  /// Without overlaps, all inside RAM, which must read as zero everywhere else.
+  package let placements: [Placement]
+  /// The first CPU's registers.
+  package let entry: EntryState
+
+  /// Lays the guest's memory out.
+  ///
+  /// - Parameters:
+  ///   - kernel: the kernel file's bytes, needed during the call only.
+  ///   - request: the rest of the machine.
+  /// - Throws: what the user has to change.
+  package init(kernel: UnsafeRawBufferPointer, request: BootRequest) throws(BootError) {
+    let image = try KernelImage(parsing: kernel)
+    let lowMemoryEnd = try Self.lowMemoryEnd(of: request, for: image)
+    let commandLine = try CommandLine.encode(request.commandLine, limit: image.commandLineLimit)
+    var initrd: Range<UInt64>?
+    if let size = request.initrdSize {
+      initrd = try Initrd.place(size: size, kernel: image, lowMemoryEnd: lowMemoryEnd)
+    }
+    let tables = ACPITables(cpuCount: request.cpuCount, pci64Window: request.pci64Window)
+    let information = BootInformation(
+      memoryMap: MemoryMap(memorySize: request.memorySize), rsdp: tables.rsdp,
+      commandLineSize: commandLine.count - 1, initrd: initrd)
+
+    entry = EntryState(image.entry)
+    var bytes = Self.bootInformation(information, for: image)
+    bytes.append((AddressMap.gdt, entry.gdt))
+    bytes.append((AddressMap.commandLine, commandLine))
+    bytes.append((tables.address, tables.bytes))
+    var placements = bytes.map { Placement(address: $0.address, source: .bytes($0.bytes)) }
+    for segment in image.segments where !segment.file.isEmpty {
+      placements.append(Placement(address: segment.address, source: .kernelFile(segment.file)))
+    }
+    if let initrd {
+      placements.append(Placement(address: initrd.lowerBound, source: .initrdFile))
+    }
+    self.placements = placements
+  }
+
+  /// End of the RAM below the hole, once it is known to hold the kernel.
+  private static func lowMemoryEnd(
+    of request: BootRequest, for image: KernelImage
+  ) throws(BootError) -> UInt64 {
+    guard request.memorySize <= AddressMap.largestMemory else {
+      throw .memoryTooLarge(limit: AddressMap.largestMemory)
+    }
+    let end = min(request.memorySize, AddressMap.hole.lowerBound)
+    let needed = image.footprint.upperBound
+    guard end >= needed else { throw .memoryTooSmall(needed: needed) }
+    guard request.memorySize % 4096 == 0 else { throw .memoryNotPages }
+    return end
+  }
+
+  private static func bootInformation(
+    _ information: BootInformation, for image: KernelImage
+  ) -> [(address: UInt64, bytes: [UInt8])] {
+    switch image.entry {
+    case .pvh: PVHStartInfo.encode(information)
+    case .linux64:
+      [
+        (AddressMap.zeroPage, ZeroPage.encode(information, setupHeader: image.setupHeader)),
+        (AddressMap.pageTables, PageTables.identity),
+      ]
+    }
+  }
+}

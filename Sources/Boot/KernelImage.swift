@@ -1,0 +1,109 @@
+/// What a kernel file asks for: which of its bytes go where, and how it is entered.
+///
+/// Parsing reads headers only and copies nothing but the bzImage's setup header, so its cost in
+/// memory does not depend on what the file claims.
+package struct KernelImage: Equatable, Sendable {
+  /// One piece of memory the kernel occupies.
+  package struct Segment: Equatable, Sendable {
+    /// Guest physical address of its first byte.
+    package let address: UInt64
+    /// The part of the file that is loaded there.
+    package let file: Range<Int>
+    /// Bytes occupied from `address` on, at least `file.count`; the rest reads as zero.
+    package let memorySize: UInt64
+
+    /// The memory occupied.
+    package var memory: Range<UInt64> { address..<(address &+ memorySize) }
+  }
+
+  /// How the first CPU starts.
+  package enum Entry: Equatable, Sendable {
+    /// 32-bit entry of the PVH boot protocol (Xen's docs/misc/pvh.pandoc).
+    case pvh(address: UInt64)
+    /// 64-bit entry of the Linux boot protocol (Documentation/arch/x86/boot.rst).
+    case linux64(address: UInt64)
+  }
+
+  /// By ascending address, without overlaps, all between 1 MiB and 3 GiB; never empty.
+  package let segments: [Segment]
+  /// How it is entered.
+  package let entry: Entry
+  /// A bzImage's setup header, from offset 0x1f1 on; at most `ZeroPage.headerRoom` bytes.
+  package let setupHeader: [UInt8]?
+  /// The initrd must end at or below this address.
+  package let initrdLimit: UInt64
+  /// The longest command line in bytes, without its NUL.
+  package let commandLineLimit: Int
+
+  /// Memory from the first to the last byte the kernel needs before it has read its memory map.
+  package var footprint: Range<UInt64> {
+    let end = segments.last?.memory.upperBound ?? AddressMap.highMemory
+    return (segments.first?.address ?? AddressMap.highMemory)..<end
+  }
+
+  /// Recognises the file and reads its headers.
+  ///
+  /// - Throws: whatever is wrong with the file, before anything is allocated for it.
+  package init(parsing bytes: UnsafeRawBufferPointer) throws(BootError) {
+    let file = ImageBytes(bytes)
+    guard file.count > 0 else { throw .kernelEmpty }
+    if ELFImage.recognizes(file) {
+      self = try ELFImage.parse(file)
+    } else if BzImage.recognizes(file) {
+      self = try BzImage.parse(file)
+    } else {
+      throw Self.diagnosis(of: file)
+    }
+  }
+
+  /// `segments` must have passed `arranged(_:)`; `entry` must lie in one of them.
+  init(
+    segments: [Segment], entry: Entry, setupHeader: [UInt8]? = nil,
+    initrdLimit: UInt64 = AddressMap.hole.lowerBound, commandLineLimit: Int = 2047
+  ) {
+    self.segments = segments
+    self.entry = entry
+    self.setupHeader = setupHeader
+    self.initrdLimit = initrdLimit
+    self.commandLineLimit = commandLineLimit
+  }
+
+  /// The segments by ascending address, if they are where a kernel may be.
+  static func arranged(_ segments: [Segment]) throws(BootError) -> [Segment] {
+    guard !segments.isEmpty else { throw .noSegments }
+    let sorted = segments.sorted { $0.address < $1.address }
+    var end = AddressMap.highMemory
+    for segment in sorted {
+      guard segment.address >= AddressMap.highMemory else {
+        throw .kernelTooLow(address: segment.address)
+      }
+      guard segment.address >= end else { throw .segmentsOverlap(address: segment.address) }
+      let (segmentEnd, overflow) = segment.address.addingReportingOverflow(segment.memorySize)
+      guard !overflow, segmentEnd <= AddressMap.hole.lowerBound else {
+        throw .kernelTooHigh(address: overflow ? .max : segmentEnd)
+      }
+      end = segmentEnd
+    }
+    return sorted
+  }
+
+  /// The most helpful error for a file that is neither ELF nor bzImage.
+  private static func diagnosis(of file: ImageBytes) -> BootError {
+    let compressions: [(magic: [UInt8], name: String)] = [
+      ([0x1f, 0x8b], "gzip"),
+      ([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], "xz"),
+      ([0x28, 0xb5, 0x2f, 0xfd], "zstd"),
+      ([0x42, 0x5a, 0x68], "bzip2"),
+      ([0x02, 0x21, 0x4c, 0x18], "lz4"),
+      ([0x04, 0x22, 0x4d, 0x18], "lz4"),
+      ([0x5d, 0x00, 0x00], "lzma"),
+      ([0x89, 0x4c, 0x5a, 0x4f], "lzo"),
+    ]
+    if let found = compressions.first(where: { file.starts(with: $0.magic) }) {
+      return .kernelCompressed(format: found.name)
+    }
+    // Documentation/arch/arm64/booting.rst: "ARM\x64" at offset 56.
+    if file.starts(with: [0x41, 0x52, 0x4d, 0x64], at: 56) { return .wrongArchitecture("arm64") }
+    return .notAKernel
+  }
+}

@@ -1,0 +1,72 @@
+/// What the guest is told about its physical memory, whichever way it boots.
+package struct MemoryMap: Equatable, Sendable {
+  /// The kinds of memory; e820 and PVH use the same numbers.
+  package enum Kind: UInt32, Sendable {
+    /// Usable.
+    case ram = 1
+    /// Not to be used, nor to be given to devices.
+    case reserved = 2
+  }
+
+  /// A stretch of memory of one kind.
+  package struct Entry: Equatable, Sendable {
+    /// Guest physical addresses.
+    package let range: Range<UInt64>
+    /// What is there.
+    package let kind: Kind
+  }
+
+  /// By ascending address, without overlaps.
+  package let entries: [Entry]
+
+  /// The map of a machine with `memorySize` bytes, at least 1 MiB.
+  package init(memorySize: UInt64) {
+    let firmware = AddressMap.conventionalMemoryEnd..<AddressMap.highMemory
+    var entries = [
+      Entry(range: 0..<firmware.lowerBound, kind: .ram),
+      Entry(range: firmware, kind: .reserved),
+    ]
+    for range in Self.ram(size: memorySize) where range.upperBound > firmware.upperBound {
+      let usable = max(range.lowerBound, firmware.upperBound)..<range.upperBound
+      entries.append(Entry(range: usable, kind: .ram))
+    }
+    // Linux uses the ECAM only where a map entry reserves it.
+    entries.append(Entry(range: AddressMap.ecamReserved, kind: .reserved))
+    entries.append(Entry(range: AddressMap.kvmReserved, kind: .reserved))
+    self.entries = entries.sorted { $0.range.lowerBound < $1.range.lowerBound }
+  }
+
+  /// Where `size` bytes of RAM lie: below the hole and, what does not fit there, above it.
+  ///
+  /// - Parameter size: at most `AddressMap.largestMemory`.
+  package static func ram(size: UInt64) -> [Range<UInt64>] {
+    let size = min(size, AddressMap.largestMemory)
+    let hole = AddressMap.hole
+    guard size > 0 else { return [] }
+    guard size > hole.lowerBound else { return [0..<size] }
+    return [0..<hole.lowerBound, hole.upperBound..<(hole.upperBound + (size - hole.lowerBound))]
+  }
+
+  /// `boot_e820_entry` array of the zero page, 20 bytes each.
+  var e820Table: [UInt8] {
+    var bytes: [UInt8] = []
+    for entry in entries {
+      bytes.append(little: entry.range.lowerBound)
+      bytes.append(little: entry.range.upperBound - entry.range.lowerBound)
+      bytes.append(little: entry.kind.rawValue)
+    }
+    return bytes
+  }
+
+  /// `hvm_memmap_table_entry` array of the PVH protocol, 24 bytes each.
+  var pvhTable: [UInt8] {
+    var bytes: [UInt8] = []
+    for entry in entries {
+      bytes.append(little: entry.range.lowerBound)
+      bytes.append(little: entry.range.upperBound - entry.range.lowerBound)
+      bytes.append(little: entry.kind.rawValue)
+      bytes.append(little: UInt32(0))
+    }
+    return bytes
+  }
+}
