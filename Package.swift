@@ -23,8 +23,9 @@ let package = Package(
     .library(name: "SwiftVM", targets: ["SwiftVM"]),
   ],
   targets: [
-    .executableTarget(name: "swiftvm-cli", dependencies: ["SwiftVM"], swiftSettings: settings),
-    module("SwiftVM", ["Machine", "Boot", "Chardev", "Host"]),
+    .executableTarget(
+      name: "swiftvm-cli", dependencies: ["SwiftVM", "Machine"], swiftSettings: settings),
+    module("SwiftVM", ["Machine", "VirtioSerial", "Chardev", "Boot", "KVM", "Host"]),
     module(
       "Machine",
       ["VirtioSerial", "Virtio", "Devices", "Chardev", "Boot", "KVM", "GuestMemory", "Host"]),

@@ -71,6 +71,14 @@ final class Port: @unchecked Sendable {
     chardev.setWantsWritable(outcome == .blocked)
     return outcome == .more
   }
+
+  /// Writes all that the host end takes now; returns whether something is left that a connected
+  /// client may still take.
+  func flush(using list: SegmentList, driver: any DriverNotifier) throws(QueueFault) -> Bool {
+    while try takeTransmitTurn(using: list, driver: driver) {}
+    guard chardev.isConnected, let queue = transmitQueue else { return false }
+    return try queue.availableCount() > 0
+  }
 }
 
 extension Port: ChardevDelegate {

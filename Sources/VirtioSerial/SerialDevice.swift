@@ -83,6 +83,17 @@ package final class SerialDevice: @unchecked Sendable {
   /// What went through each port, in the order they were given.
   package var counters: [PortCounters] { lock.withLock { ports.map(\.counters) } }
 
+  /// Passes on what the guest has handed over, as far as the host ends take it now; returns whether
+  /// some of it is left that a connected client may still take. On the I/O thread.
+  package func flush() -> Bool {
+    var left = false
+    enter { driver throws(QueueFault) in
+      for port in ports { left = try port.flush(using: list, driver: driver) || left }
+    } inert: {
+    }
+    return left
+  }
+
   // MARK: Entries from the I/O thread
 
   func hostSideChanged(of port: Port, open: Bool) {

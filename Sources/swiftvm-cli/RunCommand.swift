@@ -1,22 +1,29 @@
+import Glibc
+import Machine
 import SwiftVM
 
 /// `swiftvm run`: from the request to the guest's end.
 enum RunCommand {
   /// Boots the guest and waits for its end, which is told on standard error unless it powered off.
   static func perform(_ request: RunRequest) throws(ConfigurationError) -> ExitStatus {
+    let timings = Timings()
     let configuration = try request.configuration { () throws(ConfigurationError) in
       try GuestImage.locate()
     }
-    let outcome = try runVirtualMachine(configuration, printsTimings: request.printsTimings)
+    let outcome = try runVirtualMachine(configuration, timings: timings)
+    if request.printsTimings {
+      timings.mark("end")
+      StandardStream.error.write(timings.lines.map { $0 + "\n" }.joined())
+    }
     if let message = outcome.message { StandardStream.error.write("swiftvm: \(message)\n") }
     return ExitStatus(outcome)
   }
 
-  // TO BE LINKED: make the VirtualMachine, start it, forward signals, wait for its outcome.
   private static func runVirtualMachine(
-    _ configuration: VirtualMachineConfiguration, printsTimings: Bool
+    _ configuration: VirtualMachineConfiguration, timings: Timings
   ) throws(ConfigurationError) -> VirtualMachineOutcome {
-    .hostFailure("the machine is not linked into this build")
+    let machine = try VirtualMachine(configuration, timings: timings)
+    return machine.run(endingOn: [SIGINT, SIGTERM, SIGHUP])
   }
 }
 

@@ -1,0 +1,116 @@
+import Boot
+import Devices
+import GuestMemory
+import Host
+import KVM
+import Virtio
+import VirtioSerial
+
+/// One life of the guest, from power-on to power-off or reset: memory, KVM's machine, devices and
+/// vCPU threads. A reset throws the board away and builds another, so nothing of the old guest is
+/// left; the chardevs are not the board's and stay connected.
+///
+/// Belongs to the loop's thread; `onEvent` comes from vCPU threads.
+final class Board {
+  private let consoles: [ConsoleFunction]
+  private let platform: PlatformDevices
+  private let processors: [VCPUThread]
+
+  /// Builds everything and loads the guest; no vCPU runs yet.
+  init(
+    _ configuration: MachineConfiguration, hypervisor: Hypervisor, loop: EventLoop,
+    serial: SerialConsole, emergencyOutput: EmergencyOutput, timings: Timings,
+    onEvent: @escaping @Sendable (BoardEvent) -> Void
+  ) throws {
+    let memory = try GuestMemory(regions: MemoryMap.ram(size: configuration.memorySize))
+    let machine = try KVMVirtualMachine(
+      hypervisor: hypervisor, memory: memory,
+      interruptController: .inKernel(
+        tssAddress: AddressMap.kvmTSS, identityMapAddress: AddressMap.kvmIdentityMap))
+    timings.mark("KVM machine created")
+    try Self.load(configuration, into: memory)
+    timings.mark("kernel and initrd loaded")
+
+    let router = ExitRouter()
+    platform = try PlatformDevices(
+      router: router, machine: machine, console: serial, onEvent: onEvent)
+    let messages = KVMMessageRouter(machine: machine)
+    var bars = BARAllocator(window: AddressMap.pci32Window)
+    consoles = configuration.consoleDevices.enumerated().map { index, console in
+      ConsoleFunction(
+        console, slot: index + 1, loop: loop, memory: memory, machine: machine,
+        messages: messages, router: router, emergencyOutput: emergencyOutput)
+    }
+    for (index, console) in consoles.enumerated() {
+      try console.plug(into: platform.bus, slot: index + 1, bars: &bars)
+    }
+    timings.mark("devices made")
+    processors = try (0..<configuration.cpuCount).map { id in
+      let processor = try machine.createVCPU(id: id, of: configuration.cpuCount)
+      if id == 0 { try processor.enter(with: EntryRegisters(configuration.bootPlan.entry)) }
+      return VCPUThread(vcpu: processor, handler: router) { end in
+        if let event = BoardEvent(end) { onEvent(event) }
+      }
+    }
+    timings.mark("vCPUs made")
+  }
+
+  /// Lets the guest run.
+  func powerOn() throws(SystemError) {
+    for processor in processors.dropFirst() { try processor.start() }
+    try processors.first?.start()
+  }
+
+  /// Stops the guest for good. Every vCPU has left it when this returns.
+  func stopProcessors() {
+    for processor in processors { processor.requestStop() }
+    for processor in processors { processor.join() }
+  }
+
+  /// Whether the guest has handed over bytes that their host ends have not taken; writes what they
+  /// take now.
+  func hasUnsentBytes() -> Bool {
+    consoles.map { $0.device.flush() }.contains(true)
+  }
+
+  /// Ends the devices, once no vCPU runs.
+  func dismantle() {
+    for console in consoles { console.unplug() }
+  }
+
+  /// What went through the ports, device by device.
+  var counters: [[PortCounters]] { consoles.map(\.device.counters) }
+
+  /// Presses the power button. Callable on any thread.
+  func pressPowerButton() { platform.power.pressPowerButton() }
+
+  private static func load(
+    _ configuration: MachineConfiguration, into memory: GuestMemory
+  ) throws {
+    let files = configuration.bootFiles
+    for placement in configuration.bootPlan.placements {
+      switch placement.source {
+      case .kernelFile(let range):
+        try memory.write(
+          UnsafeRawBufferPointer(rebasing: files.kernel.bytes[range]), at: placement.address)
+      case .initrdFile:
+        try memory.write(files.initrdBytes, at: placement.address)
+      case .bytes(let bytes):
+        try bytes.withUnsafeBytes { try memory.write($0, at: placement.address) }
+      }
+    }
+  }
+}
+
+extension EntryRegisters {
+  /// The processor's state as the boot plan wants it.
+  init(_ entry: EntryState) {
+    self.init(mode: entry.mode == .longMode ? .long64 : .protected32, rip: entry.rip)
+    rsi = entry.rsi
+    rbx = entry.rbx
+    rsp = entry.rsp
+    cr3 = entry.cr3
+    gdtBase = entry.gdtBase
+    gdtLimit = entry.gdtLimit
+  }
+}

@@ -1,0 +1,158 @@
+import Chardev
+import Host
+import KVM
+import VirtioSerial
+
+/// A virtual machine from its first boot to its end, over any number of resets.
+///
+/// `run` makes the calling thread the I/O thread: it owns the event loop, every chardev and the
+/// host side of every device. Each vCPU has a thread of its own. `@unchecked Sendable`: everything
+/// here happens on the loop's thread; others only post to it, through `remote`.
+package final class Machine: @unchecked Sendable {
+  /// How long a guest that has powered off may still be emptied by slow clients.
+  private static let lingerMilliseconds = 5000
+  private static let lingerStepMilliseconds = 20
+  /// Triple faults in a row, each soon after the boot, that are a crash and no reboot.
+  private static let earlyFaultLimit = 3
+  private static let earlyFaultMilliseconds = 10_000
+
+  /// The loop all I/O runs on; for registering what belongs to the same thread before `run`.
+  package let loop: EventLoop
+
+  private let configuration: MachineConfiguration
+  private let hypervisor: Hypervisor
+  private let timings: Timings
+  private let serial: SerialConsole
+  private let emergencyOutput = EmergencyOutput()
+  private var board: Board?
+  /// Which board an event is about: those of a board that is gone mean nothing.
+  private var generation = 0
+  private var outcome: MachineOutcome?
+  private var isEnding = false
+  private var earlyFaults = 0
+  private var isYoung = false
+
+  package init(
+    _ configuration: MachineConfiguration, hypervisor: Hypervisor, loop: EventLoop,
+    timings: Timings
+  ) {
+    self.configuration = configuration
+    self.hypervisor = hypervisor
+    self.loop = loop
+    self.timings = timings
+    serial = SerialConsole(chardev: configuration.serial, remote: loop.remote)
+  }
+
+  /// Boots and stays until the machine has ended; its chardevs have been stopped then.
+  package func run() -> MachineOutcome {
+    do throws(SystemError) {
+      for chardev in configuration.chardevs { try chardev.start(on: loop) }
+      boot()
+      if outcome == nil { loop.run() }
+    } catch {
+      outcome = .hostFailure(error.description)
+    }
+    for chardev in configuration.chardevs { chardev.stop() }
+    return outcome ?? .hostFailure("the event loop ended by itself")
+  }
+
+  /// Ends the machine as soon as it can be; on the loop's thread.
+  package func end(_ outcome: MachineOutcome) { finish(outcome, lingering: false) }
+
+  /// Presses the power button, to which the guest answers as it likes; on the loop's thread.
+  package func pressPowerButton() { board?.pressPowerButton() }
+
+  /// What went through the ports, device by device, since the last reset; on the loop's thread.
+  package var counters: [[PortCounters]] { board?.counters ?? [] }
+
+  // MARK: Boot and reset
+
+  private func boot() {
+    generation += 1
+    let generation = generation
+    let remote = loop.remote
+    do {
+      let board = try Board(
+        configuration, hypervisor: hypervisor, loop: loop, serial: serial,
+        emergencyOutput: emergencyOutput, timings: timings
+      ) { [weak self] event in
+        remote.post { [weak self] in self?.handle(event, ofBoard: generation) }
+      }
+      self.board = board
+      timings.mark("first KVM_RUN")
+      try board.powerOn()
+    } catch {
+      finish(.hostFailure("cannot make the virtual machine: \(error)"), lingering: false)
+    }
+    watchForEarlyFaults()
+  }
+
+  private func watchForEarlyFaults() {
+    isYoung = true
+    let generation = generation
+    loop.after(milliseconds: Self.earlyFaultMilliseconds) { [weak self] in
+      guard let self, self.generation == generation else { return }
+      isYoung = false
+      earlyFaults = 0
+    }
+  }
+
+  private func handle(_ event: BoardEvent, ofBoard generation: Int) {
+    guard generation == self.generation, !isEnding else { return }
+    switch event {
+    case .powerOff: finish(.poweredOff, lingering: true)
+    case .failure(let outcome): finish(outcome, lingering: false)
+    case .reset where configuration.endsOnReset: finish(.reset, lingering: true)
+    case .tripleFault where configuration.endsOnReset: finish(.tripleFault, lingering: true)
+    case .reset: reboot()
+    case .tripleFault:
+      earlyFaults += isYoung ? 1 : 0
+      guard earlyFaults < Self.earlyFaultLimit else {
+        return finish(.tripleFault, lingering: true)
+      }
+      Log.note("triple fault: the guest boots again")
+      reboot()
+    }
+  }
+
+  private func reboot() {
+    removeBoard()
+    boot()
+  }
+
+  private func removeBoard() {
+    board?.stopProcessors()
+    if board?.hasUnsentBytes() == true {
+      Log.warning("a client had not taken all the guest sent when it ended; the rest is lost")
+    }
+    board?.dismantle()
+    board = nil
+  }
+
+  // MARK: The end
+
+  /// - Parameter lingering: whether clients that are slow to read get time for what the guest has
+  ///   sent before it ended.
+  private func finish(_ outcome: MachineOutcome, lingering: Bool) {
+    if self.outcome == nil { self.outcome = outcome }
+    if isEnding, lingering { return }
+    isEnding = true
+    board?.stopProcessors()
+    linger(lingering ? Self.lingerMilliseconds : 0)
+  }
+
+  private func linger(_ milliseconds: Int) {
+    let hasUnsentBytes = board?.hasUnsentBytes() ?? false
+    if hasUnsentBytes, milliseconds > 0 {
+      loop.after(milliseconds: Self.lingerStepMilliseconds) { [weak self] in
+        self?.linger(milliseconds - Self.lingerStepMilliseconds)
+      }
+      return
+    }
+    serial.flush()
+    let dropped = serial.droppedByteCount
+    if dropped > 0 { Log.warning("\(dropped) bytes of the serial console were dropped") }
+    removeBoard()
+    loop.stop()
+  }
+}

@@ -1,0 +1,77 @@
+import Boot
+import Chardev
+import Host
+import VirtioSerial
+
+/// What a machine is made of, once everything the user named has been opened and checked.
+package struct MachineConfiguration {
+  /// A port and its host end, which outlives resets of the guest.
+  package typealias Port = (configuration: PortConfiguration, chardev: any Chardev)
+
+  /// One virtio-serial device.
+  package struct ConsoleDevice {
+    /// Its ports, numbered from 1 in this order.
+    package var ports: [Port]
+    /// What the guest is told there may be.
+    package var maximumPorts: Int
+
+    package init(ports: [Port], maximumPorts: Int) {
+      self.ports = ports
+      self.maximumPorts = maximumPorts
+    }
+  }
+
+  /// Bytes of guest RAM.
+  package var memorySize: UInt64
+  /// Number of virtual CPUs.
+  package var cpuCount: Int
+  /// What lies where in memory before the first instruction.
+  package var bootPlan: BootPlan
+  /// Where the plan's bytes come from.
+  package var bootFiles: BootFiles
+  /// The virtio-serial devices, in slot order.
+  package var consoleDevices: [ConsoleDevice]
+  /// COM1's host end; nil for a serial port that leads nowhere.
+  package var serial: (any Chardev)?
+  /// Whether a reset ends the machine instead of booting anew.
+  package var endsOnReset: Bool
+
+  package init(
+    memorySize: UInt64, cpuCount: Int, bootPlan: BootPlan, bootFiles: BootFiles,
+    consoleDevices: [ConsoleDevice], serial: (any Chardev)?, endsOnReset: Bool
+  ) {
+    self.memorySize = memorySize
+    self.cpuCount = cpuCount
+    self.bootPlan = bootPlan
+    self.bootFiles = bootFiles
+    self.consoleDevices = consoleDevices
+    self.serial = serial
+    self.endsOnReset = endsOnReset
+  }
+
+  /// Every host end, for starting and stopping.
+  var chardevs: [any Chardev] {
+    consoleDevices.flatMap { $0.ports.map(\.chardev) } + (serial.map { [$0] } ?? [])
+  }
+}
+
+/// The kernel and the initrd, mapped for as long as the machine may boot.
+package final class BootFiles: Sendable {
+  /// The kernel file.
+  package let kernel: MappedFile
+  /// The initrd, if there is one.
+  package let initrd: MappedFile?
+
+  package init(kernel: consuming MappedFile, initrd: consuming MappedFile?) {
+    self.kernel = kernel
+    self.initrd = initrd
+  }
+
+  /// The initrd's bytes, none without one.
+  package var initrdBytes: UnsafeRawBufferPointer {
+    switch initrd {
+    case .some(let file): file.bytes
+    case .none: UnsafeRawBufferPointer(start: nil, count: 0)
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import Host
+import KVM
+
+/// How a machine ended.
+package enum MachineOutcome: Equatable, Sendable {
+  /// The guest powered off.
+  case poweredOff
+  /// The guest reset itself, and was to end then.
+  case reset
+  /// A triple fault, and the machine was to end on resets; or one after another without progress.
+  case tripleFault
+  /// KVM could not go on; a report for the user.
+  case internalError(String)
+  /// The host failed us.
+  case hostFailure(String)
+  /// The user ended it from the console.
+  case endedFromConsole
+  /// A signal ended it.
+  case stopped(signal: Int32)
+}
+
+/// What a guest, or the host under it, does to the machine as a whole.
+enum BoardEvent: Equatable, Sendable {
+  case powerOff
+  case reset
+  case tripleFault
+  case failure(MachineOutcome)
+
+  /// What the end of a vCPU's thread means; nil if it was told to end.
+  init?(_ end: VCPUEnd) {
+    switch end {
+    case .stopped: return nil
+    case .shutdown: self = .tripleFault
+    case .systemEvent(1): self = .powerOff  // KVM_SYSTEM_EVENT_SHUTDOWN
+    case .systemEvent(2): self = .reset  // KVM_SYSTEM_EVENT_RESET
+    case .hostError(let error): self = .failure(.hostFailure(error.description))
+    case .halted, .internalError, .failEntry, .systemEvent, .unknownExit:
+      self = .failure(.internalError(end.description))
+    }
+  }
+}

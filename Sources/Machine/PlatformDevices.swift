@@ -1,0 +1,32 @@
+import Boot
+import Devices
+import KVM
+
+/// What every PC has: serial port, clock, reset and power registers, the PCI bus with its host
+/// bridge, each at its place in `AddressMap`.
+struct PlatformDevices {
+  let bus = PCIBus()
+  let power: PowerManagement
+
+  init(
+    router: ExitRouter, machine: KVMVirtualMachine, console: SerialConsole,
+    onEvent: @escaping @Sendable (BoardEvent) -> Void
+  ) throws {
+    let onReset: @Sendable () -> Void = { onEvent(.reset) }
+    power = PowerManagement(
+      interrupt: machine.makeLine(gsi: AddressMap.systemControlInterrupt),
+      onPowerOff: { onEvent(.powerOff) })
+    let uart = console.makeUART(interrupt: machine.makeLine(gsi: AddressMap.com1Interrupt))
+    let ports = router.ports
+    try ports.add(AddressMap.com1, device: uart)
+    try ports.add(AddressMap.rtc, device: RealTimeClock())
+    try ports.add(
+      AddressMap.pm1aEvent.lowerBound..<AddressMap.pm1aControl.upperBound, device: power)
+    try KeyboardController(onReset: onReset).attach(to: ports)
+    try ports.add(0x80..<0x81, device: DebugPort())
+    try ports.add(
+      AddressMap.pciConfiguration, device: PCIConfigurationPorts(bus: bus, onReset: onReset))
+    try router.memory.add(AddressMap.ecam, device: ECAM(bus: bus))
+    try bus.add(HostBridge(), device: 0)
+  }
+}

@@ -1,0 +1,38 @@
+import Glibc
+import Synchronization
+
+/// When a machine reached its milestones, for `--timings`. Callable on any thread.
+package final class Timings: Sendable {
+  private let start: UInt64
+  private let stamps = Mutex<[(name: String, nanoseconds: UInt64)]>([])
+
+  /// Milestones count from now.
+  package init() { start = Self.now() }
+
+  /// A milestone is reached now; only the first time counts.
+  package func mark(_ name: String) {
+    let elapsed = Self.now() &- start
+    stamps.withLock { stamps in
+      if !stamps.contains(where: { $0.name == name }) { stamps.append((name, elapsed)) }
+    }
+  }
+
+  /// One line for each milestone: milliseconds since the start, and its name.
+  package var lines: [String] {
+    stamps.withLock { stamps in
+      stamps.map { stamp in
+        let microseconds = stamp.nanoseconds / 1000
+        let fraction = String(microseconds % 1000 + 1000).dropFirst()
+        let text = "\(microseconds / 1000).\(fraction)"
+        return "timing: " + String(repeating: " ", count: max(0, 12 - text.count)) + text
+          + " ms  \(stamp.name)"
+      }
+    }
+  }
+
+  private static func now() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+  }
+}

@@ -1,0 +1,176 @@
+import Boot
+import Chardev
+import Host
+import KVM
+import Machine
+import VirtioSerial
+
+/// From what the user asked for to what a machine is made of: opens and checks everything, and turns
+/// each refusal into an error that names the option.
+struct ConfigurationOpener {
+  private let configuration: VirtualMachineConfiguration
+
+  init(_ configuration: VirtualMachineConfiguration) { self.configuration = configuration }
+
+  /// KVM, with as many processors as are wanted.
+  func openHypervisor() throws(ConfigurationError) -> Hypervisor {
+    let hypervisor: Hypervisor
+    do throws(HypervisorError) { hypervisor = try Hypervisor() } catch {
+      throw ConfigurationError(option: "", problem: error.description, remedy: "")
+    }
+    let limit = min(hypervisor.maximumVCPUCount, Self.largestCPUCount)
+    guard configuration.cpuCount <= limit else {
+      throw ConfigurationError(
+        option: OptionName.cpus, value: String(configuration.cpuCount),
+        problem: "this host's KVM allows \(limit)", remedy: "give at most --cpus \(limit)")
+    }
+    return hypervisor
+  }
+
+  /// APIC ids beyond 254 would need x2APIC from the first instruction.
+  private static let largestCPUCount = 254
+
+  /// Everything else; what creates something comes last.
+  func open(
+    _ hypervisor: Hypervisor, whenEnded: @escaping () -> Void
+  ) throws(ConfigurationError) -> MachineConfiguration {
+    let loader = configuration.bootLoader
+    let files = BootFiles(
+      kernel: try map(loader.kernelPath, OptionName.kernel),
+      initrd: try loader.initialRamdiskPath.map { (path) throws(ConfigurationError) in
+        try map(path, OptionName.initrd)
+      })
+    let plan = try makePlan(files, hypervisor)
+    let consoles = try openConsoleDevices()
+    return MachineConfiguration(
+      memorySize: configuration.memorySize, cpuCount: configuration.cpuCount, bootPlan: plan,
+      bootFiles: files, consoleDevices: consoles,
+      serial: try openSerial(whenEnded: whenEnded),
+      endsOnReset: configuration.resetPolicy == .exit)
+  }
+
+  // MARK: Boot
+
+  private func map(_ path: String, _ option: String) throws(ConfigurationError) -> MappedFile {
+    do throws(MappedFileError) { return try MappedFile(path: path) } catch {
+      throw ConfigurationError(
+        option: option, value: path, problem: error.description,
+        remedy: "give the path of a file you may read")
+    }
+  }
+
+  private func makePlan(
+    _ files: BootFiles, _ hypervisor: Hypervisor
+  ) throws(ConfigurationError) -> BootPlan {
+    let loader = configuration.bootLoader
+    let hasInitrd = loader.initialRamdiskPath != nil
+    let request = BootRequest(
+      memorySize: configuration.memorySize, cpuCount: configuration.cpuCount,
+      commandLine: loader.commandLine,
+      initrdSize: hasInitrd ? UInt64(files.initrdBytes.count) : nil,
+      pci64Window: pci64Window(hypervisor))
+    do throws(BootError) {
+      return try BootPlan(kernel: files.kernel.bytes, request: request)
+    } catch {
+      throw ConfigurationError(error, configuration)
+    }
+  }
+
+  /// From the first GiB boundary above RAM as far as the processor's addresses reach, at most 64
+  /// GiB: more than 32 devices need.
+  private func pci64Window(_ hypervisor: Hypervisor) -> Range<UInt64> {
+    let leaf = try? hypervisor.supportedCPUID().leaf(0x8000_0008)
+    let bits = min(max((leaf?.eax ?? 36) & 0xff, 36), 52)
+    let gibibyte: UInt64 = 1 << 30
+    let ramEnd = MemoryMap.ram(size: configuration.memorySize).last?.upperBound ?? 0
+    let start = max((ramEnd + gibibyte - 1) / gibibyte * gibibyte, 4 * gibibyte)
+    let end = min(start + 64 * gibibyte, 1 << UInt64(bits))
+    return start..<max(start, end)
+  }
+
+  // MARK: Host ends
+
+  private func openConsoleDevices() throws(ConfigurationError)
+    -> [MachineConfiguration.ConsoleDevice]
+  {
+    var devices: [MachineConfiguration.ConsoleDevice] = []
+    for device in configuration.consoleDevices {
+      var ports: [MachineConfiguration.Port] = []
+      for port in device.ports {
+        let chardev = try openPort(port.attachment)
+        ports.append(
+          (PortConfiguration(name: port.name ?? "", isConsole: port.isConsole), chardev))
+      }
+      devices.append(.init(ports: ports, maximumPorts: Int(device.maximumPortCount)))
+    }
+    return devices
+  }
+
+  private func openPort(
+    _ attachment: SerialPortAttachment
+  ) throws(ConfigurationError) -> any Chardev {
+    switch attachment {
+    case .unixSocketServer(let path): return try openSocket(path, OptionName.virtserialport)
+    case .file(let path): return try openFile(path, OptionName.virtserialport)
+    case .standardIO: return try openStandardIO(escape: nil, whenEnded: {})
+    case .none: return NullChardev()
+    }
+  }
+
+  private func openSerial(
+    whenEnded: @escaping () -> Void
+  ) throws(ConfigurationError) -> (any Chardev)? {
+    switch configuration.serialPort.attachment {
+    case .none: return nil
+    case .standardIO: return try openStandardIO(escape: EscapeKey(), whenEnded: whenEnded)
+    case .file(let path): return try openFile(path, OptionName.serial)
+    case .unixSocketServer(let path): return try openSocket(path, OptionName.serial)
+    }
+  }
+
+  private func openSocket(
+    _ path: String, _ option: String
+  ) throws(ConfigurationError) -> any Chardev {
+    do throws(SocketPathError) { return try UnixSocketServer(path: path) } catch {
+      throw ConfigurationError(option: option, problem: error.description, remedy: "")
+    }
+  }
+
+  private func openFile(
+    _ path: String, _ option: String
+  ) throws(ConfigurationError) -> any Chardev {
+    do throws(FileSinkError) { return try FileSink(path: path) } catch {
+      throw ConfigurationError(option: option, problem: error.description, remedy: "")
+    }
+  }
+
+  /// Escapes are for people: a pipe's bytes are passed on as they are.
+  private func openStandardIO(
+    escape: EscapeKey?, whenEnded: @escaping () -> Void
+  ) throws(ConfigurationError) -> any Chardev {
+    do throws(SystemError) {
+      let isTerminal = Terminal.isTerminal(0)
+      return try StandardIO(escape: isTerminal ? escape : nil, whenEnded: whenEnded)
+    } catch {
+      throw ConfigurationError(
+        option: OptionName.serial, value: "stdio", problem: error.description,
+        remedy: "give --serial none or --serial file=PATH")
+    }
+  }
+}
+
+extension ConfigurationError {
+  /// Names the option that a boot error is about.
+  init(_ error: BootError, _ configuration: VirtualMachineConfiguration) {
+    let loader = configuration.bootLoader
+    let subject: (option: String, value: String) =
+      switch error.culprit {
+      case .kernel: (OptionName.kernel, loader.kernelPath)
+      case .initrd: (OptionName.initrd, loader.initialRamdiskPath ?? "")
+      case .commandLine: (OptionName.append, "")
+      case .memory: (OptionName.memory, ByteCount.format(configuration.memorySize))
+      }
+    self.init(
+      option: subject.option, value: subject.value, problem: error.description, remedy: "")
+  }
+}

@@ -1,0 +1,92 @@
+import Chardev
+import Glibc
+import Host
+import KVM
+import Machine
+
+/// A virtual machine: made from a configuration, run once to its end.
+///
+/// ```swift
+/// let machine = try VirtualMachine(configuration)
+/// let outcome = machine.run()
+/// ```
+///
+/// Made and run on one thread, which becomes the machine's I/O thread while it runs.
+public final class VirtualMachine {
+  private let machine: Machine
+  private let usesTerminal: Bool
+
+  /// Opens everything the configuration names: `/dev/kvm`, the kernel, the initrd, last of all the
+  /// sockets, which listen from now on. Throws what the user has to change, having created nothing.
+  public convenience init(_ configuration: VirtualMachineConfiguration) throws(ConfigurationError)
+  {
+    try self.init(configuration, timings: Timings())
+  }
+
+  /// The same, with milestones told to `timings`.
+  package init(
+    _ configuration: VirtualMachineConfiguration, timings: Timings
+  ) throws(ConfigurationError) {
+    try configuration.validate()
+    SignalSource.ignoreBrokenPipe()
+    let opener = ConfigurationOpener(configuration)
+    let hypervisor = try opener.openHypervisor()
+    timings.mark("/dev/kvm opened")
+    let loop: EventLoop
+    do throws(SystemError) { loop = try EventLoop() } catch {
+      throw ConfigurationError(
+        option: "", problem: "the host refuses an event loop: \(error)", remedy: "")
+    }
+    let stop = StopRequest()
+    let resolved = try opener.open(hypervisor, whenEnded: { stop.perform() })
+    timings.mark("files and sockets opened")
+    machine = Machine(resolved, hypervisor: hypervisor, loop: loop, timings: timings)
+    usesTerminal =
+      configuration.serialPort.attachment == .standardIO && Terminal.isTerminal(STDIN_FILENO)
+    stop.machine = machine
+  }
+
+  /// Boots the guest, and returns when the machine has ended. To be called once.
+  public func run() -> VirtualMachineOutcome { run(endingOn: []) }
+
+  /// The same, ended early by any of the given signals, which are blocked in this thread from now
+  /// on. A terminal used as the console is raw meanwhile.
+  package func run(endingOn signals: [Int32]) -> VirtualMachineOutcome {
+    do throws(SystemError) {
+      let terminal = usesTerminal ? try Terminal(rawModeOn: STDIN_FILENO) : nil
+      let source = try SignalSource(signals + [SIGCONT])
+      try source.start(on: machine.loop) { [machine] signal in
+        guard signal != SIGCONT else { return }
+        machine.end(.stopped(signal: signal))
+      }
+      defer { source.stop() }
+      let outcome = VirtualMachineOutcome(machine.run())
+      _ = consume terminal
+      return outcome
+    } catch {
+      return .hostFailure(error.description)
+    }
+  }
+}
+
+/// Lets the console's escape key reach a machine that is made after the console.
+private final class StopRequest {
+  weak var machine: Machine?
+
+  func perform() { machine?.end(.endedFromConsole) }
+}
+
+extension VirtualMachineOutcome {
+  init(_ outcome: MachineOutcome) {
+    self =
+      switch outcome {
+      case .poweredOff: .poweredOff
+      case .reset: .reset
+      case .tripleFault: .tripleFault
+      case .internalError(let report): .internalError(report: report)
+      case .hostFailure(let text): .hostFailure(text)
+      case .endedFromConsole: .stoppedByUser
+      case .stopped(let signal): .stopped(signal: signal)
+      }
+  }
+}
