@@ -15,7 +15,7 @@ import Testing
     // memory must not bind them.
     await #expect(processExitsWith: .success, "SWIFTVM_FUZZ_SEED=\(seed)") {
       [seed = seed as UInt64, count = count as UInt64] in
-      try Self.limitMemory(toAdditional: 256 << 20)
+      try Self.limitMemory(toAdditional: 32 << 20)
       var generator = SplitMix(state: seed)
       for iteration in 0..<count {
         let file = Self.file(iteration, using: &generator)
