@@ -107,7 +107,7 @@ extension BootError: CustomStringConvertible {
 
   private var damage: String {
     switch self {
-    case .kernelTruncated(let size): "its headers describe more than its \(size) bytes"
+    case .kernelTruncated(let size): "cut short, its headers describe more than its \(size) bytes"
     case .badSetupHeader(let field): "invalid \(field) in its setup header"
     case .badELFHeader(let field): "invalid \(field) in its ELF header"
     case .noSegments: "no segment to load"

@@ -1,7 +1,7 @@
 /// The encodings of the ACPI machine language used here (ACPI 6.5, 20.2), each as bytes.
 ///
 /// Arguments are the programmer's, never the user's: names are well-formed paths, lists short.
-enum AML {
+package enum AML {
   /// Name: a path of segments of up to four characters, as in `\_SB.PCI0`.
   static func path(_ text: String) -> [UInt8] {
     let isAbsolute = text.hasPrefix("\\")
@@ -20,8 +20,8 @@ enum AML {
     return bytes
   }
 
-  /// The length of `content` and of the length itself.
-  static func packageLength(of content: [UInt8]) -> [UInt8] {
+  /// The length of `content`, less than 256 MiB, and of the length itself.
+  package static func packageLength(of content: [UInt8]) -> [UInt8] {
     if content.count + 1 <= 0x3f { return [UInt8(content.count + 1)] }
     let more = content.count + 2 <= 0xfff ? 1 : content.count + 3 <= 0xf_ffff ? 2 : 3
     let length = content.count + 1 + more
@@ -31,7 +31,7 @@ enum AML {
   }
 
   /// An integer in its shortest form.
-  static func integer(_ value: UInt64) -> [UInt8] {
+  package static func integer(_ value: UInt64) -> [UInt8] {
     var bytes: [UInt8] = []
     switch value {
     case 0: bytes = [0x00]

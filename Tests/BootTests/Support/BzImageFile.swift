@@ -1,5 +1,7 @@
+import Testing
+
 /// A hand-made bzImage; fields as in the setup header.
-struct BzImageFile {
+struct BzImageFile: CustomTestStringConvertible {
   var setupSectors: UInt8 = 1
   var bootFlag: UInt16 = 0xaa55
   var magic: [UInt8] = Array("HdrS".utf8)
@@ -39,4 +41,6 @@ struct BzImageFile {
     file.set(initSize, at: 0x260)
     return file + payload
   }
+
+  var testDescription: String { "bzImage with \(payload.count) bytes of code" }
 }

@@ -1,0 +1,156 @@
+import Boot
+import Testing
+
+@Suite struct DSDTTests {
+  private static let window = (64 * gibibyte)..<(128 * gibibyte)
+
+  private func names(
+    pci64Window: Range<UInt64> = window
+  ) throws -> [String: AMLReader.Value] {
+    let kernel = ELFFile.microGuest.bytes
+    let request = BootRequest(
+      memorySize: 64 * mebibyte, cpuCount: 1, commandLine: "", initrdSize: nil,
+      pci64Window: pci64Window)
+    let plan = try kernel.withUnsafeBytes { try BootPlan(kernel: $0, request: request) }
+    let dsdt = try ACPIWalk(plan, kernel: kernel)["DSDT"]
+    #expect(dsdt[8] == 2, "64-bit integers")
+    return try AMLReader(Array(dsdt[36...])).names
+  }
+
+  @Test func isWellFormedAndComplete() throws {
+    #expect(
+      Set(try names().keys) == [
+        "._SB_.PCI0._HID", "._SB_.PCI0._CID", "._SB_.PCI0._UID", "._SB_.PCI0._SEG",
+        "._SB_.PCI0._BBN", "._SB_.PCI0._CRS", "._SB_.PCI0._PRT", "._SB_.MBRD._HID",
+        "._SB_.MBRD._CRS", "._SB_.COM1._HID", "._SB_.COM1._UID", "._SB_.COM1._CRS",
+        "._SB_.RTC_._HID", "._SB_.RTC_._CRS", "._S5_",
+      ])
+  }
+
+  @Test func devicesHaveTheirPlugAndPlayIDs() throws {
+    let names = try names()
+    // PNP is 0x41d0 with its bytes swapped, as published in the PNP id lists.
+    #expect(names["._SB_.PCI0._HID"] == .integer(0x080a_d041))
+    #expect(names["._SB_.PCI0._CID"] == .integer(0x030a_d041))
+    #expect(names["._SB_.MBRD._HID"] == .integer(0x020c_d041))
+    #expect(names["._SB_.COM1._HID"] == .integer(0x0105_d041))
+    #expect(names["._SB_.RTC_._HID"] == .integer(0x000b_d041))
+  }
+
+  @Test func powerOffIsSleepType5() throws {
+    #expect(
+      try names()["._S5_"] == .package([.integer(5), .integer(5), .integer(0), .integer(0)]))
+  }
+
+  @Test func hostBridgeHandsItsWindowsOn() throws {
+    let resources = try resources("._SB_.PCI0._CRS")
+    #expect(
+      resources == [
+        Resource(tag: 0x88, kind: 2, range: 0..<1),
+        Resource(tag: 0x47, kind: nil, range: 0xcf8..<0xd00),
+        Resource(tag: 0x88, kind: 1, range: 0..<0xcf8),
+        Resource(tag: 0x88, kind: 1, range: 0xd00..<0x1_0000),
+        Resource(tag: 0x87, kind: 0, range: 0xc000_0000..<0xe000_0000),
+        Resource(tag: 0x8a, kind: 0, range: Self.window),
+      ])
+  }
+
+  @Test func anEmpty64BitWindowIsLeftOut() throws {
+    #expect(try resources("._SB_.PCI0._CRS", pci64Window: 0..<0).count == 5)
+    #expect(try resources("._SB_.PCI0._CRS", pci64Window: 0..<UInt64.max).count == 6)
+  }
+
+  @Test func boardDevicesHaveTheirResources() throws {
+    #expect(
+      try resources("._SB_.MBRD._CRS")
+        == [Resource(tag: 0x86, kind: nil, range: 0xe000_0000..<0xf000_0000)])
+    #expect(
+      try resources("._SB_.COM1._CRS") == [
+        Resource(tag: 0x47, kind: nil, range: 0x3f8..<0x400),
+        Resource(tag: 0x22, kind: nil, range: 4..<5),
+      ])
+    #expect(
+      try resources("._SB_.RTC_._CRS") == [Resource(tag: 0x47, kind: nil, range: 0x70..<0x72)])
+  }
+
+  @Test func everyPinIsRouted() throws {
+    guard case .package(let routes) = try names()["._SB_.PCI0._PRT"] else {
+      Issue.record("no _PRT")
+      return
+    }
+    var expected: [AMLReader.Value] = []
+    for device in UInt64(0)..<32 {
+      for pin in UInt64(0)..<4 {
+        expected.append(
+          .package([
+            .integer(device << 16 | 0xffff), .integer(pin), .integer(0),
+            .integer(16 + (device + pin) % 8),
+          ]))
+      }
+    }
+    #expect(routes == expected)
+  }
+
+  private struct Resource: Equatable {
+    let tag: UInt8
+    let kind: UInt8?
+    let range: Range<UInt64>
+  }
+
+  /// The descriptors of a resource template, each of the length its tag demands.
+  private func resources(
+    _ name: String, pci64Window: Range<UInt64> = window
+  ) throws -> [Resource] {
+    guard case .buffer(let bytes) = try names(pci64Window: pci64Window)[name] else {
+      throw AMLReader.Malformed(description: "\(name) is no buffer")
+    }
+    var result: [Resource] = []
+    var offset = 0
+    while bytes[offset] != 0x79 {
+      let tag = bytes[offset]
+      let isLarge = tag & 0x80 != 0
+      let size =
+        isLarge ? 3 + Int(bytes.integer(UInt16.self, at: offset + 1)) : 1 + Int(tag & 7)
+      try #require(offset + size < bytes.count)
+      result.append(try resource(Array(bytes[offset..<(offset + size)])))
+      offset += size
+    }
+    #expect(offset == bytes.count - 2)
+    #expect(bytes[offset + 1] == 0)
+    return result
+  }
+
+  private func resource(_ bytes: [UInt8]) throws -> Resource {
+    switch bytes[0] {
+    case 0x22:
+      let irq = UInt64(bytes.integer(UInt16.self, at: 1).trailingZeroBitCount)
+      #expect(bytes.integer(UInt16.self, at: 1).nonzeroBitCount == 1)
+      return Resource(tag: 0x22, kind: nil, range: irq..<(irq + 1))
+    case 0x47:
+      let start = UInt64(bytes.integer(UInt16.self, at: 2))
+      #expect(bytes.integer(UInt16.self, at: 4) == UInt16(start))
+      return Resource(tag: 0x47, kind: nil, range: start..<(start + UInt64(bytes[7])))
+    case 0x86:
+      let start = UInt64(bytes.integer(UInt32.self, at: 4))
+      let size = UInt64(bytes.integer(UInt32.self, at: 8))
+      return Resource(tag: 0x86, kind: nil, range: start..<(start + size))
+    case 0x87: return window(bytes, UInt32.self)
+    case 0x88: return window(bytes, UInt16.self)
+    case 0x8a: return window(bytes, UInt64.self)
+    default: throw AMLReader.Malformed(description: "resource \(bytes)")
+    }
+  }
+
+  private func window<Value: FixedWidthInteger & UnsignedInteger>(
+    _ bytes: [UInt8], _: Value.Type
+  ) -> Resource {
+    let size = MemoryLayout<Value>.size
+    #expect(bytes.count == 6 + 5 * size)
+    #expect(bytes[4] == 0x0c)
+    let fields = (0..<5).map { UInt64(bytes.integer(Value.self, at: 6 + $0 * size)) }
+    #expect(fields[0] == 0)
+    #expect(fields[3] == 0)
+    #expect(fields[2] - fields[1] + 1 == fields[4])
+    return Resource(tag: bytes[0], kind: bytes[3], range: fields[1]..<(fields[2] + 1))
+  }
+}
