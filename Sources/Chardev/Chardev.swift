@@ -8,7 +8,8 @@ package enum TransferResult: Equatable, Sendable {
   case transferred(Int)
   /// Nothing could move now; ask for readiness.
   case wouldBlock
-  /// Nobody is connected (any more). The delegate hears of it from the event loop, later.
+  /// Nobody takes or has bytes any more. The delegate hears of a client's going from the event
+  /// loop, later: once what the client sent has been read, for its output ends before that.
   case disconnected
 }
 
@@ -40,10 +41,12 @@ package protocol Chardev: AnyObject {
   func setWantsReadable(_ wanted: Bool)
 
   /// Whether the front end has bytes that did not fit: while true, `chardevIsWritable` is called
-  /// as soon as the host end takes more.
+  /// as soon as the host end takes more. The wish outlasts clients, and rests while nobody is
+  /// connected.
   func setWantsWritable(_ wanted: Bool)
 
-  /// Ends service for good: closes, and removes what this chardev made in the file system.
+  /// Ends service for good: closes, and removes what this chardev made in the file system. The
+  /// delegate hears nothing of it, and nothing more.
   func stop()
 }
 

@@ -47,7 +47,10 @@ extension EventLoop {
       return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
     }
 
-    func schedule(deadline: Int64, _ work: @escaping () -> Void) -> Timer {
+    func schedule(milliseconds: Int, _ work: @escaping () -> Void) -> Timer {
+      let (delay, overflow) = Int64(max(0, milliseconds)).multipliedReportingOverflow(by: 1_000_000)
+      // Half of all time to come is as good as never, and leaves room for sums.
+      let deadline = TimerQueue.now() &+ (overflow ? .max / 2 : min(delay, .max / 2))
       let timer = Timer(deadline: deadline, owner: list, work)
       let place = list.timers.lastIndex { $0.deadline <= deadline }.map { $0 + 1 } ?? 0
       list.timers.insert(timer, at: place)

@@ -114,7 +114,7 @@ package final class EventLoop {
   /// Runs `work` once, `milliseconds` from now or a little later, unless cancelled.
   @discardableResult
   package func after(milliseconds: Int, _ work: @escaping () -> Void) -> Timer {
-    timers.schedule(deadline: TimerQueue.now() &+ Int64(max(0, milliseconds)) &* 1_000_000, work)
+    timers.schedule(milliseconds: milliseconds, work)
   }
 
   /// Runs turns until `stop`; returns at once if that has been called already.

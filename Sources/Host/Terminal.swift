@@ -11,6 +11,11 @@ package struct Terminal: ~Copyable {
   package struct Size: Equatable, Sendable {
     package let columns: UInt16
     package let rows: UInt16
+
+    package init(columns: UInt16, rows: UInt16) {
+      self.columns = columns
+      self.rows = rows
+    }
   }
 
   private let descriptor: Int32
