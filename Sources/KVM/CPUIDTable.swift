@@ -24,6 +24,9 @@ package struct CPUIDTable: Sendable {
 
   init(entries: [kvm_cpuid_entry2]) { self.entries = entries }
 
+  /// A table without leaves.
+  package init() { entries = [] }
+
   /// The leaf as the guest would see it, or nil when the table has none (the guest sees zeros).
   package func leaf(_ function: UInt32, subleaf: UInt32 = 0) -> Leaf? {
     guard let index = index(function, subleaf) else { return nil }

@@ -1,0 +1,122 @@
+import KVM
+import Testing
+
+/// Interrupts as the guest sees them arrive.
+@Suite(.serialized, .enabled(if: MicroGuest.isAvailable, Comment(rawValue: MicroGuest.requirement)))
+struct InterruptRouterTests {
+  static let localAPIC: UInt64 = 0xfee0_0000
+
+  @Test func aTriggeredRouteReachesItsVector() throws {
+    let guest = try MicroGuest("run=wait-interrupt vector=0x50 count=1")
+    let router = InterruptRouter(machine: guest.machine)
+    let route = try #require(router.makeRoute())
+    try guest.start()
+    #expect(guest.waitForLine("waiting"))
+    route.trigger()  // before `program`: must have no effect
+    route.program(address: Self.localAPIC, data: 0x50)
+    route.trigger()
+    #expect(guest.waitForLine("interrupts on vector 0x50: 1"))
+    #expect(router.refusedMessageCount == 0)
+  }
+
+  @Test func aReprogrammedRouteSendsTheNewMessage() throws {
+    let guest = try MicroGuest("run=wait-interrupt vector=0x52")
+    let router = InterruptRouter(machine: guest.machine)
+    let route = try #require(router.makeRoute())
+    route.program(address: Self.localAPIC, data: 0x51)
+    route.program(address: Self.localAPIC, data: 0x52)
+    try guest.start()
+    #expect(guest.waitForLine("waiting"))
+    route.trigger()
+    #expect(guest.waitForLine("interrupts on vector 0x52: 1"))
+  }
+
+  @Test func routesAreIndependent() throws {
+    let guest = try MicroGuest("run=wait-interrupt,wait-interrupt vector=0x60 count=2")
+    let router = InterruptRouter(machine: guest.machine)
+    let first = try #require(router.makeRoute())
+    let second = try #require(router.makeRoute())
+    first.program(address: Self.localAPIC, data: 0x60)
+    second.program(address: Self.localAPIC, data: 0x60)
+    try guest.start()
+    #expect(guest.waitForLine("waiting"))
+    first.trigger()
+    // A second one while the first is pending would merge with it: wait until it was taken.
+    second.trigger()
+    while guest.powerOff == nil, !guest.wait(seconds: 0.05, until: { $0.powerOff != nil }) {
+      first.trigger()
+    }
+    #expect(guest.lines.contains { $0.hasPrefix("interrupts on vector 0x60") })
+  }
+
+  /// Whatever the guest writes into its MSI-X table, the other vectors go on.
+  @Test func nonsenseMessagesHurtNobodyElse() throws {
+    let guest = try MicroGuest("run=wait-interrupt vector=0x53")
+    let router = InterruptRouter(machine: guest.machine)
+    let good = try #require(router.makeRoute())
+    let bad = try #require(router.makeRoute())
+    good.program(address: Self.localAPIC, data: 0x53)
+    try guest.start()
+    #expect(guest.waitForLine("waiting"))
+    for address: UInt64 in [0, 0x1234, 0xffff_ffff_ffff_ffff, 0xfee0_0000_0000_0000, 0xfeef_f00c] {
+      bad.program(address: address, data: 0xffff_ffff)
+    }
+    good.trigger()
+    #expect(guest.waitForLine("interrupts on vector 0x53: 1"))
+  }
+
+  @Test func aRouteGivenBackIsUsedAgain() throws {
+    let guest = try MicroGuest("run=wait-interrupt vector=0x54")
+    let router = InterruptRouter(machine: guest.machine)
+    for _ in 0..<5000 {  // more than there are GSIs
+      let route = try #require(router.makeRoute())
+      _ = route
+    }
+    for data: UInt32 in 0x70..<0x78 {
+      let route = try #require(router.makeRoute())
+      route.program(address: Self.localAPIC, data: data)
+    }
+    let route = try #require(router.makeRoute())
+    try guest.start()
+    #expect(guest.waitForLine("waiting"))
+    route.trigger()
+    route.program(address: Self.localAPIC, data: 0x54)
+    route.trigger()
+    #expect(guest.waitForLine("interrupts on vector 0x54: 1"))
+  }
+
+  @Test func anEdgeOnALineInterruptsOnce() throws {
+    let guest = try MicroGuest("run=ioapic pin=5 vector=0x41 count=1")
+    let line = guest.machine.makeLine(gsi: 5)
+    try guest.start()
+    #expect(guest.waitForLine("waiting"))
+    line.setLevel(true)
+    line.setLevel(false)
+    #expect(guest.waitForLine("interrupts on vector 0x41: 1"))
+  }
+
+  @Test func aLineHeldHighInterruptsUntilItIsLowered() throws {
+    let lineBox = LineBox()
+    let guest = try MicroGuest("run=ioapic pin=17 vector=0x42 count=3 level=1 ack-port=0x5000") {
+      port, _ in
+      if port == 0x5000 { lineBox.acknowledge() }
+    }
+    lineBox.connect(guest.machine.makeLine(gsi: 17), acknowledgements: 3)
+    try guest.start()
+    #expect(guest.waitForLine("waiting"))
+    lineBox.raise()
+    #expect(guest.waitForLine("interrupts on vector 0x42: 3"))
+  }
+
+  /// The legacy pins must survive the first change of the table.
+  @Test func linesWorkAfterRoutesWereSet() throws {
+    let guest = try MicroGuest("run=ioapic pin=4 vector=0x43")
+    let router = InterruptRouter(machine: guest.machine)
+    let route = try #require(router.makeRoute())
+    route.program(address: Self.localAPIC, data: 0x55)
+    try guest.start()
+    #expect(guest.waitForLine("waiting"))
+    guest.machine.makeLine(gsi: 4).setLevel(true)
+    #expect(guest.waitForLine("interrupts on vector 0x43: 1"))
+  }
+}

@@ -1,0 +1,74 @@
+import Glibc
+import GuestMemory
+import Host
+import KVM
+import Testing
+
+@Suite(.serialized, .enabled(if: KVMHost.isAvailable, Comment(rawValue: KVMHost.requirement)))
+struct KVMVirtualMachineTests {
+  /// Writes 1, 2 and 4 bytes to 0xd0000000, one byte beside it, one byte to port 0xf4; halts.
+  private static let writer: [UInt8] = [
+    0xbb, 0x00, 0x00, 0x00, 0xd0,  // mov $0xd0000000, %ebx
+    0x88, 0x03,  // mov %al, (%rbx)
+    0x66, 0x89, 0x03,  // mov %ax, (%rbx)
+    0x89, 0x03,  // mov %eax, (%rbx)
+    0x88, 0x43, 0x04,  // mov %al, 4(%rbx)
+    0xe6, 0xf4,  // out %al, $0xf4
+    0xf4,  // hlt
+  ]
+
+  @Test func anIOEventFDCatchesWritesOfAnyWidthAtItsAddress() throws {
+    let guest = try TinyGuest(Self.writer)
+    let notified = try EventFD()
+    try guest.machine.assignIOEventFD(notified, at: .mmio(0xd000_0000))
+    #expect(try guest.run() == .halted)
+    #expect(notified.drain() == 3)
+    #expect(
+      guest.log == [.mmioWrite(0xd000_0004, width: 1, 0), .portWrite(0xf4, width: 1, 0)])
+  }
+
+  @Test func anIOEventFDCatchesAPort() throws {
+    let guest = try TinyGuest(Self.writer)
+    let notified = try EventFD()
+    try guest.machine.assignIOEventFD(notified, at: .port(0xf4))
+    #expect(try guest.run() == .halted)
+    #expect(notified.drain() == 1)
+    #expect(!guest.log.contains(.portWrite(0xf4, width: 1, 0)))
+  }
+
+  @Test func aDeassignedIOEventFDCatchesNothing() throws {
+    let guest = try TinyGuest(Self.writer)
+    let notified = try EventFD()
+    try guest.machine.assignIOEventFD(notified, at: .mmio(0xd000_0000))
+    try guest.machine.deassignIOEventFD(notified, at: .mmio(0xd000_0000))
+    #expect(try guest.run() == .halted)
+    #expect(notified.drain() == 0)
+    #expect(guest.log.count == 5)
+  }
+
+  @Test func anAddressHasOneIOEventFD() throws {
+    let guest = try TinyGuest(Self.writer)
+    let notified = try EventFD()
+    try guest.machine.assignIOEventFD(notified, at: .mmio(0xd000_0000))
+    #expect(throws: SystemError("KVM_IOEVENTFD", errno: EEXIST)) {
+      try guest.machine.assignIOEventFD(notified, at: .mmio(0xd000_0000))
+    }
+  }
+
+  @Test func failedCallsAreNamed() throws {
+    let guest = try TinyGuest(Self.writer)
+    #expect(throws: SystemError("KVM_IRQ_LINE", errno: ENXIO)) {
+      try guest.machine.setIRQLine(gsi: 3, level: true)  // no interrupt controllers
+    }
+    #expect(throws: SystemError("KVM_CREATE_VCPU", errno: EEXIST)) {
+      _ = try guest.machine.createVCPU(id: 0, of: 1)
+    }
+  }
+
+  @Test func theHostSaysHowManyProcessorsItBears() throws {
+    let hypervisor = try KVMHost.hypervisor.get()
+    #expect(hypervisor.recommendedVCPUCount >= 1)
+    #expect(hypervisor.maximumVCPUCount >= hypervisor.recommendedVCPUCount)
+    #expect(hypervisor.value(of: .ioeventfd) > 0)
+  }
+}

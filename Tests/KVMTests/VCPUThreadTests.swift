@@ -1,0 +1,64 @@
+import GuestMemory
+import Host
+import KVM
+import Testing
+
+@Suite(.serialized, .enabled(if: KVMHost.isAvailable, Comment(rawValue: KVMHost.requirement)))
+struct VCPUThreadTests {
+  private static let spin: [UInt8] = [
+    0xe6, 0xf4,  // out %al, $0xf4
+    0xeb, 0xfe,  // jmp to itself
+  ]
+
+  @Test func stopsAGuestThatSpins() throws {
+    let guest = try TinyGuest(Self.spin)
+    try guest.start()
+    #expect(guest.waitUntil { !guest.log.isEmpty })
+    let before = Deadline.now
+    guest.requestStop()
+    #expect(guest.waitUntil { guest.ending == .stopped })
+    // Ordinarily some 50 µs.
+    #expect(Deadline.now - before < 1)
+  }
+
+  @Test func stopsAGuestBeforeItsFirstInstruction() throws {
+    let guest = try TinyGuest(Self.spin)
+    guest.vcpu.requestExit()
+    #expect(guest.vcpu.run(guest) == .interrupted)
+    #expect(guest.log.isEmpty)
+  }
+
+  /// A request in the middle of an access: the access is finished, once, and nothing else runs.
+  @Test func finishesAnAccessBeforeItLeaves() throws {
+    let guest = try TinyGuest(
+      [
+        0xe4, 0xf4,  // in $0xf4, %al
+        0xe6, 0xf5,  // out %al, $0xf5
+        0xf4,  // hlt
+      ], answers: [0x77])
+    #expect(guest.vcpu.run(guest) == .handled)
+    guest.vcpu.requestExit()
+    #expect(guest.vcpu.run(guest) == .interrupted)
+    #expect(guest.log == [.portRead(0xf4, width: 1)])
+    guest.vcpu.withdrawExitRequest()
+    #expect(guest.vcpu.run(guest) == .handled)
+    #expect(guest.log == [.portRead(0xf4, width: 1), .portWrite(0xf5, width: 1, 0x77)])
+    #expect(guest.vcpu.run(guest) == .halted)
+  }
+
+  @Test func manyStopsAreNeverLost() throws {
+    for _ in 0..<50 {
+      let guest = try TinyGuest(Self.spin)
+      try guest.start()
+      guest.requestStop()
+      #expect(guest.waitUntil { guest.ending == .stopped })
+    }
+  }
+
+  @Test func aRequestAfterTheEndChangesNothing() throws {
+    let guest = try TinyGuest([0xf4])
+    #expect(try guest.run() == .halted)
+    guest.requestStop()
+    #expect(guest.ending == .halted)
+  }
+}

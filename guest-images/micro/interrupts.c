@@ -1,0 +1,106 @@
+/* Interrupt table, local APIC, IOAPIC, and starting other processors. */
+#include "micro.h"
+
+#define LAPIC 0xfee00000ull
+#define IOAPIC 0xfec00000ull
+#define FIRST_DEVICE_VECTOR 32
+
+struct gate {
+  u16 low, selector, flags, middle;
+  u32 high, reserved;
+};
+
+extern u8 interrupt_stubs[256][16];
+extern const u8 processor_start[], processor_start_end[];
+static struct gate gates[256] __attribute__((aligned(16)));
+volatile u32 interrupt_counts[256];
+void (*interrupt_hook)(u32 vector);
+
+void interrupt(u64 vector, u64 error, u64 rip) {
+  if (vector < FIRST_DEVICE_VECTOR)
+    fail("exception %u, error %X, at %X", (u32)vector, error, rip);
+  interrupt_counts[vector]++;
+  if (interrupt_hook) interrupt_hook((u32)vector);
+  write32(LAPIC + 0xb0, 0); /* end of interrupt */
+}
+
+void interrupts_prepare(void) {
+  static struct {
+    u16 limit;
+    u64 base;
+  } __attribute__((packed)) table;
+  for (u32 i = 0; i < 256; i++) {
+    u64 handler = (u64)interrupt_stubs[i];
+    gates[i].low = (u16)handler;
+    gates[i].selector = 0x08;
+    gates[i].flags = 0x8e00; /* present, 64-bit interrupt gate */
+    gates[i].middle = (u16)(handler >> 16);
+  }
+  table.limit = sizeof gates - 1;
+  table.base = (u64)gates;
+  __asm__ volatile("lidt %0" ::"m"(table));
+  out8(0x21, 0xff); /* both 8259s masked */
+  out8(0xa1, 0xff);
+  map_device(LAPIC);
+  map_device(IOAPIC);
+  write32(LAPIC + 0xf0, 0x1ff); /* enabled, spurious vector 0xff */
+}
+
+void ioapic_route(u32 pin, u8 vector, int level) {
+  write32(IOAPIC, 0x10 + 2 * pin + 1);
+  write32(IOAPIC + 0x10, 0); /* to the processor with id 0 */
+  write32(IOAPIC, 0x10 + 2 * pin);
+  write32(IOAPIC + 0x10, vector | (level ? 1u << 15 : 0));
+}
+
+static void wait_for_count(u8 vector, u32 count) {
+  for (;;) {
+    cli();
+    if (interrupt_counts[vector] >= count) break;
+    sti_hlt();
+  }
+  sti();
+  print("interrupts on vector %x: %u\n", (u32)vector, interrupt_counts[vector]);
+}
+
+/* vector=N count=N: says "waiting" and sleeps until so many interrupts came. */
+void scenario_wait_interrupt(void) {
+  u8 vector = (u8)option_number("vector", 0x40);
+  print("waiting\n");
+  wait_for_count(vector, (u32)option_number("count", 1));
+}
+
+static u16 acknowledge_port;
+
+/* The device lowers a level-triggered line when it is told. */
+static void acknowledge(u32 vector) { out8(acknowledge_port, (u8)vector); }
+
+/* pin=N vector=N count=N level=1: the same for a pin of the IOAPIC; ack-port=N is written to for each
+   interrupt. */
+void scenario_ioapic(void) {
+  u8 vector = (u8)option_number("vector", 0x41);
+  acknowledge_port = (u16)option_number("ack-port", 0);
+  if (acknowledge_port) interrupt_hook = acknowledge;
+  ioapic_route((u32)option_number("pin", 5), vector, option_number("level", 0) != 0);
+  print("waiting\n");
+  wait_for_count(vector, (u32)option_number("count", 1));
+  interrupt_hook = 0;
+}
+
+static void send_ipi(u32 command) {
+  write32(LAPIC + 0x310, 0);
+  write32(LAPIC + 0x300, command);
+}
+
+/* processors=N: starts all others and waits until N run, this one included. */
+void scenario_processors(void) {
+  u32 wanted = (u32)option_number("processors", 2);
+  volatile u32 *started = (volatile u32 *)0x600;
+  const u64 page = 0x10000;
+  *started = 0;
+  memcpy((void *)page, processor_start, (u64)(processor_start_end - processor_start));
+  send_ipi(0xc4500);                    /* INIT, all but self */
+  send_ipi(0xc4600 | (u32)(page >> 12)); /* start-up */
+  while (*started + 1 < wanted) pause();
+  print("processors %u\n", *started + 1);
+}

@@ -1,0 +1,115 @@
+/* Configuration space by ports 0xcf8 and 0xcfc, and what is found there. */
+#include "micro.h"
+
+#define FUNCTIONS 256
+
+static u32 select_register(u32 function, u32 reg) {
+  out32(0xcf8, 1u << 31 | function << 8 | (reg & 0xfc));
+  return 0xcfc + (reg & 3);
+}
+
+u32 pci_read32(u32 function, u32 reg) { return in32((u16)select_register(function, reg)); }
+u16 pci_read16(u32 function, u32 reg) { return in16((u16)select_register(function, reg)); }
+u8 pci_read8(u32 function, u32 reg) { return in8((u16)select_register(function, reg)); }
+void pci_write32(u32 function, u32 reg, u32 value) { out32((u16)select_register(function, reg), value); }
+void pci_write16(u32 function, u32 reg, u16 value) { out16((u16)select_register(function, reg), value); }
+
+int pci_find(u16 vendor, u16 device, u32 nth) {
+  u32 wanted = (u32)device << 16 | vendor;
+  for (u32 function = 0; function < FUNCTIONS; function += 8)
+    if (pci_read32(function, 0) == wanted && nth-- == 0) return (int)function;
+  return -1;
+}
+
+u64 pci_bar(u32 function, u32 bar) {
+  u32 low = pci_read32(function, 0x10 + 4 * bar);
+  u64 address = low & ~0xfu;
+  if ((low & 7) == 4) address |= (u64)pci_read32(function, 0x14 + 4 * bar) << 32;
+  return address;
+}
+
+u8 pci_capability(u32 function, u8 id, u8 after) {
+  if (!(pci_read16(function, 0x06) & 0x10)) return 0;
+  u8 at = after ? pci_read8(function, after + 1u) : pci_read8(function, 0x34);
+  for (u32 left = 48; at && left; left--) {
+    if (pci_read8(function, at) == id) return at;
+    at = pci_read8(function, at + 1u);
+  }
+  return 0;
+}
+
+/* Prints every function of bus 0, and whether the memory-mapped way shows the same: ecam=ADDRESS. */
+void scenario_pci(void) {
+  u64 ecam = option_number("ecam", 0xe0000000);
+  u32 found = 0, differing = 0;
+  map_device(ecam);
+  for (u32 function = 0; function < FUNCTIONS; function += 8) {
+    u32 ids = pci_read32(function, 0);
+    if (read32(ecam + ((u64)function << 12)) != ids) differing++;
+    if (ids == ~0u) continue;
+    found++;
+    u32 class = pci_read32(function, 0x08);
+    if (read32(ecam + ((u64)function << 12) + 8) != class) differing++;
+    print("pci %u: %x:%x class %x subsystem %x\n", function >> 3, ids & 0xffff, ids >> 16, class,
+          pci_read32(function, 0x2c));
+  }
+  print("pci functions %u\n", found);
+  print(differing ? "ecam differs\n" : "ecam agrees\n");
+}
+
+/* Writes ones and reads back, as PCI Local Bus Specification 3.0, 6.2.5.1 says; the BAR keeps its value. */
+static u64 bar_size(u32 function, u32 bar) {
+  u32 at = 0x10 + 4 * bar, low = pci_read32(function, at), high = 0;
+  int wide = (low & 7) == 4;
+  pci_write32(function, at, ~0u);
+  u64 mask = pci_read32(function, at) & ~0xfu;
+  if (wide) {
+    high = pci_read32(function, at + 4);
+    pci_write32(function, at + 4, ~0u);
+    mask |= (u64)pci_read32(function, at + 4) << 32;
+    pci_write32(function, at + 4, high);
+  } else if (mask) {
+    mask |= 0xffffffffull << 32;
+  }
+  pci_write32(function, at, low);
+  return ~mask + 1;
+}
+
+static void move_bar(u32 function, u32 bar, u64 address) {
+  u16 command = pci_read16(function, 0x04);
+  u32 low = pci_read32(function, 0x10 + 4 * bar);
+  pci_write16(function, 0x04, command & ~2u);
+  pci_write32(function, 0x10 + 4 * bar, (u32)address | (low & 0xf));
+  if ((low & 7) == 4) pci_write32(function, 0x14 + 4 * bar, (u32)(address >> 32));
+  pci_write16(function, 0x04, command | 2);
+}
+
+/* Sizes the BARs of the first virtio console, moves the first one to to=ADDRESS and back, and looks
+   each time for the same 32 bits at its start. */
+void scenario_bars(void) {
+  int found = pci_find(0x1af4, 0x1043, (u32)option_number("device", 0));
+  if (found < 0) fail("no virtio console");
+  u32 function = (u32)found;
+  for (u32 bar = 0; bar < 6; bar++) {
+    u32 low = pci_read32(function, 0x10 + 4 * bar);
+    u64 size = bar_size(function, bar);
+    if (!size) continue;
+    print("bar %u: type %x size %X at %X\n", bar, low & 0xf, size, pci_bar(function, bar));
+    if ((low & 7) == 4) bar++;
+  }
+  pci_write16(function, 0x04, pci_read16(function, 0x04) | 2);
+  u64 old = pci_bar(function, 0), new = option_number("to", old + bar_size(function, 0) * 2);
+  map_device(old);
+  map_device(new);
+  /* The number of queues and the device status, at the start of the common configuration. */
+  u32 content = read32(old + 0x10);
+  move_bar(function, 0, new);
+  if (pci_bar(function, 0) != new) fail("BAR 0 reads %X, not %X", pci_bar(function, 0), new);
+  if (read32(new + 0x10) != content) fail("not at the new address");
+  if (read32(old + 0x10) != ~0u) fail("still at the old address");
+  pci_write16(function, 0x04, pci_read16(function, 0x04) & ~2u);
+  if (read32(new + 0x10) != ~0u) fail("answers with memory decoding off");
+  move_bar(function, 0, old);
+  if (read32(old + 0x10) != content) fail("not back at the old address");
+  print("bar 0 moved to %X and back\n", new);
+}
