@@ -180,6 +180,15 @@ import Testing
     }
   }
 
+  @Test mutating func oneAccessMayChangeTwoEntries() {
+    program(0)
+    program(1)
+    table.setControl(enabled: true, functionMasked: false)
+    _ = router.log.take()
+    table.writeTable(offset: 12, width: 8, value: 0xfee0_2000 << 32)
+    #expect(router.log.take() == [.programmed(1, address: 0xfee0_2000, data: 0x41)])
+  }
+
   @Test mutating func addressIsDoubleWordAlignedAndControlIsOneBit() {
     program(0, address: .max, data: 0xffff_ffff, mask: 0xffff_ffff)
     #expect(table.readTable(offset: 0, width: 8) == UInt64.max - 3)
