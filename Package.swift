@@ -41,7 +41,7 @@ let package = Package(
 
     .target(
       name: "TestSupport",
-      dependencies: ["VirtioSerial", "Virtio", "Chardev", "GuestMemory", "Host", "CKVM"],
+      dependencies: ["VirtioSerial", "Virtio", "Devices", "Chardev", "GuestMemory", "Host", "CKVM"],
       path: "Tests/TestSupport", swiftSettings: settings),
     tests("HostTests", ["Host"]),
     tests("GuestMemoryTests", ["GuestMemory"]),

@@ -1,0 +1,38 @@
+import Virtio
+
+/// A device that does nothing but remember what the transport told it.
+package final class StubDevice: VirtioDevice {
+  package let deviceID: UInt16 = 3
+  package let offeredFeatures: Features
+  package let queueCount: Int
+  package let configurationLength = 6
+  /// The device-specific configuration.
+  package var configuration: [UInt8] = [1, 2, 3, 4, 5, 6]
+  package private(set) var activations: [Features] = []
+  package private(set) var enabledQueues: [Int] = []
+  package private(set) var deactivations = 0
+  package private(set) weak var driver: (any DriverNotifier)?
+
+  package init(queueCount: Int = 4, features: Features = [.init(bit: 0), .init(bit: 5)]) {
+    self.queueCount = queueCount
+    offeredFeatures = features
+  }
+
+  package func maximumSize(ofQueue index: Int) -> UInt16 { 64 }
+  package func readConfiguration(offset: Int) -> UInt8 { configuration[offset] }
+
+  package func writeConfiguration(offset: Int, width: Int, value: UInt64) {
+    for index in 0..<width {
+      configuration[offset + index] = UInt8(truncatingIfNeeded: value >> UInt64(8 * index))
+    }
+  }
+
+  package func activate(queues: [SplitQueue?], features: Features, driver: any DriverNotifier) {
+    activations.append(features)
+    enabledQueues = queues.indices.filter { queues[$0] != nil }
+    self.driver = driver
+  }
+
+  package func deactivate() { deactivations += 1 }
+  package func queueNotified(_ index: Int) {}
+}
