@@ -90,7 +90,7 @@ import Testing
         turns += 1
       }
       let failures = socket.server.counters.acceptFailures
-      guard (2...5).contains(failures), turns < 30, socket.frontEnd.events.isEmpty else { exit(1) }
+      guard (1...5).contains(failures), turns < 30, socket.frontEnd.events.isEmpty else { exit(1) }
       limit = former
       setrlimit(__rlimit_resource_t(7), &limit)
       guard socket.loop.turn(until: { socket.server.isConnected }) else { exit(2) }
