@@ -152,118 +152,9 @@ func isFileOpen(_ number: Int32) -> Bool {
   fcntl(number, F_GETFD) != -1
 }
 
-/// How many descriptors of this process are open on files whose name begins with `prefix`, such as
-/// "socket:".
+/// How many descriptors this process has open.
 func openDescriptorCount() -> Int {
   (0..<1024).count { isFileOpen(Int32($0)) }
-}
-
-/// A directory of its own for one test.
-final class TemporaryDirectory {
-  let path: String
-
-  init() {
-    var template = Array("/tmp/swiftvm-test-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { fatalError("mkdtemp: \(errno)") }
-    path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  }
-
-  deinit {
-    for entry in entries { remove("\(path)/\(entry)") }
-    rmdir(path)
-  }
-
-  func file(_ name: String) -> String { "\(path)/\(name)" }
-
-  var entries: [String] {
-    guard let directory = opendir(path) else { return [] }
-    defer { closedir(directory) }
-    var names: [String] = []
-    while let entry = readdir(directory) {
-      let name = withUnsafeBytes(of: entry.pointee.d_name) {
-        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-      }
-      if name != ".", name != ".." { names.append(name) }
-    }
-    return names.sorted()
-  }
-}
-
-/// A program on the other side of the socket. Never blocks longer than two seconds.
-final class TestClient {
-  let descriptor: Int32
-  private var isClosed = false
-
-  /// Connects; nil where nobody listens.
-  init?(_ path: String) {
-    let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
-    descriptor = socket(AF_UNIX, type, 0)
-    var limit = timeval(tv_sec: 2, tv_usec: 0)
-    let size = socklen_t(MemoryLayout<timeval>.size)
-    setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
-    setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
-    let number = descriptor
-    guard let place = try? SocketPath(path),
-      place.withAddress({ connect(number, $0, $1) }) == 0
-    else {
-      Glibc.close(descriptor)
-      isClosed = true
-      return nil
-    }
-  }
-
-  deinit {
-    close()
-  }
-
-  func close() {
-    if !isClosed { Glibc.close(descriptor) }
-    isClosed = true
-  }
-
-  @discardableResult
-  func send(_ text: String) -> Int {
-    send(Array(text.utf8))
-  }
-
-  @discardableResult
-  func send(_ bytes: [UInt8], flags: Int32 = 0) -> Int {
-    Glibc.send(descriptor, bytes, bytes.count, flags | Int32(MSG_NOSIGNAL))
-  }
-
-  /// Sends without waiting; returns how much fitted.
-  func sendWhatFits(_ bytes: [UInt8]) -> Int {
-    var done = 0
-    while done < bytes.count {
-      let rest = Array(bytes[done..<min(bytes.count, done + 65536)])
-      let count = send(rest, flags: Int32(MSG_DONTWAIT))
-      if count <= 0 { break }
-      done += count
-    }
-    return done
-  }
-
-  /// Receives once: the bytes, none at the end or on an error.
-  func receive(_ count: Int = 65536, flags: Int32 = 0) -> [UInt8] {
-    var buffer = [UInt8](repeating: 0, count: count)
-    let received = recv(descriptor, &buffer, count, flags)
-    return Array(buffer.prefix(max(0, received)))
-  }
-
-  func receiveText() -> String {
-    String(decoding: receive(), as: UTF8.self)
-  }
-
-  /// Whether the other side has closed: the end, not merely nothing now.
-  var isAtEnd: Bool {
-    var byte: UInt8 = 0
-    let count = recv(descriptor, &byte, 1, 0)
-    return count == 0 || (count == -1 && errno == ECONNRESET)
-  }
-
-  func shutDown(_ direction: Int) {
-    shutdown(descriptor, Int32(direction))
-  }
 }
 
 /// A server with its front end, its loop and its place.
@@ -272,6 +163,8 @@ final class ServedSocket {
   let loop: EventLoop
   let server: UnixSocketServer
   let frontEnd: RecordingFrontEnd
+  /// Kept, so that a client leaves when the test says so, and not after its last mention.
+  private var clients: [TestClient] = []
 
   init(starts: Bool = true) throws {
     loop = try EventLoop()
@@ -286,8 +179,15 @@ final class ServedSocket {
 
   /// Connects a client, and lets the server take notice.
   func connect() throws -> TestClient {
-    let client = try #require(TestClient(server.path))
+    let client = try connectUnnoticed()
     loop.settle()
+    return client
+  }
+
+  /// Connects a client, of which the server hears when the loop turns.
+  func connectUnnoticed() throws -> TestClient {
+    let client = try #require(TestClient(server.path))
+    clients.append(client)
     return client
   }
 }

@@ -55,6 +55,7 @@ import Testing
     expectFailure(.inUse(path: path), at: path)
     #expect(isFileOpen(busy.rawValue))
     #expect(directory.entries == ["busy"])
+    #expect(clients.count == 1)
   }
 
   @Test func leavesADatagramSocketAlone() throws {

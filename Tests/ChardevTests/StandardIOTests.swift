@@ -6,63 +6,6 @@ import Testing
 @testable import Chardev
 
 @Suite struct StandardIOTests {
-  /// A chardev between two pipes, with its front end.
-  private final class Console {
-    let loop: EventLoop
-    let standardIO: StandardIO
-    let frontEnd: RecordingFrontEnd
-    var ends = 0
-    /// The far ends.
-    var keyboard: Int32
-    let screen: Int32
-
-    init(escape: EscapeKey? = nil, makeEnds: (inout [Int32]) -> Int32 = { pipe(&$0) }) throws {
-      var input: [Int32] = [-1, -1]
-      var output: [Int32] = [-1, -1]
-      guard makeEnds(&input) == 0, makeEnds(&output) == 0 else { fatalError("pipe: \(errno)") }
-      (keyboard, screen) = (input[1], output[0])
-      loop = try EventLoop()
-      let end = WeakConsole()
-      standardIO = try StandardIO(
-        input: input[0], output: output[1], escape: escape, whenEnded: { end.console?.ends += 1 })
-      close(input[0])
-      close(output[1])
-      frontEnd = RecordingFrontEnd(standardIO)
-      end.console = self
-      try standardIO.start(on: loop)
-      loop.settle()
-    }
-
-    deinit {
-      standardIO.stop()
-      hangUp()
-      close(screen)
-    }
-
-    func type(_ text: String) {
-      _ = Glibc.write(keyboard, text, text.utf8.count)
-    }
-
-    func hangUp() {
-      if keyboard >= 0 { close(keyboard) }
-      keyboard = -1
-    }
-
-    func shown(_ count: Int = 4096) -> String {
-      var buffer = [UInt8](repeating: 0, count: count)
-      let count = Glibc.read(screen, &buffer, count)
-      return String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
-    }
-  }
-
-  private final class WeakConsole {
-    weak var console: Console?
-  }
-
-  private static func socketPair(_ ends: inout [Int32]) -> Int32 {
-    socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends)
-  }
-
   @Test func isConnectedFromTheStart() throws {
     let console = try Console()
     #expect(console.frontEnd.events == [.connected])
@@ -82,7 +25,7 @@ import Testing
   }
 
   @Test func carriesKeysAndOutputOverSockets() throws {
-    let console = try Console(makeEnds: StandardIOTests.socketPair)
+    let console = try Console(makeEnds: socketPair)
     let long = String(repeating: "x", count: 700)
     console.frontEnd.setWantsReadable(true)
     console.type(long)
@@ -95,7 +38,7 @@ import Testing
   @Test(arguments: [true, false])
   func stopsReadingAtTheEndOfInput(_ usesSockets: Bool) throws {
     let console =
-      usesSockets ? try Console(makeEnds: StandardIOTests.socketPair) : try Console()
+      usesSockets ? try Console(makeEnds: socketPair) : try Console()
     console.frontEnd.setWantsReadable(true)
     console.type("last")
     console.hangUp()
@@ -111,7 +54,7 @@ import Testing
   @Test(arguments: [true, false])
   func neverBlocksOnAFullPipe(_ usesSockets: Bool) throws {
     let console =
-      usesSockets ? try Console(makeEnds: StandardIOTests.socketPair) : try Console()
+      usesSockets ? try Console(makeEnds: socketPair) : try Console()
     let block = [UInt8](repeating: UInt8(ascii: "x"), count: 10_000)
     var written = 0
     while case .transferred(let count) = console.frontEnd.write(block) { written += count }
@@ -251,68 +194,6 @@ import Testing
     #expect(write(terminal.rawValue, "back", 4) == 4)
     #expect(loop.turn { frontEnd.text == "back" })
     standardIO.stop()
-  }
-
-  @Test func endsOnTheEscapeFromTheLoop() throws {
-    let console = try Console(escape: EscapeKey())
-    console.frontEnd.readsAtOnce = false
-    console.frontEnd.setWantsReadable(true)
-    console.type("a\u{1}xb")
-    #expect(console.loop.turn { console.frontEnd.readableCalls > 0 })
-    #expect(console.frontEnd.read() == .transferred(2))
-    #expect(console.ends == 0)
-    console.frontEnd.setWantsReadable(false)
-    console.loop.settle()
-    #expect(console.ends == 1)
-    #expect(console.frontEnd.text == "ab")
-  }
-
-  @Test func remembersAnEscapeAcrossReads() throws {
-    let console = try Console(escape: EscapeKey())
-    console.frontEnd.setWantsReadable(true)
-    console.type("a\u{1}")
-    #expect(console.loop.turn { console.frontEnd.text == "a" })
-    console.type("a")
-    #expect(console.loop.turn { console.frontEnd.text == "a\u{1}" })
-    console.type("\u{1}")
-    #expect(console.loop.turn { console.standardIO.bytesRead == 4 })
-    console.type("x")
-    #expect(console.loop.turn { console.ends == 1 })
-    #expect(console.frontEnd.text == "a\u{1}")
-  }
-
-  @Test func printsHelp() throws {
-    let console = try Console(escape: EscapeKey())
-    console.frontEnd.setWantsReadable(true)
-    console.type("\u{1}h")
-    #expect(console.loop.turn { console.standardIO.bytesRead == 2 })
-    #expect(console.shown() == EscapeKey.help)
-    #expect(console.frontEnd.text == "")
-  }
-
-  @Test func passesEscapesOnWithoutAFilter() throws {
-    let console = try Console()
-    console.frontEnd.setWantsReadable(true)
-    console.type("\u{1}x")
-    #expect(console.loop.turn { console.frontEnd.text == "\u{1}x" })
-    #expect(console.ends == 0)
-  }
-
-  @Test func spreadsFilteredKeysOverSegments() throws {
-    let console = try Console(escape: EscapeKey())
-    console.type("1\u{1}a2345")
-    var buffer = [UInt8](repeating: 0, count: 4)
-    let result = buffer.withUnsafeMutableBytes { buffer in
-      let segments = [
-        iovec(iov_base: buffer.baseAddress, iov_len: 1),
-        iovec(iov_base: nil, iov_len: 0),
-        iovec(iov_base: buffer.baseAddress.map { $0 + 1 }, iov_len: 3),
-      ]
-      return segments.withUnsafeBufferPointer { console.standardIO.read(into: $0) }
-    }
-    // Four bytes of input, of which the escape takes two to make one.
-    #expect(result == .transferred(3))
-    #expect(buffer == [UInt8(ascii: "1"), 1, UInt8(ascii: "2"), 0])
   }
 
   @Test func callsNobodyAfterStop() throws {

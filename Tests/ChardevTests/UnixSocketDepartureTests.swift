@@ -190,7 +190,7 @@ import Testing
     let socket = try ServedSocket()
     let first = try socket.connect()
     first.close()
-    let second = try #require(TestClient(socket.server.path))
+    let second = try socket.connectUnnoticed()
     socket.loop.settle()
     #expect(socket.frontEnd.events == [.connected, .disconnected, .connected])
     #expect(socket.server.refusedClients == 0)

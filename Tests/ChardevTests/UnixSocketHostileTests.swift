@@ -77,7 +77,7 @@ import Testing
   func restsAndTriesAgainWhenAcceptFails() async {
     await #expect(processExitsWith: .exitCode(0)) {
       let socket = try ServedSocket()
-      let client = try #require(TestClient(socket.server.path))
+      let client = try socket.connectUnnoticed()
       var limit = rlimit()
       getrlimit(__rlimit_resource_t(7), &limit)
       let former = limit

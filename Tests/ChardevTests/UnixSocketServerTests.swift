@@ -122,7 +122,7 @@ import Testing
 
   @Test func servesAClientThatConnectedBeforeTheStart() throws {
     let socket = try ServedSocket(starts: false)
-    let client = try #require(TestClient(socket.server.path))
+    let client = try socket.connectUnnoticed()
     client.send("hello")
     socket.frontEnd.setWantsReadable(true)
     try socket.server.start(on: socket.loop)
@@ -133,7 +133,9 @@ import Testing
   /// C15: what a client that came and went before the start wrote is not lost either.
   @Test func deliversWhatAClientLeftBeforeTheStart() throws {
     let socket = try ServedSocket(starts: false)
-    try #require(TestClient(socket.server.path)).send("note")
+    let client = try socket.connectUnnoticed()
+    client.send("note")
+    client.close()
     try socket.server.start(on: socket.loop)
     socket.frontEnd.setWantsReadable(true)
     #expect(socket.loop.turn { socket.frontEnd.events == [.connected, .disconnected] })
@@ -142,7 +144,7 @@ import Testing
 
   @Test func passesOverAClientThatCameAndWentWithNothing() throws {
     let socket = try ServedSocket(starts: false)
-    try #require(TestClient(socket.server.path)).close()
+    try socket.connectUnnoticed().close()
     try socket.server.start(on: socket.loop)
     socket.loop.settle()
     #expect(socket.frontEnd.events.isEmpty)
