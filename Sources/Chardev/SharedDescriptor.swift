@@ -21,13 +21,12 @@ struct SharedDescriptor: ~Copyable {
   init(_ shared: Int32, access: Int32) throws(SystemError) {
     var status = stat()
     try systemCall("fstat") { fstat(shared, &status) }
-    let isFile = status.st_mode & S_IFMT == S_IFREG
-    // A regular file opened anew would have a position of its own; it never blocks for long.
-    let flags = access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
-    let reopened = isFile ? -1 : open("/proc/self/fd/\(shared)", flags)
+    let reopened =
+      SharedDescriptor.isReopenable(shared, status)
+      ? open("/proc/self/fd/\(shared)", access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC) : -1
     let number = try reopened != -1 ? reopened : SharedDescriptor.duplicate(shared)
     descriptor = FileDescriptor(owning: number)
-    mustCheck = reopened == -1 && !isFile
+    mustCheck = reopened == -1 && status.st_mode & S_IFMT != S_IFREG
   }
 
   /// Takes over a descriptor of its own, in non-blocking mode.
@@ -70,6 +69,15 @@ struct SharedDescriptor: ~Copyable {
       default: return .failed(errno)
       }
     }
+  }
+
+  /// Pipes and terminals. Opening another device again may make a new one of its kind, and does for
+  /// the controlling side of a pseudo-terminal; a regular file would get a position of its own, and
+  /// never blocks for long.
+  private static func isReopenable(_ shared: Int32, _ status: stat) -> Bool {
+    let multiplexer = dev_t(5 << 8 | 2)
+    if status.st_mode & S_IFMT == S_IFIFO { return true }
+    return isatty(shared) == 1 && status.st_rdev != multiplexer
   }
 
   private static func duplicate(_ shared: Int32) throws(SystemError) -> Int32 {

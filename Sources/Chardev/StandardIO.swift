@@ -45,6 +45,8 @@ package final class StandardIO: Chardev {
   package var hasInputEnded: Bool { input.hasEnded }
   /// Bytes read, escapes included.
   package var bytesRead: UInt64 { input.bytesRead }
+  /// Reads that failed; each is tried again after a rest.
+  package var readErrors: UInt64 { input.readErrors }
   /// Bytes that went out.
   package var bytesWritten: UInt64 { output.bytesWritten }
   /// Bytes that could not be written, for good.

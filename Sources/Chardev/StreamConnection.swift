@@ -49,11 +49,14 @@ struct StreamConnection: ~Copyable {
     }
   }
 
-  /// How many bytes have arrived and are unread (`SIOCINQ`).
-  var unreadByteCount: Int {
-    var count: Int32 = 0
-    guard ioctl(descriptor.rawValue, UInt(FIONREAD), &count) == 0 else { return 0 }
-    return Int(count)
+  /// Whether a read would bring bytes now. Looks at the first one: `SIOCINQ` also counts urgent
+  /// data, which no read ever brings.
+  var hasUnreadBytes: Bool {
+    var byte: UInt8 = 0
+    while true {
+      let count = recv(descriptor.rawValue, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+      if count != -1 || errno != EINTR { return count > 0 }
+    }
   }
 
   /// Whether the peer has closed both directions by now, or an error is pending.

@@ -27,7 +27,7 @@ final class UnixSocketClient {
   /// Looks whether the client has left, and whether it left anything.
   func examine() {
     if !isHungUp { isHungUp = connection.isHungUp }
-    if isHungUp, connection.unreadByteCount == 0 { isFinished = true }
+    if isHungUp, !connection.hasUnreadBytes { isFinished = true }
   }
 
   /// What to watch for. Once the client is gone, only the wish to read what it left keeps the

@@ -1,7 +1,6 @@
 import Glibc
+import Host
 import Testing
-
-@testable import Host
 
 @Suite struct EventLoopTests {
   @Test func callsAHandlerForAsLongAsItsConditionLasts() throws {
@@ -82,6 +81,7 @@ import Testing
   @Test func dropsAnEventThatHasArrivedForARemovedRegistration() throws {
     let loop = try EventLoop()
     let pipes = [SharedPipe(), SharedPipe()]
+    defer { withExtendedLifetime(pipes) {} }
     var tokens: [EventLoop.Token] = []
     var calls = 0
     for index in 0..<2 {
@@ -101,6 +101,7 @@ import Testing
   @Test func doesNotGiveAStaleEventToTheNextUserOfAPlace() throws {
     let loop = try EventLoop()
     let pipes = [SharedPipe(), SharedPipe()]
+    defer { withExtendedLifetime(pipes) {} }
     let quiet = Pipe()
     var tokens: [EventLoop.Token] = []
     var calls = 0
@@ -126,6 +127,7 @@ import Testing
   @Test func dropsWhatAnEarlierHandlerOfTheTurnLostInterestIn() throws {
     let loop = try EventLoop()
     let pipes = [SharedPipe(), SharedPipe()]
+    defer { withExtendedLifetime(pipes) {} }
     var tokens: [EventLoop.Token] = []
     var calls = 0
     for index in 0..<2 {

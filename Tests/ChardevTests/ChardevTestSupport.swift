@@ -1,0 +1,193 @@
+import CKVM
+import Glibc
+import Host
+import Testing
+
+@testable import Chardev
+
+/// A front end that writes down what it is told and checks that it is told it properly.
+final class RecordingFrontEnd: ChardevDelegate {
+  enum Event: Equatable {
+    case connected
+    case disconnected
+  }
+
+  private(set) var events: [Event] = []
+  private(set) var received: [UInt8] = []
+  private(set) var readableCalls = 0
+  private(set) var writableCalls = 0
+  /// Whether a readable chardev is read at once, and how much at most.
+  var readsAtOnce = true
+  var readLimit = 65536
+  /// What is done when there is room to write again.
+  var whenWritable: () -> Void = {}
+  var whenConnected: () -> Void = {}
+  var whenDisconnected: () -> Void = {}
+  /// Whether the test is inside a call of the chardev, where no delegate call may come from.
+  private var isInCall = false
+  private(set) var callsFromInside = 0
+
+  let chardev: any Chardev
+
+  init(_ chardev: any Chardev) {
+    self.chardev = chardev
+    chardev.delegate = self
+  }
+
+  func chardevDidConnect(_ chardev: any Chardev) {
+    noteCall()
+    #expect(chardev.isConnected)
+    events.append(.connected)
+    whenConnected()
+  }
+
+  func chardevDidDisconnect(_ chardev: any Chardev) {
+    noteCall()
+    #expect(!chardev.isConnected)
+    events.append(.disconnected)
+    whenDisconnected()
+  }
+
+  func chardevIsReadable(_ chardev: any Chardev) {
+    noteCall()
+    readableCalls += 1
+    if readsAtOnce { read() }
+  }
+
+  func chardevIsWritable(_ chardev: any Chardev) {
+    noteCall()
+    writableCalls += 1
+    whenWritable()
+  }
+
+  /// Reads once, up to `count` bytes.
+  @discardableResult
+  func read(_ count: Int? = nil) -> TransferResult {
+    var buffer = [UInt8](repeating: 0, count: count ?? readLimit)
+    let result = buffer.withUnsafeMutableBytes { bytes in
+      withSegment(bytes.baseAddress, bytes.count) { segments in
+        call { chardev.read(into: segments) }
+      }
+    }
+    if case .transferred(let count) = result { received += buffer.prefix(count) }
+    return result
+  }
+
+  @discardableResult
+  func write(_ text: String) -> TransferResult {
+    write(Array(text.utf8))
+  }
+
+  @discardableResult
+  func write(_ bytes: some Collection<UInt8>) -> TransferResult {
+    var bytes = Array(bytes)
+    return bytes.withUnsafeMutableBytes { bytes in
+      withSegment(bytes.baseAddress, bytes.count) { segments in
+        call { chardev.write(segments) }
+      }
+    }
+  }
+
+  func setWantsReadable(_ wanted: Bool) {
+    call { chardev.setWantsReadable(wanted) }
+  }
+
+  func setWantsWritable(_ wanted: Bool) {
+    call { chardev.setWantsWritable(wanted) }
+  }
+
+  var text: String { String(decoding: received, as: UTF8.self) }
+
+  private func call<R>(_ body: () -> R) -> R {
+    let outer = isInCall
+    isInCall = true
+    defer { isInCall = outer }
+    return body()
+  }
+
+  private func noteCall() {
+    if isInCall { callsFromInside += 1 }
+    #expect(!isInCall, "the delegate was called from inside a call of the chardev")
+  }
+}
+
+func withSegment<R>(
+  _ start: UnsafeMutableRawPointer?, _ count: Int, _ body: (UnsafeBufferPointer<iovec>) -> R
+) -> R {
+  withUnsafePointer(to: iovec(iov_base: start, iov_len: count)) {
+    body(UnsafeBufferPointer(start: $0, count: 1))
+  }
+}
+
+extension EventLoop {
+  /// Runs turns until `condition` holds; false if it does not within a generous time.
+  func turn(until condition: () -> Bool) -> Bool {
+    for _ in 0..<1000 {
+      if condition() { return true }
+      turn(timeoutMilliseconds: 10)
+    }
+    return condition()
+  }
+
+  /// Handles all that is ready, and what comes of it.
+  func settle() {
+    for _ in 0..<20 { turn(timeoutMilliseconds: 0) }
+  }
+
+  /// Whether one turn of up to 50 ms sleeps through it: nothing is ready.
+  func sleepsThroughATurn() -> Bool {
+    let start = milliseconds()
+    turn(timeoutMilliseconds: 50)
+    return milliseconds() - start >= 49
+  }
+}
+
+func milliseconds() -> Int {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+}
+
+func isFileOpen(_ number: Int32) -> Bool {
+  fcntl(number, F_GETFD) != -1
+}
+
+/// How many descriptors this process has open.
+func openDescriptorCount() -> Int {
+  (0..<1024).count { isFileOpen(Int32($0)) }
+}
+
+/// A server with its front end, its loop and its place.
+final class ServedSocket {
+  let directory = TemporaryDirectory()
+  let loop: EventLoop
+  let server: UnixSocketServer
+  let frontEnd: RecordingFrontEnd
+  /// Kept, so that a client leaves when the test says so, and not after its last mention.
+  private var clients: [TestClient] = []
+
+  init(starts: Bool = true) throws {
+    loop = try EventLoop()
+    server = try UnixSocketServer(path: directory.file("port0"))
+    frontEnd = RecordingFrontEnd(server)
+    if starts { try server.start(on: loop) }
+  }
+
+  deinit {
+    server.stop()
+  }
+
+  /// Connects a client, and lets the server take notice.
+  func connect() throws -> TestClient {
+    let client = try connectUnnoticed()
+    loop.settle()
+    return client
+  }
+
+  /// Connects a client, of which the server hears when the loop turns.
+  func connectUnnoticed() throws -> TestClient {
+    let client = try #require(TestClient(server.path))
+    clients.append(client)
+    return client
+  }
+}

@@ -1,0 +1,238 @@
+import CKVM
+import Glibc
+import Host
+import Synchronization
+import Testing
+
+@testable import Chardev
+
+/// C10: what may be at the path already, and what becomes of it.
+@Suite struct SocketPathTests {
+  private let directory = TemporaryDirectory()
+
+  private func expectFailure(_ expected: SocketPathError, at path: String) {
+    #expect(throws: expected) { _ = try UnixSocketServer(path: path) }
+  }
+
+  @Test func makesTheSocketAndRemovesItAtStop() throws {
+    let path = directory.file("port0")
+    let server = try UnixSocketServer(path: path)
+    #expect(directory.entries == ["port0"])
+    server.stop()
+    #expect(directory.entries == [])
+  }
+
+  @Test func removesTheSocketAtTheEndOfItsLife() throws {
+    do {
+      let server = try UnixSocketServer(path: directory.file("port0"))
+      #expect(server.path == directory.file("port0"))
+    }
+    #expect(directory.entries == [])
+  }
+
+  @Test func replacesAStaleSocket() throws {
+    let path = directory.file("port0")
+    try leaveStaleSocket(at: path)
+    let server = try UnixSocketServer(path: path)
+    #expect(TestClient(path) != nil)
+    server.stop()
+    #expect(directory.entries == [])
+  }
+
+  @Test func leavesALiveSocketAlone() throws {
+    let socket = try ServedSocket()
+    expectFailure(.inUse(path: socket.server.path), at: socket.server.path)
+    let client = try socket.connect()
+    #expect(socket.frontEnd.write("alive") == .transferred(5))
+    #expect(client.receiveText() == "alive")
+  }
+
+  @Test func leavesALiveSocketAloneThatIsTooBusyToAnswer() throws {
+    let path = directory.file("busy")
+    let busy = try listen(at: path, backlog: 0)
+    var clients: [TestClient] = []
+    clients += [TestClient(path)].compactMap { $0 }
+    expectFailure(.inUse(path: path), at: path)
+    #expect(isFileOpen(busy.rawValue))
+    #expect(directory.entries == ["busy"])
+    #expect(clients.count == 1)
+  }
+
+  @Test func leavesADatagramSocketAlone() throws {
+    let path = directory.file("datagram")
+    let number = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+    defer { close(number) }
+    #expect(try SocketPath(path).withAddress { bind(number, $0, $1) } == 0)
+    expectFailure(.inUse(path: path), at: path)
+    #expect(directory.entries == ["datagram"])
+  }
+
+  @Test func leavesEveryOtherKindOfFileAlone() throws {
+    close(open(directory.file("file"), O_WRONLY | O_CREAT, 0o600))
+    mkdir(directory.file("directory"), 0o700)
+    mkfifo(directory.file("pipe"), 0o600)
+    symlink("nowhere", directory.file("dangling"))
+    try leaveStaleSocket(at: directory.file("stale"))
+    symlink("stale", directory.file("link"))
+    let before = directory.entries
+    for (name, found) in [
+      ("file", "a regular file"), ("directory", "a directory"), ("pipe", "a named pipe"),
+      ("dangling", "a symbolic link"), ("link", "a symbolic link"),
+    ] {
+      let path = directory.file(name)
+      expectFailure(.notASocket(path: path, found: found), at: path)
+    }
+    expectFailure(.notASocket(path: "/dev/null", found: "a device"), at: "/dev/null")
+    #expect(directory.entries == before)
+  }
+
+  @Test func namesAMissingDirectory() {
+    let missing = directory.file("missing")
+    expectFailure(
+      .missingDirectory(path: "\(missing)/port0", directory: missing), at: "\(missing)/port0")
+    #expect(directory.entries == [])
+  }
+
+  @Test func namesADirectoryThatIsNone() {
+    let file = directory.file("file")
+    close(open(file, O_WRONLY | O_CREAT, 0o600))
+    expectFailure(.notADirectory(path: "\(file)/port0", directory: file), at: "\(file)/port0")
+  }
+
+  @Test func refusesPathsThatNoSocketCanHave() {
+    expectFailure(.empty, at: "")
+    expectFailure(.containsNUL(path: "/tmp/a\0b"), at: "/tmp/a\0b")
+    let tooLong = directory.file(String(repeating: "x", count: 107 - directory.path.utf8.count))
+    #expect(tooLong.utf8.count == 108)
+    expectFailure(.tooLong(path: tooLong, byteCount: 108), at: tooLong)
+    #expect(directory.entries == [])
+  }
+
+  @Test func takesAPathOf107Bytes() throws {
+    let name = String(repeating: "x", count: 106 - directory.path.utf8.count)
+    let path = directory.file(name)
+    #expect(path.utf8.count == 107)
+    let server = try UnixSocketServer(path: path)
+    #expect(directory.entries == [name])
+    #expect(TestClient(path) != nil)
+    server.stop()
+  }
+
+  @Test func saysSoWhereItHasNoPermission() async {
+    await #expect(processExitsWith: .exitCode(0)) {
+      let directory = TemporaryDirectory()
+      let path = directory.file("port0")
+      chmod(directory.path, 0o555)
+      // Root may write anywhere; nobody may not.
+      if geteuid() == 0 { seteuid(65534) }
+      var thrown: SocketPathError?
+      do throws(SocketPathError) {
+        _ = try UnixSocketServer(path: path)
+      } catch {
+        thrown = error
+      }
+      seteuid(getuid())
+      chmod(directory.path, 0o755)
+      exit(thrown == .permissionDenied(path: path, directory: directory.path) ? 0 : 1)
+    }
+  }
+
+  @Test func removesOnlyItsOwnSocket() throws {
+    let path = directory.file("port0")
+    let server = try UnixSocketServer(path: path)
+    unlink(path)
+    let successor = try listen(at: path, backlog: 1)
+    server.stop()
+    #expect(directory.entries == ["port0"])
+    #expect(TestClient(path) != nil)
+    #expect(isFileOpen(successor.rawValue))
+  }
+
+  @Test func doesNotMindASocketThatIsGoneAlready() throws {
+    let path = directory.file("port0")
+    let server = try UnixSocketServer(path: path)
+    unlink(path)
+    server.stop()
+    #expect(directory.entries == [])
+  }
+
+  /// Several start on one stale socket at the same time: one gets it, and keeps it.
+  @Test func oneOfManyTakesOverAStaleSocket() throws {
+    let path = directory.file("port0")
+    for _ in 0..<20 {
+      try leaveStaleSocket(at: path)
+      let race = Race()
+      let threads = try (0..<4).map { _ in
+        try Racer {
+          while !race.isOpen.load(ordering: .acquiring) {}
+          let server = try? UnixSocketServer(path: path)
+          race.arrived.signal()
+          while race.mayEnd.load(ordering: .acquiring) == false { usleep(100) }
+          server?.stop()
+          if server != nil { race.winners.add(1, ordering: .relaxed) }
+        }
+      }
+      race.isOpen.store(true, ordering: .releasing)
+      var arrived: UInt64 = 0
+      while arrived < 4 { arrived += race.arrived.drain() }
+      #expect(TestClient(path) != nil)
+      race.mayEnd.store(true, ordering: .releasing)
+      for thread in threads { thread.join() }
+      #expect(race.winners.load(ordering: .relaxed) == 1)
+      #expect(directory.entries == [])
+    }
+  }
+
+  @Test func everyErrorSaysWhatIsWrongAndWhatHelps() {
+    let errors: [SocketPathError] = [
+      .empty, .containsNUL(path: "p"), .tooLong(path: "p", byteCount: 108),
+      .missingDirectory(path: "p", directory: "d"), .notADirectory(path: "p", directory: "d"),
+      .notASocket(path: "p", found: "a directory"), .inUse(path: "p"),
+      .permissionDenied(path: "p", directory: "d"),
+      .failed(path: "p", SystemError("bind", errno: ENOMEM)),
+    ]
+    for error in errors {
+      let parts = error.description.split(separator: ";")
+      #expect(parts.count == 2, "\(error)")
+      #expect(!error.description.contains("\n"))
+    }
+  }
+
+  private final class Race: Sendable {
+    let isOpen = Atomic(false)
+    let mayEnd = Atomic(false)
+    let winners = Atomic(0)
+    let arrived: EventFD
+
+    init() {
+      guard let event = try? EventFD() else { fatalError("eventfd") }
+      arrived = event
+    }
+  }
+
+  private final class Racer {
+    private var thread: Thread?
+
+    init(_ body: @escaping @Sendable () -> Void) throws {
+      thread = try Thread(name: "racer") { body() }
+    }
+
+    func join() {
+      thread.take()?.join()
+    }
+  }
+
+  /// What a killed process leaves.
+  private func leaveStaleSocket(at path: String) throws {
+    _ = try listen(at: path, backlog: 1)
+    var status = stat()
+    #expect(lstat(path, &status) == 0)
+  }
+
+  private func listen(at path: String, backlog: Int32) throws -> FileDescriptor {
+    let number = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    #expect(try SocketPath(path).withAddress { bind(number, $0, $1) } == 0)
+    #expect(Glibc.listen(number, backlog) == 0)
+    return FileDescriptor(owning: number)
+  }
+}

@@ -1,0 +1,150 @@
+import CKVM
+import Glibc
+import Host
+import Testing
+
+@testable import Chardev
+
+/// Clients that mean no good, and a host short of everything.
+@Suite struct UnixSocketHostileTests {
+  /// C1: thousands of short connections, with data and without, while the front end reads.
+  @Test func keepsOrderThroughAStormOfConnections() throws {
+    let socket = try ServedSocket()
+    let frontEnd = socket.frontEnd
+    frontEnd.setWantsReadable(true)
+    var sent = 0
+    var connected: UInt64 = 0
+    for round in 0..<5000 {
+      guard let client = TestClient(socket.server.path) else { continue }
+      connected += 1
+      if round % 3 != 0 { sent += max(0, client.send("ping")) }
+      if round % 2 == 0 { socket.loop.turn(timeoutMilliseconds: 0) }
+      client.close()
+      // Never more behind than the backlog holds, or a connect would wait for this very thread.
+      if round % 20 == 0 { socket.loop.settle() }
+      if round % 7 == 0 { frontEnd.write("pong") }
+    }
+    #expect(
+      socket.loop.turn {
+        let counters = socket.server.counters
+        return counters.acceptedClients + counters.refusedClients == connected
+          && frontEnd.events.last != .connected
+      })
+    #expect(connected == 5000)
+    for (index, event) in frontEnd.events.enumerated() {
+      #expect(event == (index % 2 == 0 ? .connected : .disconnected))
+    }
+    #expect(frontEnd.callsFromInside == 0)
+    #expect(frontEnd.received.count <= sent)
+    #expect(frontEnd.received.count > 0)
+    #expect(socket.loop.sleepsThroughATurn())
+  }
+
+  /// The same from another thread, as fast as it can; in a process of its own, whose descriptors
+  /// can be counted.
+  @Test(.timeLimit(.minutes(1)))
+  func leaksNoDescriptorInAStorm() async {
+    await #expect(processExitsWith: .exitCode(0)) {
+      let socket = try ServedSocket()
+      socket.frontEnd.setWantsReadable(true)
+      socket.loop.settle()
+      let before = openDescriptorCount()
+      let path = socket.server.path
+      let remote = socket.loop.remote
+      let thread = try Thread(name: "storm") {
+        for round in 0..<3000 {
+          guard let client = TestClient(path) else { continue }
+          if round % 2 == 0 { client.send("x") }
+        }
+        remote.stop()
+      }
+      socket.loop.run()
+      thread.join()
+      let areAllServed = socket.loop.turn {
+        let counters = socket.server.counters
+        return counters.acceptedClients + counters.refusedClients == 3000
+          && !socket.server.isConnected
+      }
+      guard areAllServed else { exit(1) }
+      guard socket.frontEnd.events.count % 2 == 0 else { exit(2) }
+      guard socket.frontEnd.received.count > 0 else { exit(3) }
+      exit(openDescriptorCount() == before ? 0 : 4)
+    }
+  }
+
+  /// C9: no descriptors left to accept with.
+  @Test(.timeLimit(.minutes(1)))
+  func restsAndTriesAgainWhenAcceptFails() async {
+    await #expect(processExitsWith: .exitCode(0)) {
+      let socket = try ServedSocket()
+      let client = try socket.connectUnnoticed()
+      var limit = rlimit()
+      getrlimit(__rlimit_resource_t(7), &limit)
+      let former = limit
+      limit.rlim_cur = rlim_t(3)
+      setrlimit(__rlimit_resource_t(7), &limit)
+      var turns = 0
+      let end = milliseconds() + 350
+      while milliseconds() < end {
+        socket.loop.turn(timeoutMilliseconds: 50)
+        turns += 1
+      }
+      let failures = socket.server.counters.acceptFailures
+      guard (1...5).contains(failures), turns < 30, socket.frontEnd.events.isEmpty else { exit(1) }
+      limit = former
+      setrlimit(__rlimit_resource_t(7), &limit)
+      guard socket.loop.turn(until: { socket.server.isConnected }) else { exit(2) }
+      guard socket.frontEnd.write("sorry") == .transferred(5) else { exit(3) }
+      exit(client.receiveText() == "sorry" ? 0 : 4)
+    }
+  }
+
+  /// C11: descriptors that come along are not kept.
+  @Test func dropsDescriptorsThatAClientPasses() async {
+    await #expect(processExitsWith: .exitCode(0)) {
+      let socket = try ServedSocket()
+      socket.frontEnd.setWantsReadable(true)
+      let client = try socket.connect()
+      let before = openDescriptorCount()
+      for _ in 0..<10 { passDescriptor(STDIN_FILENO, along: "data", on: client.descriptor) }
+      guard socket.loop.turn(until: { socket.frontEnd.received.count == 40 }) else { exit(1) }
+      exit(openDescriptorCount() == before ? 0 : 2)
+    }
+  }
+
+  /// C11: urgent data is no data of the stream, and disturbs none.
+  @Test func survivesUrgentData() throws {
+    let socket = try ServedSocket()
+    socket.frontEnd.setWantsReadable(true)
+    let client = try socket.connect()
+    client.send("before ")
+    // Refused by kernels without it, which is as good.
+    client.send([UInt8(ascii: "!")], flags: Int32(MSG_OOB))
+    client.send("after")
+    #expect(socket.loop.turn { socket.frontEnd.text.hasSuffix("after") })
+    client.send([UInt8(ascii: "!")], flags: Int32(MSG_OOB))
+    socket.loop.settle()
+    client.close()
+    #expect(socket.loop.turn { socket.frontEnd.events == [.connected, .disconnected] })
+  }
+}
+
+/// Sends `text` with a descriptor attached (`SCM_RIGHTS`).
+private func passDescriptor(_ passed: Int32, along text: String, on socket: Int32) {
+  var bytes = Array(text.utf8)
+  // struct cmsghdr: length, level, type; then the descriptor, padded to 8 bytes.
+  var control: [UInt32] = [20, 0, UInt32(SOL_SOCKET), 1, UInt32(bitPattern: passed), 0]
+  bytes.withUnsafeMutableBytes { bytes in
+    control.withUnsafeMutableBytes { control in
+      var segment = iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)
+      withUnsafeMutablePointer(to: &segment) {
+        var message = msghdr()
+        message.msg_iov = $0
+        message.msg_iovlen = 1
+        message.msg_control = control.baseAddress
+        message.msg_controllen = control.count
+        guard sendmsg(socket, &message, 0) == bytes.count else { exit(90) }
+      }
+    }
+  }
+}
