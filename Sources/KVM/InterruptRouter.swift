@@ -29,11 +29,10 @@ package final class InterruptRouter: Sendable {
   private let state = Mutex(State())
   private let refusals = Atomic<UInt64>(0)
 
-  /// - Parameter machine: one with interrupt controllers in the kernel; its legacy routes are those
-  ///   KVM sets by itself.
+  /// - Parameter machine: one with interrupt controllers in the kernel; its legacy routes stay.
   package init(machine: KVMVirtualMachine) {
     self.machine = machine
-    legacy = Self.legacyRoutes()
+    legacy = LegacyRoutes.entries
     let limit = max(0, machine.maximumRouteCount - legacy.count)
     end = max(Self.firstMSI, UInt32(truncatingIfNeeded: limit))
   }
@@ -104,27 +103,5 @@ extension InterruptRouter {
     entry.u.msi.address_hi = UInt32(truncatingIfNeeded: message.address >> 32)
     entry.u.msi.data = message.data
     return entry
-  }
-
-  /// What KVM installs with KVM_CREATE_IRQCHIP: GSIs 0–15 reach the 8259s (the pin between the two
-  /// excepted), 0–23 the IOAPIC, where the timer's GSI 0 is on pin 2.
-  private static func legacyRoutes() -> [kvm_irq_routing_entry] {
-    var routes: [kvm_irq_routing_entry] = []
-    func add(gsi: UInt32, chip: Int32, pin: UInt32) {
-      var entry = kvm_irq_routing_entry()
-      entry.gsi = gsi
-      entry.type = UInt32(KVM_IRQ_ROUTING_IRQCHIP)
-      entry.u.irqchip.irqchip = UInt32(chip)
-      entry.u.irqchip.pin = pin
-      routes.append(entry)
-    }
-    for gsi: UInt32 in 0..<8 where gsi != 2 {
-      add(gsi: gsi, chip: KVM_IRQCHIP_PIC_MASTER, pin: gsi)
-    }
-    for gsi: UInt32 in 8..<16 { add(gsi: gsi, chip: KVM_IRQCHIP_PIC_SLAVE, pin: gsi - 8) }
-    for gsi: UInt32 in 0..<24 where gsi != 2 {
-      add(gsi: gsi, chip: KVM_IRQCHIP_IOAPIC, pin: gsi == 0 ? 2 : gsi)
-    }
-    return routes
   }
 }

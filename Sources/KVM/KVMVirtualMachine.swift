@@ -124,6 +124,7 @@ extension KVMVirtualMachine {
     try checked("KVM_SET_IDENTITY_MAP_ADDR", ckvm_set_identity_map_addr(vm, &identityMapAddress))
     try checked("KVM_SET_TSS_ADDR", ckvm_set_tss_addr(vm, UInt(tssAddress)))
     try checked("KVM_CREATE_IRQCHIP", ckvm_create_irqchip(vm))
+    try setRouting(LegacyRoutes.entries)
     var timer = kvm_pit_config()
     // Port 0x61 is answered by the kernel too: Linux calibrates its clock with the timer's gate.
     timer.flags = UInt32(KVM_PIT_SPEAKER_DUMMY)

@@ -2,13 +2,11 @@ import Glibc
 import GuestMemory
 import Host
 import KVM
-import Synchronization
 
 /// A machine that runs the bare-metal guest of `guest-images/micro`, entered by PVH.
 ///
-/// Collects what it writes to COM1; its scenario may use one port and one address, which remember
-/// what was written.
-final class MicroGuest: VCPUExitHandler {
+/// Stops with the last reference to it.
+final class MicroGuest {
   static let image: [UInt8]? = {
     let tests = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
     return try? readFile("/\(tests)/guest-images/build/micro/guest.elf")
@@ -22,32 +20,20 @@ final class MicroGuest: VCPUExitHandler {
 
   let memory: GuestMemory
   let machine: KVMVirtualMachine
-  private let threads = Mutex<[VCPUThread]>([])
-  private let state = Mutex(State())
-  private let progress: EventFD
-  /// Called for each write to a port the guest's scenario names, on its thread.
-  private let onWrite: @Sendable (UInt16, UInt32) -> Void
+  private let ports: MicroGuestPorts
+  private var threads: [VCPUThread] = []
 
-  struct State {
-    var output: [UInt8] = []
-    var registers: [UInt64: UInt8] = [:]
-    var ends: [Int: VCPUEnd] = [:]
-    var powerOff: UInt32?
-    var reset: UInt16?
-  }
-
+  /// - Parameter onWrite: called on the guest's thread for each write to a port.
   init(
     _ commandLine: String, processors: Int = 1,
     onWrite: @escaping @Sendable (UInt16, UInt32) -> Void = { _, _ in }
   ) throws {
-    self.onWrite = onWrite
-    progress = try EventFD()
+    ports = try MicroGuestPorts(onWrite: onWrite)
     memory = try GuestMemory(regions: [0..<0x100_0000])
     machine = try KVMVirtualMachine(
       hypervisor: try KVMHost.hypervisor.get(), memory: memory,
       interruptController: .inKernel(tssAddress: 0xfffb_d000, identityMapAddress: 0xfffb_c000))
     let entry = try load(commandLine)
-    let progress = self.progress
     for id in 0..<processors {
       let vcpu = try machine.createVCPU(id: id, of: processors)
       if id == 0 {
@@ -55,11 +41,8 @@ final class MicroGuest: VCPUExitHandler {
         registers.rbx = 0x6000
         try vcpu.enter(with: registers)
       }
-      let thread = VCPUThread(vcpu: vcpu, handler: self) { [unowned self] end in
-        self.state.withLock { $0.ends[id] = end }
-        progress.signal()
-      }
-      threads.withLock { $0.append(thread) }
+      threads.append(
+        VCPUThread(vcpu: vcpu, handler: ports) { [ports] end in ports.note(end, of: id) })
     }
   }
 
@@ -91,16 +74,12 @@ final class MicroGuest: VCPUExitHandler {
   // MARK: - Running
 
   func start() throws {
-    for thread in threads.withLock({ $0 }) { try thread.start() }
-  }
-
-  func requestStop() {
-    for thread in threads.withLock({ $0 }) { thread.requestStop() }
+    for thread in threads { try thread.start() }
   }
 
   func stop() {
-    requestStop()
-    for thread in threads.withLock({ $0 }) { thread.join() }
+    for thread in threads { thread.requestStop() }
+    for thread in threads { thread.join() }
   }
 
   /// Starts and waits until the guest powers off, resets or ends.
@@ -110,69 +89,19 @@ final class MicroGuest: VCPUExitHandler {
   }
 
   /// Waits for something the guest does.
-  func wait(seconds: Double = 20, until condition: (State) -> Bool) -> Bool {
-    let deadline = Deadline(seconds: seconds)
-    while !state.withLock({ condition($0) }) {
-      guard deadline.wait(for: progress.rawValue) else { return state.withLock { condition($0) } }
-      progress.drain()
-    }
-    return true
+  func wait(seconds: Double = 20, until condition: (MicroGuestPorts.State) -> Bool) -> Bool {
+    ports.wait(seconds: seconds, until: condition)
   }
 
-  func waitForLine(_ line: String) -> Bool {
-    wait { Self.lines($0.output).contains(line) }
-  }
+  func waitForLine(_ line: String) -> Bool { wait { $0.lines.contains(line) } }
 
   /// The lines on COM1.
-  var lines: [String] { state.withLock { Self.lines($0.output) } }
-  var powerOff: UInt32? { state.withLock { $0.powerOff } }
-  var reset: UInt16? { state.withLock { $0.reset } }
-  func end(of processor: Int = 0) -> VCPUEnd? { state.withLock { $0.ends[processor] } }
-
-  private static func lines(_ output: [UInt8]) -> [String] {
-    String(decoding: output, as: UTF8.self).split(separator: "\n").map(String.init)
-  }
-
-  // MARK: - VCPUExitHandler
-
-  func portWrite(port: UInt16, width: Int, value: UInt32) {
-    state.withLock { state in
-      switch (port, value) {
-      case (0x3f8, _): state.output.append(UInt8(truncatingIfNeeded: value))
-      case (0x604, _): state.powerOff = value
-      case (0x64, 0xfe), (0xcf9, 0x06): state.reset = port
-      default: state.set(UInt64(port), width, UInt64(value))
-      }
-    }
-    onWrite(port, value)
-    progress.signal()
-  }
-
-  func portRead(port: UInt16, width: Int) -> UInt32 {
-    UInt32(truncatingIfNeeded: state.withLock { $0.get(UInt64(port), width) })
-  }
-
-  func mmioWrite(address: UInt64, width: Int, value: UInt64) {
-    state.withLock { $0.set(address, width, value) }
-  }
-
-  func mmioRead(address: UInt64, width: Int) -> UInt64 {
-    state.withLock { $0.get(address, width) }
-  }
-}
-
-extension MicroGuest.State {
-  fileprivate mutating func set(_ address: UInt64, _ width: Int, _ value: UInt64) {
-    for offset in 0..<width {
-      registers[address + UInt64(offset)] = UInt8(truncatingIfNeeded: value >> (8 * offset))
-    }
-  }
-
-  fileprivate func get(_ address: UInt64, _ width: Int) -> UInt64 {
-    (0..<width).reduce(0) { value, offset in
-      value | UInt64(registers[address + UInt64(offset)] ?? 0xff) << (8 * offset)
-    }
-  }
+  var lines: [String] { ports.current.lines }
+  /// What was written to the power management control register.
+  var powerOff: UInt32? { ports.current.powerOff }
+  /// The port of the reset the guest asked for.
+  var reset: UInt16? { ports.current.reset }
+  func end(of processor: Int = 0) -> VCPUEnd? { ports.current.ends[processor] }
 }
 
 private func readFile(_ path: String) throws -> [UInt8] {

@@ -1,52 +1,26 @@
 import GuestMemory
-import Host
 import KVM
-import Synchronization
-
-/// Whether the tests of this suite can have a machine, and why not.
-enum KVMHost {
-  static let hypervisor: Result<Hypervisor, HypervisorError> = Result {
-    () throws(HypervisorError) in
-    try Hypervisor()
-  }
-
-  static var isAvailable: Bool {
-    if case .success = hypervisor { true } else { false }
-  }
-
-  static let requirement: String =
-    if case .failure(let error) = hypervisor { "skipped: \(error)" } else { "needs /dev/kvm" }
-}
 
 /// A machine of 2 MiB with a few hand-made instructions at 0x8000, in 64-bit mode, the first and
 /// the fourth GiB mapped identically.
-final class TinyGuest: VCPUExitHandler {
-  enum Access: Equatable {
-    case portRead(UInt16, width: Int)
-    case portWrite(UInt16, width: Int, UInt32)
-    case mmioRead(UInt64, width: Int)
-    case mmioWrite(UInt64, width: Int, UInt64)
-  }
-
+///
+/// Stops with the last reference to it.
+final class TinyGuest {
   static let code: UInt64 = 0x8000
   static let data: UInt64 = 0x10_0000
 
   let memory: GuestMemory
   let machine: KVMVirtualMachine
   let vcpu: VCPU
-  private let accesses = Mutex<[Access]>([])
-  private let answers: Mutex<[UInt64]>
-  private let end = Mutex<VCPUEnd?>(nil)
-  private let progress: EventFD
-  private let thread = Mutex<VCPUThread?>(nil)
+  let recorder: Recorder
+  private var thread: VCPUThread?
 
   /// - Parameter answers: what reads get, in turn; all ones when used up.
   init(
     _ code: [UInt8], mode: EntryRegisters.Mode = .long64, answers: [UInt64] = [],
     interrupts: Bool = false, processors: Int = 1
   ) throws {
-    self.answers = Mutex(answers)
-    progress = try EventFD()
+    recorder = try Recorder(answers: answers)
     memory = try GuestMemory(regions: [0..<0x20_0000])
     machine = try KVMVirtualMachine(
       hypervisor: try KVMHost.hypervisor.get(), memory: memory,
@@ -63,9 +37,8 @@ final class TinyGuest: VCPUExitHandler {
   }
 
   deinit {
-    let running = thread.withLock { $0 }
-    running?.requestStop()
-    running?.join()
+    thread?.requestStop()
+    thread?.join()
   }
 
   private static func fill(_ memory: GuestMemory, _ code: [UInt8]) throws {
@@ -91,53 +64,18 @@ final class TinyGuest: VCPUExitHandler {
   }
 
   func start() throws {
-    let progress = self.progress
-    let thread = VCPUThread(vcpu: vcpu, handler: self) { [unowned self] end in
-      self.end.withLock { $0 = end }
-      progress.signal()
-    }
-    self.thread.withLock { $0 = thread }
+    let thread = VCPUThread(vcpu: vcpu, handler: recorder) { [recorder] end in recorder.note(end) }
+    self.thread = thread
     try thread.start()
   }
 
-  func requestStop() { thread.withLock { $0 }?.requestStop() }
+  func requestStop() { thread?.requestStop() }
 
-  var ending: VCPUEnd? { end.withLock { $0 } }
-  var log: [Access] { accesses.withLock { $0 } }
+  var ending: VCPUEnd? { recorder.ending }
+  var log: [Recorder.Access] { recorder.log }
 
   /// Waits for a condition that an access or the end of the guest makes true.
   func waitUntil(seconds: Double = 10, _ condition: () -> Bool) -> Bool {
-    let deadline = Deadline(seconds: seconds)
-    while !condition() {
-      guard deadline.wait(for: progress.rawValue) else { return condition() }
-      progress.drain()
-    }
-    return true
-  }
-
-  // MARK: - VCPUExitHandler
-
-  func portRead(port: UInt16, width: Int) -> UInt32 {
-    UInt32(truncatingIfNeeded: answer(.portRead(port, width: width)))
-  }
-
-  func portWrite(port: UInt16, width: Int, value: UInt32) {
-    note(.portWrite(port, width: width, value))
-  }
-
-  func mmioRead(address: UInt64, width: Int) -> UInt64 { answer(.mmioRead(address, width: width)) }
-
-  func mmioWrite(address: UInt64, width: Int, value: UInt64) {
-    note(.mmioWrite(address, width: width, value))
-  }
-
-  private func answer(_ access: Access) -> UInt64 {
-    note(access)
-    return answers.withLock { $0.isEmpty ? .max : $0.removeFirst() }
-  }
-
-  private func note(_ access: Access) {
-    accesses.withLock { $0.append(access) }
-    progress.signal()
+    recorder.waitUntil(seconds: seconds, condition)
   }
 }

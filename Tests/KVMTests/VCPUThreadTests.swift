@@ -24,7 +24,7 @@ struct VCPUThreadTests {
   @Test func stopsAGuestBeforeItsFirstInstruction() throws {
     let guest = try TinyGuest(Self.spin)
     guest.vcpu.requestExit()
-    #expect(guest.vcpu.run(guest) == .interrupted)
+    #expect(guest.vcpu.run(guest.recorder) == .interrupted)
     #expect(guest.log.isEmpty)
   }
 
@@ -36,14 +36,14 @@ struct VCPUThreadTests {
         0xe6, 0xf5,  // out %al, $0xf5
         0xf4,  // hlt
       ], answers: [0x77])
-    #expect(guest.vcpu.run(guest) == .handled)
+    #expect(guest.vcpu.run(guest.recorder) == .handled)
     guest.vcpu.requestExit()
-    #expect(guest.vcpu.run(guest) == .interrupted)
+    #expect(guest.vcpu.run(guest.recorder) == .interrupted)
     #expect(guest.log == [.portRead(0xf4, width: 1)])
     guest.vcpu.withdrawExitRequest()
-    #expect(guest.vcpu.run(guest) == .handled)
+    #expect(guest.vcpu.run(guest.recorder) == .handled)
     #expect(guest.log == [.portRead(0xf4, width: 1), .portWrite(0xf5, width: 1, 0x77)])
-    #expect(guest.vcpu.run(guest) == .halted)
+    #expect(guest.vcpu.run(guest.recorder) == .halted)
   }
 
   @Test func manyStopsAreNeverLost() throws {

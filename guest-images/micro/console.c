@@ -215,11 +215,11 @@ void scenario_console(void) {
 
 static int needs_reset(void) { return virtio_status(&device) & STATUS_NEEDS_RESET; }
 
-/* bad=range|loop|index|indirect: breaks a rule on the transmit queue of port 0, waits until the device
-   says that it needs a reset, and brings it up again. */
+/* bad=range|loop|index|indirect queue=N: breaks a rule on a queue (port 0's transmit queue if not given),
+   waits until the device says that it needs a reset, and brings it up again. */
 void scenario_bad_chain(void) {
   bring_up();
-  struct queue *queue = transmit_queue(0);
+  struct queue *queue = &queues[option_number("queue", 1)];
   queue_post(queue, 0, 16, 0);
   if (option_is("bad", "loop")) {
     queue->descriptors[0].flags = DESCRIPTOR_NEXT;

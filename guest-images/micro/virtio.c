@@ -34,12 +34,13 @@ static void find_structures(struct virtio *device) {
 }
 
 /* Every entry gets its own vector on this processor; then MSI-X goes on. */
-static void enable_msix(const struct virtio *device) {
+static void enable_msix(struct virtio *device) {
   u32 function = device->function;
   u8 at = pci_capability(function, 0x11, 0);
   if (!at) fail("no MSI-X");
   u16 control = pci_read16(function, at + 2u);
   u32 where = pci_read32(function, at + 4u), entries = (control & 0x7ffu) + 1u;
+  device->msix_entries = entries;
   u64 table = map_device(pci_bar(function, where & 7) + (where & ~7u));
   for (u32 i = 0; i < entries && i <= MAX_QUEUES; i++) {
     write32(table + 16 * i, 0xfee00000);
@@ -60,7 +61,7 @@ static void acknowledge_intx(u32 vector) {
 static void enable_intx(const struct virtio *device) {
   interrupt_status = device->isr;
   interrupt_hook = acknowledge_intx;
-  ioapic_route(16 + (device->function >> 3) % 8, FIRST_VECTOR, 1);
+  ioapic_route((u32)option_number("pin", 16 + (device->function >> 3) % 8), FIRST_VECTOR, 1);
 }
 
 void virtio_open(struct virtio *device, u16 id) {
@@ -115,7 +116,9 @@ static void write_address(u64 at, const void *address) {
   write32(at + 4, (u32)((u64)address >> 32));
 }
 
-static void set_vector(const struct virtio *device, u32 reg, u16 vector) {
+/* The last vector is shared when the device has fewer than queues. */
+static void set_vector(const struct virtio *device, u32 reg, u32 wanted) {
+  u16 vector = (u16)(wanted < device->msix_entries ? wanted : device->msix_entries - 1);
   write16(device->common + reg, vector);
   if (read16(device->common + reg) != vector) fail("vector %u is refused", (u32)vector);
 }
@@ -128,7 +131,7 @@ static void enable_queue(const struct virtio *device, u16 number) {
   write16(device->common + QUEUE_SELECT, number);
   if (read16(device->common + QUEUE_SIZE_REGISTER) < QUEUE_SIZE) fail("queue %u is too small", (u32)number);
   write16(device->common + QUEUE_SIZE_REGISTER, QUEUE_SIZE);
-  if (device->mode == MSIX) set_vector(device, QUEUE_MSIX_VECTOR, number + 1);
+  if (device->mode == MSIX) set_vector(device, QUEUE_MSIX_VECTOR, number + 1u);
   write_address(device->common + QUEUE_DESC, queue->descriptors);
   write_address(device->common + QUEUE_DRIVER, &queue->available);
   write_address(device->common + QUEUE_DEVICE, &queue->used);

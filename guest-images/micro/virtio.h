@@ -42,14 +42,15 @@ struct virtio {
   u32 function;
   enum interrupt_mode mode;
   u64 common, notify, isr, device;
-  u32 notify_multiplier;
+  u32 notify_multiplier, msix_entries;
   u64 features;
   u16 queue_count;
 };
 
 extern struct queue queues[MAX_QUEUES];
 
-/* Finds the capabilities and sets the interrupts up; device=N and mode=poll|msix|intx choose. */
+/* Finds the capabilities and sets the interrupts up; device=N, mode=poll|msix|intx and, for INTx,
+   pin=N of the IOAPIC choose. */
 void virtio_open(struct virtio *device, u16 id);
 /* Up to FEATURES_OK: accepts those of `wanted` that the device offers. */
 void virtio_negotiate(struct virtio *device, u64 wanted);
