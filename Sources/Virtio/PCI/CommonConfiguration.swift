@@ -1,3 +1,5 @@
+import Devices
+
 /// The common configuration structure (virtio 1.2, 4.1.4.3): 56 bytes through which a driver
 /// negotiates and sets queues up.
 ///
@@ -72,7 +74,7 @@ struct CommonConfiguration {
       let distance = field.rawValue - offset
       value |= distance >= 0 ? bits << UInt64(8 * distance) : bits >> UInt64(-8 * distance)
     }
-    return width < 8 ? value & (1 << UInt64(8 * width)) &- 1 : value
+    return value & .allOnes(width: width)
   }
 
   private func value(of field: Field, _ controller: DeviceController) -> UInt64 {
