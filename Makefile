@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 images := guest-images/build
 
-.PHONY: help demo test check lint build release guest-images micro install clean
+.PHONY: help demo test check lint build release guest-images micro nested install clean
 
 help:
 	@echo "make demo          boot a stock Linux kernel and talk to it through org.fedoraproject.port.0"
@@ -12,12 +12,12 @@ help:
 	@echo "make guest-images  the guest image in $(images); KERNEL=... [MODULES=...] for another kernel"
 	@echo "make install       executable and guest image below PREFIX ($(PREFIX))"
 	@echo "make clean         remove what was built (downloads stay in the cache)"
-	@echo "parts: build (debug), lint, micro (the tiny guests of the tests)"
+	@echo "parts: build (debug), lint, micro (the tests' tiny guests), nested (the nested machine, where needed)"
 
-demo: release guest-images
+demo: nested release guest-images
 	@guest-images/demo.sh
 
-test: lint build release guest-images micro
+test: nested lint build release guest-images micro
 	@Tests/nested/all-tests
 
 check: lint build micro
@@ -38,6 +38,10 @@ release:
 
 guest-images:
 	@guest-images/build.sh
+
+# First of all, so that a missing package is told before the long builds.
+nested:
+	@Tests/nested/can-run-linux >/dev/null || Tests/nested/build
 
 micro:
 	@guest-images/micro/build.sh

@@ -25,7 +25,7 @@ trap 'exit 130' INT
 command=("$swiftvm" run --kernel "$build/vmlinux" --initrd "$build/initramfs.cpio"
   --append "console=ttyS0 quiet swiftvm.run=demo"
   --virtserialport "name=$port,socket=$work/port0")
-say "$(printf '%q ' "${command[@]}")"
+say "$(for word in "${command[@]}"; do [[ $word != *' '* ]] || word="'$word'"; printf '%s ' "$word"; done)"
 mkfifo "$work/console"
 sed -u 's/\r$//; s/^/guest | /' "$work/console" &
 label=$!
