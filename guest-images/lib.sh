@@ -1,6 +1,7 @@
 # Common to the scripts here and in Tests/nested: source it.
 set -eEuo pipefail
-trap 'echo "${BASH_SOURCE[0]##*/}: line $LINENO: failed: $BASH_COMMAND" >&2' ERR
+# What fails without a word of its own gets one.
+trap '[ $? = 2 ] || echo "${BASH_SOURCE[0]##*/}: line $LINENO: failed: $BASH_COMMAND" >&2' ERR
 
 images=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 build=$images/build

@@ -1,0 +1,56 @@
+# swiftvm. `make` alone lists the targets; what they need is set up as they run.
+PREFIX ?= /usr/local
+images := guest-images/build
+
+.PHONY: help demo test check lint build release guest-images micro nested install clean
+
+help:
+	@echo "make demo          boot a stock Linux kernel and talk to it through org.fedoraproject.port.0"
+	@echo "make test          every test there is, in a nested machine where this host cannot run Linux"
+	@echo "make check         lint, build, unit tests"
+	@echo "make release       the static executable .build/release/swiftvm"
+	@echo "make guest-images  the guest image in $(images); KERNEL=... [MODULES=...] for another kernel"
+	@echo "make install       executable and guest image below PREFIX ($(PREFIX))"
+	@echo "make clean         remove what was built (downloads stay in the cache)"
+	@echo "parts: build (debug), lint, micro (the tests' tiny guests), nested (the nested machine, where needed)"
+
+demo: nested release guest-images
+	@guest-images/demo.sh
+
+test: nested lint build release guest-images micro
+	@Tests/nested/all-tests
+
+check: lint build micro
+	@echo "==> unit tests"
+	@swift test --disable-xctest --skip-build --skip LinuxTests
+
+lint:
+	@echo "==> lint"
+	@swift format lint --strict -r Sources Tests Package.swift
+
+build:
+	@echo "==> debug build"
+	@swift build --build-tests --disable-xctest
+
+release:
+	@echo "==> release build"
+	@swift build -c release -Xswiftc -static-executable --product swiftvm
+
+guest-images:
+	@guest-images/build.sh
+
+# First of all, so that a missing package is told before the long builds.
+nested:
+	@Tests/nested/can-run-linux >/dev/null || Tests/nested/build
+
+micro:
+	@guest-images/micro/build.sh
+
+install:
+	@test -x .build/release/swiftvm -a -f $(images)/vmlinux || { echo "first: make release guest-images" >&2; exit 2; }
+	install -D -m 755 .build/release/swiftvm $(DESTDIR)$(PREFIX)/bin/swiftvm
+	install -d $(DESTDIR)$(PREFIX)/share/swiftvm
+	install -m 644 $(images)/vmlinuz $(images)/vmlinux $(images)/initramfs.cpio $(DESTDIR)$(PREFIX)/share/swiftvm
+
+clean:
+	rm -rf .build $(images)
