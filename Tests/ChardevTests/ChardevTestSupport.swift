@@ -152,9 +152,20 @@ func isFileOpen(_ number: Int32) -> Bool {
   fcntl(number, F_GETFD) != -1
 }
 
-/// How many descriptors this process has open.
-func openDescriptorCount() -> Int {
-  (0..<1024).count { isFileOpen(Int32($0)) }
+/// This process's descriptors of sockets that are bound to `path`: listeners, and the connections
+/// they have accepted.
+func openSockets(boundTo path: String) -> [Int32] {
+  (0..<1024).filter { number in
+    var address = sockaddr_un()
+    var length = socklen_t(MemoryLayout<sockaddr_un>.size)
+    let result = withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(number, $0, &length) }
+    }
+    guard result == 0, address.sun_family == sa_family_t(AF_UNIX) else { return false }
+    return withUnsafeBytes(of: &address.sun_path) {
+      String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) == path
+    }
+  }
 }
 
 /// A server with its front end, its loop and its place.

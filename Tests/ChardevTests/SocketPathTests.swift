@@ -118,22 +118,10 @@ import Testing
     server.stop()
   }
 
+  /// In a process of its own, which may give up being root.
   @Test func saysSoWhereItHasNoPermission() async {
     await #expect(processExitsWith: .exitCode(0)) {
-      let directory = TemporaryDirectory()
-      let path = directory.file("port0")
-      chmod(directory.path, 0o555)
-      // Root may write anywhere; nobody may not.
-      if geteuid() == 0 { seteuid(65534) }
-      var thrown: SocketPathError?
-      do throws(SocketPathError) {
-        _ = try UnixSocketServer(path: path)
-      } catch {
-        thrown = error
-      }
-      seteuid(getuid())
-      chmod(directory.path, 0o755)
-      exit(thrown == .permissionDenied(path: path, directory: directory.path) ? 0 : 1)
+      exit(isPermissionMissed() ? 0 : 1)
     }
   }
 
@@ -234,5 +222,25 @@ import Testing
     #expect(try SocketPath(path).withAddress { bind(number, $0, $1) } == 0)
     #expect(Glibc.listen(number, backlog) == 0)
     return FileDescriptor(owning: number)
+  }
+}
+
+/// Whether a directory that may not be written to gives the right error.
+private func isPermissionMissed() -> Bool {
+  let directory = TemporaryDirectory()
+  chmod(directory.path, 0o555)
+  return isPermissionMissed(in: directory.path)
+}
+
+private func isPermissionMissed(in directory: String) -> Bool {
+  // Root may write anywhere; nobody may not.
+  if geteuid() == 0 { seteuid(65534) }
+  defer { seteuid(getuid()) }
+  let path = "\(directory)/port0"
+  do throws(SocketPathError) {
+    _ = try UnixSocketServer(path: path)
+    return false
+  } catch {
+    return error == .permissionDenied(path: path, directory: directory)
   }
 }

@@ -104,6 +104,7 @@ import Testing
       socket.frontEnd.setWantsWritable(false)
     }
     socket.frontEnd.whenWritable = writeOn
+    defer { socket.frontEnd.whenWritable = {} }
     writeOn()
     #expect(done > 0 && done < output.count)
     #expect(socket.frontEnd.write("x") == .wouldBlock)
