@@ -41,7 +41,9 @@ let package = Package(
 
     .target(
       name: "TestSupport",
-      dependencies: ["VirtioSerial", "Virtio", "Devices", "Chardev", "GuestMemory", "Host", "CKVM"],
+      dependencies: [
+        "VirtioSerial", "Virtio", "Devices", "Chardev", "GuestMemory", "Host", "CKVM",
+      ],
       path: "Tests/TestSupport", swiftSettings: settings),
     tests("HostTests", ["Host"]),
     tests("GuestMemoryTests", ["GuestMemory"]),
@@ -50,8 +52,12 @@ let package = Package(
     tests("ChardevTests", ["Chardev", "Host"]),
     tests("DevicesTests", ["Devices"]),
     tests("VirtioTests", ["Virtio", "Devices", "GuestMemory", "TestSupport"]),
-    tests("VirtioSerialTests", ["VirtioSerial", "Virtio", "Chardev", "GuestMemory", "Host", "TestSupport"]),
-    tests("MachineTests", ["Machine", "VirtioSerial", "Chardev", "Devices", "Boot", "KVM", "Host", "TestSupport"]),
+    tests(
+      "VirtioSerialTests",
+      ["VirtioSerial", "Virtio", "Chardev", "GuestMemory", "Host", "TestSupport"]),
+    tests(
+      "MachineTests",
+      ["Machine", "VirtioSerial", "Chardev", "Devices", "Boot", "KVM", "Host", "TestSupport"]),
     tests("SwiftVMTests", ["SwiftVM", "Machine", "Boot", "Chardev", "Host"]),
     tests("CommandLineTests", ["swiftvm-cli", "SwiftVM"]),
     tests("LinuxTests", ["TestSupport"]),

@@ -32,7 +32,9 @@ final class Doorbells: DoorbellBinder, @unchecked Sendable {
   func move(to base: UInt64?) {
     state.withLock { state in
       for (queue, eventFD) in state.bound {
-        if let old = state.base { try? machine.deassignIOEventFD(eventFD, at: .mmio(old + offset(queue))) }
+        if let old = state.base {
+          try? machine.deassignIOEventFD(eventFD, at: .mmio(old + offset(queue)))
+        }
         // A failure leaves the queue to its exits, which work as well.
         if let base { try? machine.assignIOEventFD(eventFD, at: .mmio(base + offset(queue))) }
       }
@@ -69,10 +71,14 @@ final class Doorbells: DoorbellBinder, @unchecked Sendable {
     tokens.append(token)
     state.withLock { state in
       state.bound[queue] = eventFD
-      if let base = state.base {
-        try? machine.assignIOEventFD(eventFD, at: .mmio(base + offset(queue)))
-      }
+      if let base = state.base { assign(eventFD, queue: queue, base: base) }
     }
+  }
+
+  /// A refusal, as where the guest put two BARs over each other, leaves the queue to its exits,
+  /// which work as well.
+  private func assign(_ eventFD: EventFD, queue: Int, base: UInt64) {
+    try? machine.assignIOEventFD(eventFD, at: .mmio(base &+ offset(queue)))
   }
 
   private func offset(_ queue: Int) -> UInt64 {

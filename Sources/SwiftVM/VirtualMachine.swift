@@ -18,8 +18,7 @@ public final class VirtualMachine {
 
   /// Opens everything the configuration names: `/dev/kvm`, the kernel, the initrd, last of all the
   /// sockets, which listen from now on. Throws what the user has to change, having created nothing.
-  public convenience init(_ configuration: VirtualMachineConfiguration) throws(ConfigurationError)
-  {
+  public convenience init(_ configuration: VirtualMachineConfiguration) throws(ConfigurationError) {
     try self.init(configuration, timings: Timings())
   }
 

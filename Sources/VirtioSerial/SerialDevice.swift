@@ -159,7 +159,10 @@ package final class SerialDevice: @unchecked Sendable {
   }
 
   private func queueNotifiedLater() {
-    enter { driver throws(QueueFault) in try takeControlTurn(driver: driver) } inert: {}
+    enter { driver throws(QueueFault) in
+      try takeControlTurn(driver: driver)
+    } inert: {
+    }
   }
 
   private func tellGuest(of port: Port, driver: any DriverNotifier) throws(QueueFault) {
