@@ -79,8 +79,8 @@ package final class Machine: @unchecked Sendable {
         remote.post { [weak self] in self?.handle(event, ofBoard: generation) }
       }
       self.board = board
-      timings.mark("first KVM_RUN")
       try board.powerOn()
+      timings.mark("first KVM_RUN")
     } catch {
       finish(.hostFailure("cannot make the virtual machine: \(error)"), lingering: false)
     }
@@ -142,14 +142,13 @@ package final class Machine: @unchecked Sendable {
   }
 
   private func linger(_ milliseconds: Int) {
-    let hasUnsentBytes = board?.hasUnsentBytes() ?? false
-    if hasUnsentBytes, milliseconds > 0 {
+    let isHoldingBytes = [board?.hasUnsentBytes() ?? false, serial.flush()].contains(true)
+    if isHoldingBytes, milliseconds > 0 {
       loop.after(milliseconds: Self.lingerStepMilliseconds) { [weak self] in
         self?.linger(milliseconds - Self.lingerStepMilliseconds)
       }
       return
     }
-    serial.flush()
     let dropped = serial.droppedByteCount
     if dropped > 0 { Log.warning("\(dropped) bytes of the serial console were dropped") }
     removeBoard()

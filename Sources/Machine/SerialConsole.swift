@@ -50,8 +50,11 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   /// Output that nobody took.
   var droppedByteCount: UInt64 { output.withLock { $0.dropped } }
 
-  /// Writes what is waiting, as far as the host end takes it now; at the end.
-  func flush() { drain() }
+  /// Writes what is waiting, as far as the host end takes it now; returns whether some is left.
+  func flush() -> Bool {
+    drain()
+    return written < pending.count
+  }
 
   // MARK: Output
 

@@ -38,7 +38,7 @@ package final class SerialDevice: @unchecked Sendable {
   /// Control messages that meant nothing: too short, unknown, or for a port that is not there.
   package private(set) var ignoredMessages = 0
 
-  /// Makes the device with its ports; ids are given from 1 up, since id 0 is a console's.
+  /// Makes the device with its ports: the first console gets id 0, the others 1, 2, … in order.
   ///
   /// - Parameters:
   ///   - maximumPorts: what the guest is told; ports beyond it are not made.
@@ -54,12 +54,24 @@ package final class SerialDevice: @unchecked Sendable {
     self.emergencyOutput = emergencyOutput
     configuration = ConsoleConfiguration(maximumPorts: UInt32(maximumPorts))
     portsByID = Array(repeating: nil, count: maximumPorts)
-    for (offset, port) in ports.enumerated() where offset + 1 < maximumPorts {
+    for (port, id) in zip(ports, Self.portIDs(ports.map(\.configuration)))
+    where id < maximumPorts {
       let made = Port(
-        id: UInt32(offset + 1), configuration: port.configuration, chardev: port.chardev,
-        device: self)
+        id: UInt32(id), configuration: port.configuration, chardev: port.chardev, device: self)
       self.ports.append(made)
-      portsByID[offset + 1] = made
+      portsByID[id] = made
+    }
+  }
+
+  /// Id 0 is the first console's, since it is all that a driver without MULTIPORT sees; the others
+  /// count from 1, in order.
+  private static func portIDs(_ configurations: [PortConfiguration]) -> [Int] {
+    let console = configurations.firstIndex(where: \.isConsole)
+    var next = 1
+    return configurations.indices.map { index in
+      guard index != console else { return 0 }
+      defer { next += 1 }
+      return next
     }
   }
 
