@@ -205,9 +205,8 @@ package final class MockConsoleDriver {
   /// Gives port `id` one receive buffer.
   package func offerReceiveBuffer(port id: Int, slot: Int, length: Int = 4096) {
     let address = Self.bufferArea + 0x200_0000 + UInt64(slot) * Self.bufferBytes
-    guard let head = queues[Self.receiveQueue(id)]?.publish([.init(address, length, writable: true)]) else {
-      return
-    }
+    let buffer = MockQueue.Buffer(address, length, writable: true)
+    guard let head = queues[Self.receiveQueue(id)]?.publish([buffer]) else { return }
     portBuffers[id, default: [:]][head] = address
     kick(Self.receiveQueue(id))
   }
