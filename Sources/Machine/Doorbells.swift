@@ -12,6 +12,9 @@ final class Doorbells: DoorbellBinder, @unchecked Sendable {
   private struct State {
     var base: UInt64?
     var bound: [Int: EventFD] = [:]
+    /// Queues whose first ring is on its way to the loop: a guest that rings faster than the loop
+    /// turns must not fill its inbox.
+    var rung: Set<Int> = []
   }
 
   private let machine: KVMVirtualMachine
@@ -43,8 +46,10 @@ final class Doorbells: DoorbellBinder, @unchecked Sendable {
   }
 
   func ring(queue: Int) {
+    guard state.withLock({ $0.rung.insert(queue).inserted }) else { return }
     remote.post { [weak self] in
       guard let self else { return }
+      _ = state.withLock { $0.rung.remove(queue) }
       bind(queue)
       device?.queueNotified(queue)
     }

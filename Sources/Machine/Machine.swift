@@ -11,7 +11,7 @@ import VirtioSerial
 package final class Machine: @unchecked Sendable {
   /// How long a guest that has powered off may still be emptied by slow clients.
   private static let lingerMilliseconds = 5000
-  private static let lingerStepMilliseconds = 20
+  private static let lingerStepMilliseconds = 5
   /// Triple faults in a row, each soon after the boot, that are a crash and no reboot.
   private static let earlyFaultLimit = 3
   private static let earlyFaultMilliseconds = 10_000
@@ -127,6 +127,7 @@ package final class Machine: @unchecked Sendable {
     }
     board?.dismantle()
     board = nil
+    serial.removeUART()
   }
 
   // MARK: The end
@@ -138,17 +139,22 @@ package final class Machine: @unchecked Sendable {
     if isEnding, lingering { return }
     isEnding = true
     board?.stopProcessors()
-    linger(lingering ? Self.lingerMilliseconds : 0)
+    guard lingering else { return conclude() }
+    let deadline = loop.after(milliseconds: Self.lingerMilliseconds) {}
+    linger(until: deadline)
   }
 
-  private func linger(_ milliseconds: Int) {
-    let isHoldingBytes = [board?.hasUnsentBytes() ?? false, serial.flush()].contains(true)
-    if isHoldingBytes, milliseconds > 0 {
-      loop.after(milliseconds: Self.lingerStepMilliseconds) { [weak self] in
-        self?.linger(milliseconds - Self.lingerStepMilliseconds)
-      }
-      return
+  /// One bounded step at a time, so that a signal still ends it.
+  private func linger(until deadline: EventLoop.Timer) {
+    let hasUnsentBytes = [board?.hasUnsentBytes() == true, serial.flush()].contains(true)
+    guard hasUnsentBytes, deadline.isPending else { return conclude() }
+    loop.after(milliseconds: Self.lingerStepMilliseconds) { [weak self] in
+      self?.linger(until: deadline)
     }
+  }
+
+  private func conclude() {
+    if serial.flush() { Log.warning("the rest of the serial console's output is lost") }
     let dropped = serial.droppedByteCount
     if dropped > 0 { Log.warning("\(dropped) bytes of the serial console were dropped") }
     removeBoard()

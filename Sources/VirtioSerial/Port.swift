@@ -61,23 +61,27 @@ final class Port: @unchecked Sendable {
   func takeTransmitTurn(
     using list: SegmentList, driver: any DriverNotifier
   ) throws(QueueFault) -> Bool {
+    try transmit(using: list, driver: driver) == .more
+  }
+
+  /// The same at the end; returns whether something is left that a connected client may still take.
+  func flush(using list: SegmentList, driver: any DriverNotifier) throws(QueueFault) -> Bool {
+    let outcome = try transmit(using: list, driver: driver)
+    return outcome == .more || outcome == .blocked
+  }
+
+  private func transmit(
+    using list: SegmentList, driver: any DriverNotifier
+  ) throws(QueueFault) -> TransmitPath.Outcome {
     guard let queue = transmitQueue else {
       chardev.setWantsWritable(false)
-      return false
+      return .idle
     }
     let outcome = try transmitPath.run(
       queue, to: chardev, using: list, budget: Self.turnBytes, counters: &counters,
       driver: driver)
     chardev.setWantsWritable(outcome == .blocked)
-    return outcome == .more
-  }
-
-  /// Writes all that the host end takes now; returns whether something is left that a connected
-  /// client may still take.
-  func flush(using list: SegmentList, driver: any DriverNotifier) throws(QueueFault) -> Bool {
-    while try takeTransmitTurn(using: list, driver: driver) {}
-    guard chardev.isConnected, let queue = transmitQueue else { return false }
-    return try queue.availableCount() > 0
+    return outcome
   }
 }
 

@@ -34,6 +34,8 @@ package final class SerialDevice: @unchecked Sendable {
   private var control = ControlChannel()
   private var driver: (any DriverNotifier)?
   private var queues: [SplitQueue?] = []
+  /// `serviceAll` is on its way: a guest that resets in a loop must not fill the loop's inbox.
+  private var isServicePosted = false
 
   /// Control messages that meant nothing: too short, unknown, or for a port that is not there.
   package private(set) var ignoredMessages = 0
@@ -95,8 +97,11 @@ package final class SerialDevice: @unchecked Sendable {
   /// What went through each port, in the order they were given.
   package var counters: [PortCounters] { lock.withLock { ports.map(\.counters) } }
 
-  /// Passes on what the guest has handed over, as far as the host ends take it now; returns whether
-  /// some of it is left that a connected client may still take. On the I/O thread.
+  /// Passes on what the guest has handed over, one turn for each port, as far as the host ends take
+  /// it now; returns whether a connected client may still take more. On the I/O thread.
+  ///
+  /// Bounded, since chains may name the same memory many times over: a client that reads fast could
+  /// otherwise keep the caller for minutes.
   package func flush() -> Bool {
     var left = false
     enter { driver throws(QueueFault) in
@@ -137,6 +142,7 @@ package final class SerialDevice: @unchecked Sendable {
   /// Looks at everything anew: after activation, when notifications may have come too early, and
   /// after a reset, when chardevs may no longer be read.
   private func serviceAll() {
+    lock.withLock { isServicePosted = false }
     enter { driver throws(QueueFault) in
       try takeControlTurn(driver: driver)
       for port in ports { try takeTurns(port, driver: driver) }
@@ -258,7 +264,7 @@ extension SerialDevice: VirtioDevice {
       port.transmitQueue = queue(first + 1)
       if !multiport { port.state.guestOpened(true) }
     }
-    remote.post { [weak self] in self?.serviceAll() }
+    postService()
   }
 
   package func deactivate() {
@@ -266,6 +272,12 @@ extension SerialDevice: VirtioDevice {
     queues = []
     control.reset()
     for port in ports { port.reset() }
+    postService()
+  }
+
+  private func postService() {
+    guard !isServicePosted else { return }
+    isServicePosted = true
     remote.post { [weak self] in self?.serviceAll() }
   }
 
@@ -274,7 +286,9 @@ extension SerialDevice: VirtioDevice {
       if index == ControlChannel.receiveQueueIndex || index == ControlChannel.transmitQueueIndex {
         return try takeControlTurn(driver: driver)
       }
-      guard let port = port(ofQueue: index) else { return }
+      guard let port = port(ofQueue: index) else {
+        return try discard(queueAt: index, driver: driver)
+      }
       if index % 2 == 0 {
         try port.takeReceiveTurn(using: list, driver: driver)
       } else {
@@ -282,6 +296,23 @@ extension SerialDevice: VirtioDevice {
       }
     } inert: {
     }
+  }
+
+  /// Returns what the guest sends to a port that is not there, unread: its driver may be waiting
+  /// for the buffers (one without MULTIPORT writes to port 0, there or not).
+  private func discard(queueAt index: Int, driver: any DriverNotifier) throws(QueueFault) {
+    guard index % 2 == 1, let queue = queue(index) else { return }
+    defer { if queue.publish() { driver.notifyUsedBuffers(queue: index) } }
+    for _ in 0..<Int(Self.queueSize) {
+      list.removeAll()
+      try queue.gather(.readable, into: list, byteLimit: 1)
+      guard let chain = list.chains.first else {
+        if try queue.enableNotifications() { continue }
+        return
+      }
+      queue.complete(head: chain.head, written: 0)
+    }
+    remote.post { [weak self] in self?.queueNotified(index) }
   }
 
   private func queue(_ index: Int) -> SplitQueue? {
