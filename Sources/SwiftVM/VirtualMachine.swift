@@ -16,6 +16,7 @@ public final class VirtualMachine {
   private let machine: Machine
   private let usesTerminal: Bool
   private let signals: SignalSource
+  private var terminal: Terminal?
 
   /// Opens everything the configuration names: `/dev/kvm`, the kernel, the initrd, last of all the
   /// sockets, which listen from now on. Throws what the user has to change, having created nothing.
@@ -54,18 +55,20 @@ public final class VirtualMachine {
   /// the console is raw meanwhile.
   public func run() -> VirtualMachineOutcome {
     do throws(SystemError) {
-      let terminal = usesTerminal ? try Terminal(rawModeOn: STDIN_FILENO) : nil
-      try signals.start(on: machine.loop) { [machine] signal in
-        guard signal != SIGCONT else { return }
-        machine.end(.stopped(signal: signal))
-      }
+      if usesTerminal { terminal = try Terminal(rawModeOn: STDIN_FILENO) }
+      defer { terminal = nil }
+      try signals.start(on: machine.loop) { [unowned self] in handle($0) }
       defer { signals.stop() }
-      let outcome = VirtualMachineOutcome(machine.run())
-      _ = consume terminal
-      return outcome
+      return VirtualMachineOutcome(machine.run())
     } catch {
       return .hostFailure(error.description)
     }
+  }
+
+  /// A shell changes the terminal's mode while the process is stopped.
+  private func handle(_ signal: Int32) {
+    guard signal == SIGCONT else { return machine.end(.stopped(signal: signal)) }
+    terminal?.reapply()
   }
 }
 
