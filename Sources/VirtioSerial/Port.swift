@@ -21,11 +21,11 @@ final class Port: @unchecked Sendable {
 
   private var transmitPath: TransmitPath
   private let receivePath = ReceivePath()
-  private unowned let device: SerialDevice
+  /// Whose port it is; set once, by the device.
+  weak var device: SerialDevice?
 
-  init(id: UInt32, configuration: PortConfiguration, chardev: any Chardev, device: SerialDevice) {
+  init(id: UInt32, configuration: PortConfiguration, chardev: any Chardev) {
     self.chardev = chardev
-    self.device = device
     state = PortState(id: id, name: configuration.name, isConsole: configuration.isConsole)
     transmitPath = TransmitPath(holdsBack: !configuration.isConsole)
   }
@@ -86,13 +86,15 @@ final class Port: @unchecked Sendable {
 }
 
 extension Port: ChardevDelegate {
-  func chardevDidConnect(_ chardev: any Chardev) { device.hostSideChanged(of: self, open: true) }
-
-  func chardevDidDisconnect(_ chardev: any Chardev) {
-    device.hostSideChanged(of: self, open: false)
+  func chardevDidConnect(_ chardev: any Chardev) {
+    device?.hostSideChanged(of: self, open: true)
   }
 
-  func chardevIsReadable(_ chardev: any Chardev) { device.hostSideIsReadable(of: self) }
+  func chardevDidDisconnect(_ chardev: any Chardev) {
+    device?.hostSideChanged(of: self, open: false)
+  }
 
-  func chardevIsWritable(_ chardev: any Chardev) { device.hostSideIsWritable(of: self) }
+  func chardevIsReadable(_ chardev: any Chardev) { device?.hostSideIsReadable(of: self) }
+
+  func chardevIsWritable(_ chardev: any Chardev) { device?.hostSideIsWritable(of: self) }
 }

@@ -29,8 +29,7 @@ package final class SerialDevice: @unchecked Sendable {
   private let remote: EventLoop.Remote
   private let emergencyOutput: @Sendable (UInt8) -> Void
   private let list = SegmentList()
-  private var ports: [Port] = []
-  private var portsByID: [Port?]
+  private let table: PortTable
   private var control = ControlChannel()
   private var driver: (any DriverNotifier)?
   private var queues: [SplitQueue?] = []
@@ -55,39 +54,23 @@ package final class SerialDevice: @unchecked Sendable {
     self.remote = remote
     self.emergencyOutput = emergencyOutput
     configuration = ConsoleConfiguration(maximumPorts: UInt32(maximumPorts))
-    portsByID = Array(repeating: nil, count: maximumPorts)
-    for (port, id) in zip(ports, Self.portIDs(ports.map(\.configuration)))
-    where id < maximumPorts {
-      let made = Port(
-        id: UInt32(id), configuration: port.configuration, chardev: port.chardev, device: self)
-      self.ports.append(made)
-      portsByID[id] = made
+    table = PortTable(ports.map(\.configuration), limit: maximumPorts) { id, index in
+      Port(id: id, configuration: ports[index].configuration, chardev: ports[index].chardev)
     }
-  }
-
-  /// Id 0 is the first console's, since it is all that a driver without MULTIPORT sees; the others
-  /// count from 1, in order.
-  private static func portIDs(_ configurations: [PortConfiguration]) -> [Int] {
-    let console = configurations.firstIndex(where: \.isConsole)
-    var next = 1
-    return configurations.indices.map { index in
-      guard index != console else { return 0 }
-      defer { next += 1 }
-      return next
-    }
+    for port in table.ports { port.device = self }
   }
 
   /// Begins to listen to the chardevs; on the I/O thread, once they are started.
   package func attach() {
-    for port in ports { port.chardev.delegate = port }
+    for port in table.ports { port.chardev.delegate = port }
     lock.withLock {
-      for port in ports { port.state.hostOpened(port.chardev.isConnected) }
+      for port in table.ports { port.state.hostOpened(port.chardev.isConnected) }
     }
   }
 
   /// Stops listening to the chardevs, which live on; on the I/O thread.
   package func detach() {
-    for port in ports {
+    for port in table.ports {
       port.chardev.delegate = nil
       port.chardev.setWantsReadable(false)
       port.chardev.setWantsWritable(false)
@@ -95,7 +78,7 @@ package final class SerialDevice: @unchecked Sendable {
   }
 
   /// What went through each port, in the order they were given.
-  package var counters: [PortCounters] { lock.withLock { ports.map(\.counters) } }
+  package var counters: [PortCounters] { lock.withLock { table.ports.map(\.counters) } }
 
   /// Passes on what the guest has handed over, one turn for each port, as far as the host ends take
   /// it now; returns whether a connected client may still take more. On the I/O thread.
@@ -105,7 +88,7 @@ package final class SerialDevice: @unchecked Sendable {
   package func flush() -> Bool {
     var left = false
     enter { driver throws(QueueFault) in
-      for port in ports { left = try port.flush(using: list, driver: driver) || left }
+      for port in table.ports { left = try port.flush(using: list, driver: driver) || left }
     } inert: {
     }
     return left
@@ -145,9 +128,9 @@ package final class SerialDevice: @unchecked Sendable {
     lock.withLock { isServicePosted = false }
     enter { driver throws(QueueFault) in
       try takeControlTurn(driver: driver)
-      for port in ports { try takeTurns(port, driver: driver) }
+      for port in table.ports { try takeTurns(port, driver: driver) }
     } inert: {
-      for port in ports {
+      for port in table.ports {
         port.chardev.setWantsReadable(false)
         port.chardev.setWantsWritable(false)
       }
@@ -191,14 +174,13 @@ package final class SerialDevice: @unchecked Sendable {
   private func handle(_ message: ControlMessage, driver: any DriverNotifier) throws(QueueFault) {
     if message.event == .deviceReady {
       guard message.value == 1 else { return }
-      for port in ports {
+      for port in table.ports {
         port.state.deviceReady()
         control.enqueue(port)
       }
       return
     }
-    guard portsByID.indices.contains(Int(message.port)), let port = portsByID[Int(message.port)]
-    else {
+    guard let port = table[message.port] else {
       ignoredMessages += 1
       return
     }
@@ -236,7 +218,7 @@ extension SerialDevice: VirtioDevice {
     [Self.sizeFeature, Self.multiportFeature, Self.emergencyWriteFeature]
   }
 
-  package var queueCount: Int { 2 * (portsByID.count + 1) }
+  package var queueCount: Int { table.queueCount }
 
   package func maximumSize(ofQueue index: Int) -> UInt16 { Self.queueSize }
 
@@ -257,9 +239,9 @@ extension SerialDevice: VirtioDevice {
       control.receiveQueue = queue(ControlChannel.receiveQueueIndex)
       control.transmitQueue = queue(ControlChannel.transmitQueueIndex)
     }
-    for port in ports {
+    for port in table.ports {
       guard multiport || port.state.id == 0 else { continue }
-      let first = Self.firstQueue(ofPort: Int(port.state.id))
+      let first = PortTable.receiveQueue(ofPort: port.state.id)
       port.receiveQueue = queue(first)
       port.transmitQueue = queue(first + 1)
       if !multiport { port.state.guestOpened(true) }
@@ -271,7 +253,7 @@ extension SerialDevice: VirtioDevice {
     driver = nil
     queues = []
     control.reset()
-    for port in ports { port.reset() }
+    for port in table.ports { port.reset() }
     postService()
   }
 
@@ -286,13 +268,13 @@ extension SerialDevice: VirtioDevice {
       if index == ControlChannel.receiveQueueIndex || index == ControlChannel.transmitQueueIndex {
         return try takeControlTurn(driver: driver)
       }
-      guard let port = port(ofQueue: index) else {
+      guard let port = table.port(ofQueue: index) else {
         return try discard(queueAt: index, driver: driver)
       }
-      if index % 2 == 0 {
-        try port.takeReceiveTurn(using: list, driver: driver)
-      } else {
+      if PortTable.isTransmitQueue(index) {
         try takeTransmitTurn(port, driver: driver)
+      } else {
+        try port.takeReceiveTurn(using: list, driver: driver)
       }
     } inert: {
     }
@@ -301,29 +283,13 @@ extension SerialDevice: VirtioDevice {
   /// Returns what the guest sends to a port that is not there, unread: its driver may be waiting
   /// for the buffers (one without MULTIPORT writes to port 0, there or not).
   private func discard(queueAt index: Int, driver: any DriverNotifier) throws(QueueFault) {
-    guard index % 2 == 1, let queue = queue(index) else { return }
-    defer { if queue.publish() { driver.notifyUsedBuffers(queue: index) } }
-    for _ in 0..<Int(Self.queueSize) {
-      list.removeAll()
-      try queue.gather(.readable, into: list, byteLimit: 1)
-      guard let chain = list.chains.first else {
-        if try queue.enableNotifications() { continue }
-        return
-      }
-      queue.complete(head: chain.head, written: 0)
-    }
+    guard PortTable.isTransmitQueue(index), let queue = queue(index),
+      try TransmitPath.discard(queue, using: list, driver: driver) == .more
+    else { return }
     remote.post { [weak self] in self?.queueNotified(index) }
   }
 
   private func queue(_ index: Int) -> SplitQueue? {
     queues.indices.contains(index) ? queues[index] : nil
-  }
-
-  /// Port 0 has queues 0 and 1, the control channel 2 and 3, port n ≥ 1 has 2n + 2 and 2n + 3.
-  private static func firstQueue(ofPort id: Int) -> Int { id == 0 ? 0 : 2 * id + 2 }
-
-  private func port(ofQueue index: Int) -> Port? {
-    let id = index < 2 ? 0 : index / 2 - 1
-    return portsByID.indices.contains(id) ? portsByID[id] : nil
   }
 }
