@@ -14,7 +14,7 @@ package final class Machine: @unchecked Sendable {
   private static let lingerStepMilliseconds = 5
   /// Triple faults in a row, each soon after the boot, that are a crash and no reboot.
   private static let earlyFaultLimit = 3
-  private static let earlyFaultMilliseconds = 10_000
+  private static let earlyFaultNanoseconds: Int64 = 10_000_000_000
 
   /// The loop all I/O runs on; for registering what belongs to the same thread before `run`.
   package let loop: EventLoop
@@ -29,8 +29,8 @@ package final class Machine: @unchecked Sendable {
   private var generation = 0
   private var outcome: MachineOutcome?
   private var isEnding = false
+  private var bootTime: Int64 = 0
   private var earlyFaults = 0
-  private var isYoung = false
 
   package init(
     _ configuration: MachineConfiguration, hypervisor: Hypervisor, loop: EventLoop,
@@ -69,6 +69,7 @@ package final class Machine: @unchecked Sendable {
 
   private func boot() {
     generation += 1
+    bootTime = MonotonicClock.now()
     let generation = generation
     let remote = loop.remote
     do {
@@ -84,17 +85,6 @@ package final class Machine: @unchecked Sendable {
     } catch {
       finish(.hostFailure("cannot make the virtual machine: \(error)"), lingering: false)
     }
-    watchForEarlyFaults()
-  }
-
-  private func watchForEarlyFaults() {
-    isYoung = true
-    let generation = generation
-    loop.after(milliseconds: Self.earlyFaultMilliseconds) { [weak self] in
-      guard let self, self.generation == generation else { return }
-      isYoung = false
-      earlyFaults = 0
-    }
   }
 
   private func handle(_ event: BoardEvent, ofBoard generation: Int) {
@@ -106,7 +96,8 @@ package final class Machine: @unchecked Sendable {
     case .tripleFault where configuration.endsOnReset: finish(.tripleFault, lingering: true)
     case .reset: reboot()
     case .tripleFault:
-      earlyFaults += isYoung ? 1 : 0
+      let age = MonotonicClock.now() &- bootTime
+      earlyFaults = age < Self.earlyFaultNanoseconds ? earlyFaults + 1 : 0
       guard earlyFaults < Self.earlyFaultLimit else {
         return finish(.tripleFault, lingering: true)
       }
