@@ -94,7 +94,9 @@ package final class Machine: @unchecked Sendable {
     case .failure(let outcome): finish(outcome, lingering: false)
     case .reset where configuration.endsOnReset: finish(.reset, lingering: true)
     case .tripleFault where configuration.endsOnReset: finish(.tripleFault, lingering: true)
-    case .reset: reboot()
+    case .reset:
+      earlyFaults = 0
+      reboot()
     case .tripleFault:
       let age = MonotonicClock.now() &- bootTime
       earlyFaults = age < Self.earlyFaultNanoseconds ? earlyFaults + 1 : 0
