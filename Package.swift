@@ -1,9 +1,10 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+// Not MemberImportVisibility: C structures that CKVM and Glibc both know belong to whichever of the two
+// the compiler meets first, which differs between debug and release builds.
 let settings: [SwiftSetting] = [
   .enableUpcomingFeature("ExistentialAny"),
-  .enableUpcomingFeature("MemberImportVisibility"),
   .treatAllWarnings(as: .error),
 ]
 
