@@ -50,7 +50,7 @@ let package = Package(
     tests("GuestMemoryTests", ["GuestMemory"]),
     tests("KVMTests", ["KVM", "GuestMemory", "Host"]),
     tests("BootTests", ["Boot"]),
-    tests("ChardevTests", ["Chardev", "Host"]),
+    tests("ChardevTests", ["Chardev", "Host", "TestSupport"]),
     tests("DevicesTests", ["Devices"]),
     tests("VirtioTests", ["Virtio", "Devices", "GuestMemory", "TestSupport"]),
     tests(
@@ -58,9 +58,12 @@ let package = Package(
       ["VirtioSerial", "Virtio", "Chardev", "GuestMemory", "Host", "TestSupport"]),
     tests(
       "MachineTests",
-      ["Machine", "VirtioSerial", "Chardev", "Devices", "Boot", "KVM", "Host", "TestSupport"]),
-    tests("SwiftVMTests", ["SwiftVM", "Machine", "Boot", "Chardev", "Host"]),
-    tests("CommandLineTests", ["swiftvm-cli", "SwiftVM"]),
+      [
+        "SwiftVM", "Machine", "VirtioSerial", "Chardev", "Devices", "Boot", "KVM", "Host",
+        "TestSupport",
+      ]),
+    tests("SwiftVMTests", ["SwiftVM", "Machine", "Boot", "Chardev", "Host", "TestSupport"]),
+    tests("CommandLineTests", ["swiftvm-cli", "SwiftVM", "Host", "TestSupport"]),
     tests("LinuxTests", ["TestSupport"]),
   ],
   swiftLanguageModes: [.v6])

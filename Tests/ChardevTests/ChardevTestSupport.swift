@@ -1,6 +1,7 @@
 import CKVM
 import Glibc
 import Host
+import TestSupport
 import Testing
 
 @testable import Chardev
@@ -170,7 +171,7 @@ func openSockets(boundTo path: String) -> [Int32] {
 
 /// A server with its front end, its loop and its place.
 final class ServedSocket {
-  let directory = TemporaryDirectory()
+  let directory: TemporaryDirectory
   let loop: EventLoop
   let server: UnixSocketServer
   let frontEnd: RecordingFrontEnd
@@ -179,7 +180,8 @@ final class ServedSocket {
 
   init(starts: Bool = true) throws {
     loop = try EventLoop()
-    server = try UnixSocketServer(path: directory.file("port0"))
+    directory = try TemporaryDirectory()
+    server = try UnixSocketServer(path: directory["port0"])
     frontEnd = RecordingFrontEnd(server)
     if starts { try server.start(on: loop) }
   }

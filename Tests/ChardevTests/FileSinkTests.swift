@@ -1,12 +1,15 @@
 import CKVM
 import Glibc
 import Host
+import TestSupport
 import Testing
 
 @testable import Chardev
 
 @Suite struct FileSinkTests {
-  private let directory = TemporaryDirectory()
+  private let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
 
   private func content(of path: String) throws -> String {
     let file = try MappedFile(path: path)
@@ -14,7 +17,7 @@ import Testing
   }
 
   @Test func createsTheFileAndWrites() throws {
-    let path = directory.file("log")
+    let path = directory["log"]
     let sink = try FileSink(path: path)
     #expect(directory.entries == ["log"])
     let frontEnd = RecordingFrontEnd(sink)
@@ -32,7 +35,7 @@ import Testing
   }
 
   @Test func emptiesAFileThatIsThere() throws {
-    let path = directory.file("log")
+    let path = directory["log"]
     let former = FileDescriptor(owning: open(path, O_WRONLY | O_CREAT, 0o600))
     write(former.rawValue, "former content", 14)
     let sink = try FileSink(path: path)
@@ -41,7 +44,7 @@ import Testing
   }
 
   @Test func isAlwaysWritable() throws {
-    let sink = try FileSink(path: directory.file("log"))
+    let sink = try FileSink(path: directory["log"])
     let frontEnd = RecordingFrontEnd(sink)
     let loop = try EventLoop()
     try sink.start(on: loop)
@@ -65,7 +68,7 @@ import Testing
   }
 
   @Test func saysWhyAFileCannotBeWritten() {
-    let fifo = directory.file("pipe")
+    let fifo = directory["pipe"]
     mkfifo(fifo, 0o600)
     for (path, reason) in [
       ("/nonexistent/log", ENOENT), (directory.path, EISDIR), (fifo, ENXIO),

@@ -2,20 +2,23 @@ import CKVM
 import Glibc
 import Host
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Chardev
 
 /// C10: what may be at the path already, and what becomes of it.
 @Suite struct SocketPathTests {
-  private let directory = TemporaryDirectory()
+  private let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
 
   private func expectFailure(_ expected: SocketPathError, at path: String) {
     #expect(throws: expected) { _ = try UnixSocketServer(path: path) }
   }
 
   @Test func makesTheSocketAndRemovesItAtStop() throws {
-    let path = directory.file("port0")
+    let path = directory["port0"]
     let server = try UnixSocketServer(path: path)
     #expect(directory.entries == ["port0"])
     server.stop()
@@ -24,14 +27,14 @@ import Testing
 
   @Test func removesTheSocketAtTheEndOfItsLife() throws {
     do {
-      let server = try UnixSocketServer(path: directory.file("port0"))
-      #expect(server.path == directory.file("port0"))
+      let server = try UnixSocketServer(path: directory["port0"])
+      #expect(server.path == directory["port0"])
     }
     #expect(directory.entries == [])
   }
 
   @Test func replacesAStaleSocket() throws {
-    let path = directory.file("port0")
+    let path = directory["port0"]
     try leaveStaleSocket(at: path)
     let server = try UnixSocketServer(path: path)
     #expect(TestClient(path) != nil)
@@ -48,7 +51,7 @@ import Testing
   }
 
   @Test func leavesALiveSocketAloneThatIsTooBusyToAnswer() throws {
-    let path = directory.file("busy")
+    let path = directory["busy"]
     let busy = try listen(at: path, backlog: 0)
     var clients: [TestClient] = []
     clients += [TestClient(path)].compactMap { $0 }
@@ -59,7 +62,7 @@ import Testing
   }
 
   @Test func leavesADatagramSocketAlone() throws {
-    let path = directory.file("datagram")
+    let path = directory["datagram"]
     let number = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
     defer { close(number) }
     #expect(try SocketPath(path).withAddress { bind(number, $0, $1) } == 0)
@@ -68,18 +71,18 @@ import Testing
   }
 
   @Test func leavesEveryOtherKindOfFileAlone() throws {
-    close(open(directory.file("file"), O_WRONLY | O_CREAT, 0o600))
-    mkdir(directory.file("directory"), 0o700)
-    mkfifo(directory.file("pipe"), 0o600)
-    symlink("nowhere", directory.file("dangling"))
-    try leaveStaleSocket(at: directory.file("stale"))
-    symlink("stale", directory.file("link"))
+    close(open(directory["file"], O_WRONLY | O_CREAT, 0o600))
+    mkdir(directory["directory"], 0o700)
+    mkfifo(directory["pipe"], 0o600)
+    symlink("nowhere", directory["dangling"])
+    try leaveStaleSocket(at: directory["stale"])
+    symlink("stale", directory["link"])
     let before = directory.entries
     for (name, found) in [
       ("file", "a regular file"), ("directory", "a directory"), ("pipe", "a named pipe"),
       ("dangling", "a symbolic link"), ("link", "a symbolic link"),
     ] {
-      let path = directory.file(name)
+      let path = directory[name]
       expectFailure(.notASocket(path: path, found: found), at: path)
     }
     expectFailure(.notASocket(path: "/dev/null", found: "a device"), at: "/dev/null")
@@ -87,14 +90,14 @@ import Testing
   }
 
   @Test func namesAMissingDirectory() {
-    let missing = directory.file("missing")
+    let missing = directory["missing"]
     expectFailure(
       .missingDirectory(path: "\(missing)/port0", directory: missing), at: "\(missing)/port0")
     #expect(directory.entries == [])
   }
 
   @Test func namesADirectoryThatIsNone() {
-    let file = directory.file("file")
+    let file = directory["file"]
     close(open(file, O_WRONLY | O_CREAT, 0o600))
     expectFailure(.notADirectory(path: "\(file)/port0", directory: file), at: "\(file)/port0")
   }
@@ -102,7 +105,7 @@ import Testing
   @Test func refusesPathsThatNoSocketCanHave() {
     expectFailure(.empty, at: "")
     expectFailure(.containsNUL(path: "/tmp/a\0b"), at: "/tmp/a\0b")
-    let tooLong = directory.file(String(repeating: "x", count: 107 - directory.path.utf8.count))
+    let tooLong = directory[String(repeating: "x", count: 107 - directory.path.utf8.count)]
     #expect(tooLong.utf8.count == 108)
     expectFailure(.tooLong(path: tooLong, byteCount: 108), at: tooLong)
     #expect(directory.entries == [])
@@ -110,7 +113,7 @@ import Testing
 
   @Test func takesAPathOf107Bytes() throws {
     let name = String(repeating: "x", count: 106 - directory.path.utf8.count)
-    let path = directory.file(name)
+    let path = directory[name]
     #expect(path.utf8.count == 107)
     let server = try UnixSocketServer(path: path)
     #expect(directory.entries == [name])
@@ -126,7 +129,7 @@ import Testing
   }
 
   @Test func removesOnlyItsOwnSocket() throws {
-    let path = directory.file("port0")
+    let path = directory["port0"]
     let server = try UnixSocketServer(path: path)
     unlink(path)
     let successor = try listen(at: path, backlog: 1)
@@ -137,7 +140,7 @@ import Testing
   }
 
   @Test func doesNotMindASocketThatIsGoneAlready() throws {
-    let path = directory.file("port0")
+    let path = directory["port0"]
     let server = try UnixSocketServer(path: path)
     unlink(path)
     server.stop()
@@ -146,7 +149,7 @@ import Testing
 
   /// Several start on one stale socket at the same time: one gets it, and keeps it.
   @Test func oneOfManyTakesOverAStaleSocket() throws {
-    let path = directory.file("port0")
+    let path = directory["port0"]
     for _ in 0..<20 {
       try leaveStaleSocket(at: path)
       let race = Race()
@@ -227,7 +230,7 @@ import Testing
 
 /// Whether a directory that may not be written to gives the right error.
 private func isPermissionMissed() -> Bool {
-  let directory = TemporaryDirectory()
+  guard let directory = try? TemporaryDirectory() else { return false }
   chmod(directory.path, 0o555)
   return isPermissionMissed(in: directory.path)
 }

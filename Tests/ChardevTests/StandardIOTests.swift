@@ -1,6 +1,7 @@
 import CKVM
 import Glibc
 import Host
+import TestSupport
 import Testing
 
 @testable import Chardev
@@ -83,13 +84,13 @@ import Testing
   }
 
   @Test func readsAFileToItsEnd() throws {
-    let directory = TemporaryDirectory()
-    let path = directory.file("input")
+    let directory = try TemporaryDirectory()
+    let path = directory["input"]
     let content = (0..<200_000).map { UInt8(truncatingIfNeeded: $0) }
     let file = FileDescriptor(owning: open(path, O_RDWR | O_CREAT, 0o600))
     #expect(write(file.rawValue, content, content.count) == content.count)
     lseek(file.rawValue, 10, SEEK_SET)
-    let output = FileDescriptor(owning: open(directory.file("output"), O_RDWR | O_CREAT, 0o600))
+    let output = FileDescriptor(owning: open(directory["output"], O_RDWR | O_CREAT, 0o600))
     write(output.rawValue, "head ", 5)
     let loop = try EventLoop()
     let standardIO = try StandardIO(input: file.rawValue, output: output.rawValue)

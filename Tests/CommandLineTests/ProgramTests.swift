@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 /// The program as a process: status, both streams, and what is left in the directory.

@@ -1,4 +1,5 @@
 import SwiftVM
+import TestSupport
 import Testing
 
 @Suite

@@ -1,4 +1,5 @@
 import SwiftVM
+import TestSupport
 import Testing
 
 /// A valid configuration whose files exist, to be spoilt by a test.

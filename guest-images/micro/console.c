@@ -22,6 +22,7 @@ static struct {
   u8 present, console, host_open;
 } ports[MAX_PORTS];
 static u32 port; /* the one the scenario uses */
+char last_line[64];
 
 static int multiport(void) { return device.features >> FEATURE_MULTIPORT & 1; }
 
@@ -104,20 +105,37 @@ static int find_port(const char *name) {
   return -1;
 }
 
-static void bring_up(void) {
-  u64 wanted = 1ull << FEATURE_VERSION_1 | 1ull << FEATURE_EMERGENCY_WRITE;
+/* What a hasty driver does: its first buffers are there, and told of, before it is ready. */
+static void hurry(void) {
+  static const struct {
+    u32 id;
+    u16 event, value;
+  } ready = {~0u, DEVICE_READY, 1};
+  fill(&queues[CONTROL_RECEIVE]);
+  struct queue *queue = &queues[CONTROL_TRANSMIT];
+  memcpy(queue->buffers[0], &ready, sizeof ready);
+  queue_post(queue, 0, sizeof ready, 0);
+  write16(queue->notify, queue->number);
+}
+
+static void bring_up_with(u64 wanted, int hasty) {
+  wanted |= 1ull << FEATURE_VERSION_1 | 1ull << FEATURE_EMERGENCY_WRITE;
   if (!option_is("multiport", "no")) wanted |= 1ull << FEATURE_MULTIPORT;
   memset(ports, 0, sizeof ports);
   port = 0;
   virtio_open(&device, 0x1043);
   virtio_negotiate(&device, wanted);
   if (!multiport()) device.queue_count = 2;
-  virtio_start(&device);
+  virtio_start(&device, hasty ? hurry : 0);
   if (option_is("emergency", "yes")) {
     if (!(device.features >> FEATURE_EMERGENCY_WRITE & 1)) fail("no emergency write");
-    write32(device.device + 8, '!');
+    for (const char *at = "help!\n"; *at; at++) write32(device.device + 8, (u8)*at);
   }
-  if (multiport()) {
+  if (hasty) {
+    struct queue *queue = &queues[CONTROL_TRANSMIT];
+    while (!queue_ready(queue)) pause();
+    queue_take(queue, 0);
+  } else if (multiport()) {
     print("max ports %u\n", read32(device.device + 4));
     fill(&queues[CONTROL_RECEIVE]);
     send_control(~0u, DEVICE_READY, 1);
@@ -126,6 +144,8 @@ static void bring_up(void) {
   }
   print("ready\n");
 }
+
+static void bring_up(void) { bring_up_with(0, option_is("early", "yes")); }
 
 /* Waits until the port named by port=NAME is there, and opens it. Without a name: port 0. */
 static void open_port(void) {
@@ -179,6 +199,7 @@ static void echo(u32 lines) {
         }
         text[count] = '\0';
         print("line %s\n", text);
+        memcpy(last_line, text, count + 1 < sizeof last_line ? count + 1 : sizeof last_line - 1);
         send_text("echo ", text, count);
         count = 0;
         if (lines) lines--;
@@ -198,9 +219,9 @@ static void close_port(void) {
   interrupt_hook = 0;
 }
 
-/* device=N mode=poll|msix|intx multiport=no emergency=yes port=NAME wait=host send=WORD echo=LINES
-   times=N: brings the device up, opens the port, sends the word as a line, echoes that many lines, closes and
-   resets; the whole `times` times. */
+/* device=N mode=poll|msix|intx multiport=no emergency=yes early=yes port=NAME wait=host send=WORD echo=LINES
+   move=yes times=N: brings the device up, opens the port, sends the word as a line, echoes that many lines
+   (and, with move=yes, as many again with the BAR elsewhere), closes and resets; the whole `times` times. */
 void scenario_console(void) {
   for (u32 times = (u32)option_number("times", 1); times; times--) {
     char word[128];
@@ -209,6 +230,10 @@ void scenario_console(void) {
     option_text("send", word, sizeof word);
     if (word[0]) send_text("", word, (u32)strlen(word));
     echo((u32)option_number("echo", 0));
+    if (option_is("move", "yes")) {
+      virtio_move(&device);
+      echo((u32)option_number("echo", 0));
+    }
     close_port();
   }
 }
@@ -243,4 +268,67 @@ void scenario_bad_chain(void) {
   if (needs_reset()) fail("still needs a reset");
   print("works again\n");
   virtio_reset(&device);
+}
+
+static int pending(u32 entry) { return read32(device.msix_pending + entry / 32 * 4) >> (entry % 32) & 1; }
+
+/* port=NAME, with mode=msix: masks the vector of the port's receive queue, waits for bytes without it, and
+   tells of the interrupt before and after the vector is unmasked. */
+void scenario_masked(void) {
+  bring_up();
+  open_port();
+  u32 entry = receive_queue(port)->number + 1u;
+  volatile u32 *count = &interrupt_counts[FIRST_VECTOR + entry];
+  write32(device.msix_table + 16 * entry + 12, 1);
+  u32 before = *count;
+  print("masked\n");
+  sti();
+  while (!queue_ready(receive_queue(port))) pause();
+  while (!pending(entry)) pause();
+  print("pending %u, interrupts %u\n", (u32)pending(entry), *count - before);
+  write32(device.msix_table + 16 * entry + 12, 0);
+  while (*count == before) pause();
+  print("pending %u, interrupts %u\n", (u32)pending(entry), *count - before);
+  close_port();
+}
+
+/* port=NAME wait=host bytes=N: sends so many bytes (for ever without a number), each buffer full of one letter,
+   the next letter in the next buffer. */
+void scenario_flood(void) {
+  bring_up();
+  open_port();
+  print("flooding\n");
+  struct queue *queue = transmit_queue(port);
+  u64 left = option_number("bytes", ~0ull), sent_buffers = 0;
+  for (u16 free = QUEUE_SIZE; left; free--) {
+    if (!free) {
+      while (!queue_ready(queue)) pause();
+      for (; queue_ready(queue); free++) queue_take(queue, 0);
+    }
+    u16 index = sent_buffers % QUEUE_SIZE;
+    u32 count = left < BUFFER_SIZE ? (u32)left : BUFFER_SIZE;
+    memset(queue->buffers[index], 'a' + (int)(sent_buffers++ % 26), count);
+    queue_post(queue, index, count, 0);
+    queue_notify(queue);
+    left -= count;
+  }
+  print("flooded\n");
+}
+
+/* port=NAME wait=host: hands over chains of 4 GiB each, made of the same 8 MiB over and over, and goes on. */
+void scenario_swamp(void) {
+  static struct descriptor table[512] __attribute__((aligned(16)));
+  bring_up_with(1ull << FEATURE_INDIRECT, 0);
+  open_port();
+  for (u32 i = 0; i < 512; i++) {
+    struct descriptor entry = {0, 8 << 20, i < 511 ? DESCRIPTOR_NEXT : 0, (u16)(i + 1)};
+    table[i] = entry;
+  }
+  struct queue *queue = transmit_queue(port);
+  for (u16 index = 0; index < QUEUE_SIZE; index++) {
+    queue_post(queue, index, sizeof table, DESCRIPTOR_INDIRECT);
+    queue->descriptors[index].address = (u64)table;
+  }
+  queue_notify(queue);
+  print("swamped\n");
 }

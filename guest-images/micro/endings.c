@@ -1,4 +1,5 @@
-/* The ways out: end=poweroff|reset-i8042|reset-cf9|triple-fault|spin|halt */
+/* The ways out: end=poweroff|reset-i8042|reset-cf9|triple-fault|spin|halt; end=asked takes the one that the
+   last echoed line named. */
 #include "micro.h"
 
 static _Noreturn void halt(void) {
@@ -20,15 +21,34 @@ static _Noreturn void triple_fault(void) {
   halt();
 }
 
+static int ends(const char *way) {
+  if (!option_is("end", "asked")) return option_is("end", way);
+  return strlen(last_line) == strlen(way) && !memcmp(last_line, way, strlen(way));
+}
+
 void finish(void) {
-  if (option_is("end", "reset-i8042")) out8(0x64, 0xfe);
-  if (option_is("end", "reset-cf9")) out8(0xcf9, 0x06);
-  if (option_is("end", "triple-fault")) triple_fault();
-  if (option_is("end", "halt")) halt();
-  if (option_is("end", "spin"))
+  if (ends("reset-i8042")) out8(0x64, 0xfe);
+  if (ends("reset-cf9")) out8(0xcf9, 0x06);
+  if (ends("triple-fault")) triple_fault();
+  if (ends("halt")) halt();
+  if (ends("spin"))
     for (;;) pause();
-  if (option("end") && !option_is("end", "poweroff")) halt();
+  if (option("end") && !ends("poweroff")) halt();
   power_off();
+}
+
+/* lines=N: prints so many lines of 64 bytes, 64 at a time, as fast as it can; without a number, for ever. */
+void scenario_chatter(void) {
+  static char page[4096];
+  memset(page, '.', sizeof page);
+  for (u32 at = 63; at < sizeof page; at += 64) page[at] = '\n';
+  u64 lines = option_number("lines", 0);
+  print("chatting\n");
+  for (u64 number = 0; !lines || number < lines; number += 64) {
+    const char *from = page;
+    unsigned long count = sizeof page;
+    __asm__ volatile("rep outsb" : "+S"(from), "+c"(count) : "d"((u16)0x3f8) : "memory");
+  }
 }
 
 /* An instruction that no KVM emulates, on an address without memory: at=ADDRESS. */

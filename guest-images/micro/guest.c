@@ -147,6 +147,10 @@ static const struct {
     {"bars", scenario_bars},
     {"console", scenario_console},
     {"bad-chain", scenario_bad_chain},
+    {"masked", scenario_masked},
+    {"flood", scenario_flood},
+    {"swamp", scenario_swamp},
+    {"chatter", scenario_chatter},
     {"internal-error", scenario_internal_error},
 };
 

@@ -103,16 +103,24 @@ int pci_find(u16 vendor, u16 device, u32 nth);
 u64 pci_bar(u32 function, u32 bar);
 /* The offset of the first capability with this id after `after` (0: from the start), or 0. */
 u8 pci_capability(u32 function, u8 id, u8 after);
+/* Turns decoding off meanwhile. */
+void pci_move_bar(u32 function, u32 bar, u64 address);
 void scenario_pci(void);
 void scenario_bars(void);
 
 /* console.c */
 void scenario_console(void);
 void scenario_bad_chain(void);
+void scenario_masked(void);
+void scenario_flood(void);
+void scenario_swamp(void);
+/* The last line that was echoed. */
+extern char last_line[64];
 
 /* endings.c */
 _Noreturn void finish(void);
 _Noreturn void power_off(void);
 void scenario_internal_error(void);
+void scenario_chatter(void);
 
 #endif

@@ -75,7 +75,7 @@ static u64 bar_size(u32 function, u32 bar) {
   return ~mask + 1;
 }
 
-static void move_bar(u32 function, u32 bar, u64 address) {
+void pci_move_bar(u32 function, u32 bar, u64 address) {
   u16 command = pci_read16(function, 0x04);
   u32 low = pci_read32(function, 0x10 + 4 * bar);
   pci_write16(function, 0x04, command & ~2u);
@@ -118,14 +118,14 @@ void scenario_bars(void) {
   map_device(old + offset);
   map_device(new + offset);
   u32 content = read32(old + offset);
-  move_bar(function, bar, new);
+  pci_move_bar(function, bar, new);
   if (pci_bar(function, bar) != new) fail("bar %u reads %X, not %X", bar, pci_bar(function, bar), new);
   if (read32(new + offset) != content) fail("not at the new address");
   u32 nothing = read32(old + offset); /* all ones on a PC, 0 in QEMU */
   if (nothing == content) fail("still at the old address");
   pci_write16(function, 0x04, pci_read16(function, 0x04) & ~2u);
   if (read32(new + offset) == content) fail("answers with memory decoding off");
-  move_bar(function, bar, old);
+  pci_move_bar(function, bar, old);
   if (read32(old + offset) != content) fail("not back at the old address");
   print("bar %u moved to %X and back, old address read %x\n", bar, new, nothing);
 }

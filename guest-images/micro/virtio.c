@@ -42,6 +42,9 @@ static void enable_msix(struct virtio *device) {
   u32 where = pci_read32(function, at + 4u), entries = (control & 0x7ffu) + 1u;
   device->msix_entries = entries;
   u64 table = map_device(pci_bar(function, where & 7) + (where & ~7u));
+  u32 pending = pci_read32(function, at + 8u);
+  device->msix_table = table;
+  device->msix_pending = map_device(pci_bar(function, pending & 7) + (pending & ~7u));
   for (u32 i = 0; i < entries && i <= MAX_QUEUES; i++) {
     write32(table + 16 * i, 0xfee00000);
     write32(table + 16 * i + 4, 0);
@@ -140,11 +143,30 @@ static void enable_queue(const struct virtio *device, u16 number) {
   write16(device->common + QUEUE_ENABLE, 1);
 }
 
-void virtio_start(struct virtio *device) {
+void virtio_start(struct virtio *device, void (*before)(void)) {
   if (device->queue_count > MAX_QUEUES) fail("more than %u queues", (u32)MAX_QUEUES);
   if (device->mode == MSIX) set_vector(device, CONFIG_MSIX_VECTOR, 0);
   for (u16 number = 0; number < device->queue_count; number++) enable_queue(device, number);
+  if (before) before();
   add_status(device, STATUS_DRIVER_OK);
+}
+
+void virtio_move(struct virtio *device) {
+  u32 bar = 0;
+  for (u8 at = 0; (at = pci_capability(device->function, 0x09, at));)
+    if (pci_read8(device->function, at + 3u) == 2) bar = pci_read8(device->function, at + 4u);
+  u64 old = pci_bar(device->function, bar), distance = 0x20000;
+  map_device(old + distance);
+  pci_move_bar(device->function, bar, old + distance);
+  device->common += distance;
+  device->notify += distance;
+  device->isr += distance;
+  device->device += distance;
+  device->msix_table += distance;
+  device->msix_pending += distance;
+  interrupt_status = device->isr;
+  for (u16 number = 0; number < device->queue_count; number++) queues[number].notify += distance;
+  print("moved to %X\n", old + distance);
 }
 
 void queue_post(struct queue *queue, u16 index, u32 length, u16 flags) {

@@ -10,8 +10,8 @@
 #define FIRST_VECTOR 0x40 /* configuration changes; queue n has FIRST_VECTOR + 1 + n */
 
 enum { STATUS_ACKNOWLEDGE = 1, STATUS_DRIVER = 2, STATUS_DRIVER_OK = 4, STATUS_FEATURES_OK = 8, STATUS_NEEDS_RESET = 64 };
-enum { DESCRIPTOR_NEXT = 1, DESCRIPTOR_WRITE = 2 };
-enum { FEATURE_VERSION_1 = 32 };
+enum { DESCRIPTOR_NEXT = 1, DESCRIPTOR_WRITE = 2, DESCRIPTOR_INDIRECT = 4 };
+enum { FEATURE_INDIRECT = 28, FEATURE_VERSION_1 = 32 };
 enum interrupt_mode { POLL, MSIX, INTX };
 
 struct descriptor {
@@ -41,7 +41,7 @@ struct queue {
 struct virtio {
   u32 function;
   enum interrupt_mode mode;
-  u64 common, notify, isr, device;
+  u64 common, notify, isr, device, msix_table, msix_pending;
   u32 notify_multiplier, msix_entries;
   u64 features;
   u16 queue_count;
@@ -54,8 +54,10 @@ extern struct queue queues[MAX_QUEUES];
 void virtio_open(struct virtio *device, u16 id);
 /* Up to FEATURES_OK: accepts those of `wanted` that the device offers. */
 void virtio_negotiate(struct virtio *device, u64 wanted);
-/* Enables all queues and sets DRIVER_OK. */
-void virtio_start(struct virtio *device);
+/* Enables all queues and sets DRIVER_OK; `before` is called between, unless it is 0. */
+void virtio_start(struct virtio *device, void (*before)(void));
+/* Moves the BAR of a live device two sizes up, and everything known of it. */
+void virtio_move(struct virtio *device);
 u8 virtio_status(const struct virtio *device);
 /* Writes 0 and waits until the device says 0. */
 void virtio_reset(struct virtio *device);

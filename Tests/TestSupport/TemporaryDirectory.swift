@@ -1,13 +1,15 @@
 import Glibc
+import Host
 
 /// A directory for one test, removed with all it holds when the last reference goes.
-final class TemporaryDirectory: Sendable {
+package final class TemporaryDirectory: Sendable {
   /// Absolute and without symbolic links.
-  let path: String
+  package let path: String
 
-  init() throws {
+  /// Makes it, below /tmp.
+  package init() throws {
     var template = Array("/tmp/swiftvm-test-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw Failure(call: "mkdtemp", errno: errno) }
+    guard mkdtemp(&template) != nil else { throw SystemError("mkdtemp", errno: errno) }
     path = template.withUnsafeBufferPointer { buffer in
       String(decoding: buffer.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
@@ -15,22 +17,17 @@ final class TemporaryDirectory: Sendable {
 
   deinit { Self.removeTree(path) }
 
-  struct Failure: Error {
-    let call: String
-    let errno: Int32
-  }
-
   /// The path of an entry, which need not exist.
-  subscript(name: String) -> String { path + "/" + name }
+  package subscript(name: String) -> String { path + "/" + name }
 
   /// Makes a directory and those above it.
   @discardableResult
-  func makeDirectory(_ name: String) throws -> String {
+  package func makeDirectory(_ name: String) throws -> String {
     var made = path
     for component in name.split(separator: "/") {
       made += "/" + component
       guard mkdir(made, 0o755) == 0 || errno == EEXIST else {
-        throw Failure(call: "mkdir", errno: errno)
+        throw SystemError("mkdir", errno: errno)
       }
     }
     return made
@@ -38,37 +35,37 @@ final class TemporaryDirectory: Sendable {
 
   /// Makes a file of so many zero bytes.
   @discardableResult
-  func makeFile(_ name: String, size: Int = 16, mode: mode_t = 0o644) throws -> String {
+  package func makeFile(_ name: String, size: Int = 16, mode: mode_t = 0o644) throws -> String {
     let descriptor = open(self[name], O_CREAT | O_WRONLY | O_TRUNC, mode)
-    guard descriptor >= 0 else { throw Failure(call: "open", errno: errno) }
+    guard descriptor >= 0 else { throw SystemError("open", errno: errno) }
     defer { close(descriptor) }
-    guard ftruncate(descriptor, size) == 0 else { throw Failure(call: "ftruncate", errno: errno) }
+    guard ftruncate(descriptor, size) == 0 else { throw SystemError("ftruncate", errno: errno) }
     return self[name]
   }
 
   @discardableResult
-  func makeLink(_ name: String, to target: String) throws -> String {
-    guard symlink(target, self[name]) == 0 else { throw Failure(call: "symlink", errno: errno) }
+  package func makeLink(_ name: String, to target: String) throws -> String {
+    guard symlink(target, self[name]) == 0 else { throw SystemError("symlink", errno: errno) }
     return self[name]
   }
 
   /// Makes a socket in the file system that nobody listens on.
   @discardableResult
-  func makeSocket(_ name: String) throws -> String {
+  package func makeSocket(_ name: String) throws -> String {
     guard mknod(self[name], S_IFSOCK | 0o755, 0) == 0 else {
-      throw Failure(call: "mknod", errno: errno)
+      throw SystemError("mknod", errno: errno)
     }
     return self[name]
   }
 
   @discardableResult
-  func makePipe(_ name: String) throws -> String {
-    guard mkfifo(self[name], 0o644) == 0 else { throw Failure(call: "mkfifo", errno: errno) }
+  package func makePipe(_ name: String) throws -> String {
+    guard mkfifo(self[name], 0o644) == 0 else { throw SystemError("mkfifo", errno: errno) }
     return self[name]
   }
 
   /// The names of everything in it, sorted.
-  var entries: [String] { Self.entries(of: path).sorted() }
+  package var entries: [String] { Self.entries(of: path).sorted() }
 
   private static func entries(of path: String) -> [String] {
     guard let directory = opendir(path) else { return [] }

@@ -1,0 +1,128 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// Every way a machine ends, and its status.
+@Suite(MicroVM.requirement)
+struct EndTests {
+  @Test func powersOff() throws {
+    let machine = try MicroVM("run=hello")
+    #expect(machine.status() == 0)
+    #expect(machine.process.errorOutput == "")
+    #expect(machine.directory.entries == [])
+  }
+
+  @Test(arguments: ["reset-i8042", "reset-cf9"])
+  func endsOnResetWhenToldTo(way: String) throws {
+    let machine = try MicroVM("run=hello end=\(way)", options: ["--no-reboot"])
+    #expect(machine.status() == 3)
+    #expect(machine.process.errorOutput == "swiftvm: the guest reset itself\n")
+    #expect(machine.lines.count { $0.hasPrefix("hello") } == 1)
+    #expect(machine.directory.entries == [])
+  }
+
+  @Test func endsOnTripleFaultWhenToldTo() throws {
+    let machine = try MicroVM("run=hello end=triple-fault", options: ["--no-reboot"])
+    #expect(machine.status() == 4)
+    #expect(machine.lines.count { $0.hasPrefix("hello") } == 1)
+    #expect(machine.directory.entries == [])
+  }
+
+  @Test("Three triple faults in a row, each soon after the boot, are no reboot")
+  func endsOnRepeatedTripleFaults() throws {
+    let machine = try MicroVM("run=hello end=triple-fault")
+    #expect(machine.status() == 4)
+    #expect(machine.lines.count { $0.hasPrefix("hello") } == 3)
+    #expect(
+      machine.process.errorOutput.hasSuffix(
+        "swiftvm: the guest's CPU shut down on a triple fault\n"))
+    #expect(machine.directory.entries == [])
+  }
+
+  @Test(
+    "The guest boots again, on whatever way it takes, and the client stays connected",
+    arguments: ["reset-i8042", "reset-cf9", "triple-fault"])
+  func boots(way: String) throws {
+    let machine = try MicroVM("run=console mode=msix port=a wait=host send=boot echo=1 end=asked")
+    let client = try machine.connect()
+    for _ in 1...2 {
+      #expect(client.line() == "boot")
+      client.send(way + "\n")
+      #expect(client.line() == "echo " + way)
+    }
+    #expect(client.line() == "boot")
+    client.send("poweroff\n")
+    #expect(client.line() == "echo poweroff")
+    #expect(machine.status() == 0)
+    #expect(client.isAtEnd)
+  }
+
+  @Test("What KVM cannot do is told with all that helps to find out")
+  func reportsInternalErrors() throws {
+    let machine = try MicroVM("run=internal-error at=0x200000")
+    let status = machine.status()
+    // With hardware virtualization the instruction simply runs.
+    if status == 0 { return }
+    #expect(status == 5)
+    let report = machine.process.errorOutput
+    #expect(report.hasPrefix("swiftvm: this /dev/kvm cannot run this kernel: "))
+    #expect(report.contains("cmpxchg16b"))
+    #expect(report.contains("KVM internal error 1 (instruction emulation failed) at rip 0x1"))
+    #expect(report.contains("instruction bytes: f0 48 0f c7 0f "))
+    #expect(machine.directory.entries == [])
+  }
+
+  @Test("What the guest sent just before it powered off reaches a client that is slow to read")
+  func lingersForSlowClients() throws {
+    let count = 600_000
+    let machine = try MicroVM("run=flood mode=poll port=a wait=host bytes=\(count)")
+    let client = try machine.connect()
+    #expect(machine.says("flooding"))
+    // Reading begins only when the guest has handed over all it can and waits.
+    usleep(200_000)
+    let bytes = client.rest()
+    #expect(bytes.count == count)
+    #expect(bytes.enumerated().allSatisfy { $1 == UInt8(97 + $0 / 256 % 26) })
+    #expect(machine.status() == 0)
+    #expect(machine.process.errorOutput == "")
+  }
+
+  @Test("A client that takes nothing of the last bytes delays the end for some seconds only")
+  func lingersNotForEver() throws {
+    let machine = try MicroVM("run=swamp mode=poll port=a wait=host")
+    let client = try machine.connect()
+    #expect(machine.says("done"))
+    let start = monotonicSeconds()
+    #expect(machine.status() == 0)
+    #expect(monotonicSeconds() - start < 7)
+    #expect(machine.process.errorOutput.contains("the rest is lost"))
+    client.close()
+  }
+
+  @Test("A signal ends the wait for a client")
+  func lingersNotThroughSignals() throws {
+    let machine = try MicroVM("run=swamp mode=poll port=a wait=host")
+    let client = try machine.connect()
+    #expect(machine.says("done"))
+    let end = machine.process.end(by: SIGTERM)
+    #expect(end.ending == .exited(0) || end.ending == .exited(143))
+    #expect(end.seconds < 1)
+    client.close()
+  }
+
+  @Test("What the guest printed last reaches whoever reads the console's pipe slowly")
+  func lingersForTheConsole() throws {
+    let directory = try TemporaryDirectory()
+    let descriptor = open(try directory.makePipe("pipe"), O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    defer { close(descriptor) }
+    let machine = try MicroVM(
+      "run=chatter lines=6400", options: ["--serial", "file=pipe"], in: directory)
+    #expect(machine.process.waitForEnd(seconds: 1) == nil)
+    _ = fcntl(descriptor, F_SETFL, 0)
+    var total = 0
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while case let count = read(descriptor, &buffer, buffer.count), count > 0 { total += count }
+    #expect(total > 6400 * 64)
+    #expect(machine.status() == 0)
+  }
+}

@@ -1,0 +1,69 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// Memory and descriptors stay flat whatever guests and clients do.
+@Suite(MicroVM.requirement)
+struct ResourceTests {
+  private static let mebibyte = 1 << 20
+
+  @Test("Two hundred resets leave no memory and no descriptor behind")
+  func resetsLeaveNothing() throws {
+    let machine = try MicroVM("run=hello end=reset-cf9")
+    let status = ProcessStatus(of: machine.process.pid)
+    func boots() -> Int { machine.lines.count { $0.hasPrefix("hello") } }
+    #expect(waitUntil { boots() >= 20 })
+    let (memory, descriptors) = (status.residentBytes, status.descriptorCount)
+    #expect(waitUntil(seconds: 60) { boots() >= 220 })
+    // A board being made and one that is being taken down differ by some descriptors.
+    #expect(abs(status.descriptorCount - descriptors) <= 8)
+    #expect(status.residentBytes - memory < 2 * Self.mebibyte)
+    #expect(machine.process.end(by: SIGTERM).ending == .exited(143))
+  }
+
+  @Test("A client floods a port that the guest never opens: it is held back, nothing is stored")
+  func holdsClientsBack() throws {
+    let machine = try MicroVM("run=console mode=msix port=b end=halt", ports: ["a", "b"])
+    let client = try machine.connect()
+    #expect(machine.says("done"))
+    let status = ProcessStatus(of: machine.process.pid)
+    let memory = status.residentBytes
+    let chunk = [UInt8](repeating: 120, count: 65536)
+    var sent = 0
+    for _ in 0..<1000 {
+      let count = client.sendWhatFits(chunk)
+      sent += count
+      if count == 0 { usleep(200) }
+    }
+    #expect(sent > 0)
+    #expect(sent < 4 * Self.mebibyte)
+    #expect(status.residentBytes - memory < Self.mebibyte)
+    #expect(machine.process.end(by: SIGTERM).ending == .exited(143))
+  }
+
+  @Test("A guest floods a port whose client never reads: it is held back, nothing is stored")
+  func holdsGuestsBack() throws {
+    let machine = try MicroVM("run=flood mode=poll port=a wait=host")
+    let client = try machine.connect()
+    #expect(machine.says("flooding"))
+    let status = ProcessStatus(of: machine.process.pid)
+    let memory = status.residentBytes
+    usleep(1_000_000)
+    #expect(status.residentBytes - memory < Self.mebibyte)
+    #expect(!machine.lines.contains("flooded"))
+    // What it has sent by now is in the client's socket, and that is bounded.
+    #expect(machine.process.end(by: SIGKILL).ending == .killed(SIGKILL))
+    #expect(client.rest().count < 2 * Self.mebibyte)
+  }
+
+  @Test("A driver that comes up and resets all the time does not fill the loop's inbox")
+  func survivesDriverStorms() throws {
+    let machine = try MicroVM("run=console mode=msix port=a times=100 end=halt")
+    let status = ProcessStatus(of: machine.process.pid)
+    #expect(machine.says("ready"))
+    let memory = status.residentBytes
+    #expect(machine.says("done"))
+    #expect(status.residentBytes - memory < Self.mebibyte)
+    #expect(machine.process.end(by: SIGTERM).ending == .exited(143))
+  }
+}

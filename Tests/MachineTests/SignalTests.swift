@@ -1,0 +1,97 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// Signals end a machine within a second whatever it is doing, and leave nothing behind.
+@Suite(MicroVM.requirement)
+struct SignalTests {
+  private func expectEnd(
+    of machine: MicroVM, by signal: Int32, keeping entries: [String] = [],
+    _ location: SourceLocation = #_sourceLocation
+  ) {
+    let end = machine.process.end(by: signal)
+    #expect(end.ending == .exited(128 + signal), sourceLocation: location)
+    #expect(end.seconds < 1, sourceLocation: location)
+    #expect(machine.directory.entries == entries, sourceLocation: location)
+    let line = "swiftvm: ended by signal \(signal)\n"
+    #expect(machine.process.errorOutput.hasSuffix(line), sourceLocation: location)
+  }
+
+  @Test(arguments: [SIGTERM, SIGINT, SIGHUP], ["spin", "halt"])
+  func endsByEachSignal(signal: Int32, state: String) throws {
+    let machine = try MicroVM("run=hello end=\(state)")
+    try machine.directory.makeFile("other")
+    #expect(machine.says("done"))
+    expectEnd(of: machine, by: signal, keeping: ["other"])
+  }
+
+  @Test func endsSeveralProcessors() throws {
+    let machine = try MicroVM(
+      "run=processors processors=4 end=spin", options: ["--cpus", "4"])
+    #expect(machine.says("done"))
+    expectEnd(of: machine, by: SIGTERM)
+  }
+
+  @Test("A client that does not read holds nothing up, and sees the end")
+  func endsWithAClientThatDoesNotRead() throws {
+    let machine = try MicroVM("run=flood mode=poll port=a wait=host")
+    let client = try machine.connect()
+    #expect(machine.says("flooding"))
+    usleep(100_000)
+    expectEnd(of: machine, by: SIGTERM)
+    #expect(!client.rest().isEmpty)
+  }
+
+  @Test("A client that reads all the time holds nothing up either")
+  func endsWithAClientThatReads() throws {
+    let machine = try MicroVM("run=swamp mode=poll port=a wait=host end=spin")
+    let client = try machine.connect()
+    #expect(machine.says("done"))
+    let reader = Reader(of: client.descriptor)
+    #expect(waitUntil { reader.byteCount > 1 << 20 })
+    expectEnd(of: machine, by: SIGTERM)
+    reader.join()
+  }
+
+  @Test("A guest that prints without end holds nothing up")
+  func endsWhileTheGuestPrints() throws {
+    let machine = try MicroVM("run=chatter", options: ["--serial", "file=/dev/null"])
+    let client = try machine.connect()
+    #expect(waitUntil { ProcessStatus(of: machine.process.pid).residentBytes > 0 })
+    usleep(300_000)
+    expectEnd(of: machine, by: SIGTERM)
+    client.close()
+  }
+
+  @Test("A signal that comes while the machine is being made leaves no socket")
+  func endsAtAnyTime() throws {
+    for _ in 1...15 {
+      let machine = try MicroVM("run=hello end=halt", ports: ["a", "b", "c", "d"])
+      #expect(waitUntil { machine.directory.entries.contains("a") })
+      let end = machine.process.end(by: SIGTERM)
+      #expect(end.ending == .exited(143))
+      #expect(machine.directory.entries == [])
+    }
+  }
+}
+
+/// Reads and drops what comes, on a thread of its own.
+private final class Reader: Sendable {
+  private let thread: pthread_t
+  private let count: Counter
+
+  init(of descriptor: Int32) {
+    let counter = Counter()
+    count = counter
+    thread = startThread {
+      var buffer = [UInt8](repeating: 0, count: 1 << 20)
+      while case let bytes = read(descriptor, &buffer, buffer.count), bytes > 0 {
+        counter.add(bytes)
+      }
+    }
+  }
+
+  var byteCount: Int { count.value }
+
+  func join() { pthread_join(thread, nil) }
+}

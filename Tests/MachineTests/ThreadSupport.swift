@@ -1,0 +1,27 @@
+import Glibc
+import Synchronization
+
+/// A number that threads add to.
+final class Counter: Sendable {
+  private let number = Atomic(0)
+  var value: Int { number.load(ordering: .relaxed) }
+  func add(_ amount: Int) { number.add(amount, ordering: .relaxed) }
+}
+
+/// Runs `body` on a thread of its own, to be joined.
+func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
+  let box = Unmanaged.passRetained(Body(call: body))
+  var thread = pthread_t()
+  pthread_create(
+    &thread, nil,
+    { argument in
+      if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().call() }
+      return nil
+    }, box.toOpaque())
+  return thread
+}
+
+private final class Body {
+  let call: @Sendable () -> Void
+  init(call: @escaping @Sendable () -> Void) { self.call = call }
+}

@@ -1,0 +1,19 @@
+import Glibc
+
+/// Seconds of the monotonic clock.
+package func monotonicSeconds() -> Double {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+}
+
+/// Waits until something outside this process is the case, looking again every few milliseconds;
+/// returns whether it came to be.
+package func waitUntil(seconds: Double = 20, _ condition: () -> Bool) -> Bool {
+  let deadline = monotonicSeconds() + seconds
+  while !condition() {
+    guard monotonicSeconds() < deadline else { return false }
+    usleep(3000)
+  }
+  return true
+}
