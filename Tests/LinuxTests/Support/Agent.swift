@@ -40,7 +40,8 @@ final class Agent {
   /// Starts a command that runs beside the following ones; `finish` has its result.
   func start(_ name: String, _ command: String) throws {
     try run(
-      "rm -f /tmp/\(name).*; (\(command) >/tmp/\(name).out 2>&1; echo $? >/tmp/\(name).status) &")
+      "rm -f /tmp/\(name).*; ( (\(command)) >/tmp/\(name).out 2>&1; echo $? >/tmp/\(name).status) &"
+    )
   }
 
   /// Waits for what `start` started, and returns what it printed. Fails if it did.
