@@ -34,7 +34,7 @@ build:
 
 release:
 	@echo "==> release build"
-	@swift build -c release -Xswiftc -static-executable --product swiftvm
+	@swift build -c release -Xswiftc -static-executable -Xlinker -s --product swiftvm
 
 guest-images:
 	@guest-images/build.sh

@@ -126,6 +126,9 @@ package final class UnixSocketServer: Chardev {
     let isPlaceFree = client == nil || (client?.isHungUp == true && waiting == nil)
     guard isPlaceFree else {
       counters.refusedClients &+= 1
+      log.warning(
+        "socket '\(path)': a client was refused, since one is connected "
+          + "(\(counters.refusedClients) refused so far)")
       return
     }
     counters.acceptedClients &+= 1

@@ -41,16 +41,10 @@ extension EventLoop {
   struct TimerQueue {
     private let list = TimerList()
 
-    static func now() -> Int64 {
-      var time = timespec()
-      clock_gettime(CLOCK_MONOTONIC, &time)
-      return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
-    }
-
     func schedule(milliseconds: Int, _ work: @escaping () -> Void) -> Timer {
       let (delay, overflow) = Int64(max(0, milliseconds)).multipliedReportingOverflow(by: 1_000_000)
       // Half of all time to come is as good as never, and leaves room for sums.
-      let deadline = TimerQueue.now() &+ (overflow ? .max / 2 : min(delay, .max / 2))
+      let deadline = MonotonicClock.now() &+ (overflow ? .max / 2 : min(delay, .max / 2))
       let timer = Timer(deadline: deadline, owner: list, work)
       let place = list.timers.lastIndex { $0.deadline <= deadline }.map { $0 + 1 } ?? 0
       list.timers.insert(timer, at: place)
@@ -64,14 +58,14 @@ extension EventLoop {
       guard let first = list.timers.first else {
         return limit == Int64(Int32.max) ? -1 : Int32(limit)
       }
-      let nanoseconds = max(0, first.deadline &- TimerQueue.now())
+      let nanoseconds = max(0, first.deadline &- MonotonicClock.now())
       return Int32(min(limit, (nanoseconds &+ 999_999) / 1_000_000))
     }
 
     /// Runs what is due now, but nothing that these runs schedule.
     func runExpired() {
       guard !list.timers.isEmpty else { return }
-      let now = TimerQueue.now()
+      let now = MonotonicClock.now()
       let due = list.timers.prefix { $0.deadline <= now }
       guard !due.isEmpty else { return }
       list.timers.removeFirst(due.count)

@@ -25,7 +25,7 @@ package final class RateLimitedLog: Sendable {
   ///   - print: where lines go.
   package init(
     linesPerSecond: Int = 3,
-    now: @escaping @Sendable () -> Int64 = { EventLoop.TimerQueue.now() },
+    now: @escaping @Sendable () -> Int64 = { MonotonicClock.now() },
     print: @escaping @Sendable (String) -> Void = { Log.warning($0) }
   ) {
     self.linesPerSecond = linesPerSecond

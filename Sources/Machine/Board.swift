@@ -36,10 +36,13 @@ final class Board {
       router: router, machine: machine, console: serial, onEvent: onEvent)
     let messages = KVMMessageRouter(machine: machine)
     var bars = BARAllocator(window: AddressMap.pci32Window)
+    let pins = AddressMap.pciInterrupts.map { SharedInterruptLine(machine.makeLine(gsi: $0)) }
     consoles = configuration.consoleDevices.enumerated().map { index, console in
-      ConsoleFunction(
+      let gsi = AddressMap.pciInterrupt(device: UInt32(index + 1), pin: 0)
+      return ConsoleFunction(
         console, slot: index + 1, loop: loop, memory: memory, machine: machine,
-        messages: messages, router: router, emergencyOutput: emergencyOutput)
+        messages: messages, pin: pins[Int(gsi - AddressMap.pciInterrupts.lowerBound)],
+        router: router, emergencyOutput: emergencyOutput)
     }
     for (index, console) in consoles.enumerated() {
       try console.plug(into: platform.bus, slot: index + 1, bars: &bars)

@@ -1,4 +1,3 @@
-import Boot
 import Devices
 import GuestMemory
 import Host
@@ -18,20 +17,19 @@ final class ConsoleFunction {
   init(
     _ configuration: MachineConfiguration.ConsoleDevice, slot: Int, loop: EventLoop,
     memory: GuestMemory, machine: KVMVirtualMachine, messages: any MSIRouter,
-    router: ExitRouter, emergencyOutput: EmergencyOutput
+    pin: SharedInterruptLine, router: ExitRouter, emergencyOutput: EmergencyOutput
   ) {
     let lock = DeviceLock()
     device = SerialDevice(
       ports: configuration.ports, maximumPorts: configuration.maximumPorts, lock: lock,
       remote: loop.remote, emergencyOutput: { emergencyOutput.write($0) })
     doorbells = Doorbells(machine: machine, loop: loop)
-    let gsi = AddressMap.pciInterrupt(device: UInt32(slot), pin: 0)
     let name = "virtio-serial in slot \(slot)"
     function = VirtioPCIFunction(
       device: device, lock: lock, memory: memory,
       platform: .init(
         memorySpace: router.memory, router: messages,
-        interruptLine: machine.makeLine(gsi: gsi), doorbells: doorbells,
+        interruptLine: pin.makeEnd(), doorbells: doorbells,
         onFault: { Self.faultLog.warning("\(name) needs a reset: the guest broke \($0)") }))
     doorbells.device = device
   }

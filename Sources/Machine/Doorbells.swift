@@ -12,6 +12,9 @@ final class Doorbells: DoorbellBinder, @unchecked Sendable {
   private struct State {
     var base: UInt64?
     var bound: [Int: EventFD] = [:]
+    /// Queues whose first ring is on its way to the loop: a guest that rings faster than the loop
+    /// turns must not fill its inbox.
+    var rung: Set<Int> = []
   }
 
   private let machine: KVMVirtualMachine
@@ -32,7 +35,9 @@ final class Doorbells: DoorbellBinder, @unchecked Sendable {
   func move(to base: UInt64?) {
     state.withLock { state in
       for (queue, eventFD) in state.bound {
-        if let old = state.base { try? machine.deassignIOEventFD(eventFD, at: .mmio(old + offset(queue))) }
+        if let old = state.base {
+          try? machine.deassignIOEventFD(eventFD, at: .mmio(old + offset(queue)))
+        }
         // A failure leaves the queue to its exits, which work as well.
         if let base { try? machine.assignIOEventFD(eventFD, at: .mmio(base + offset(queue))) }
       }
@@ -41,8 +46,10 @@ final class Doorbells: DoorbellBinder, @unchecked Sendable {
   }
 
   func ring(queue: Int) {
+    guard state.withLock({ $0.rung.insert(queue).inserted }) else { return }
     remote.post { [weak self] in
       guard let self else { return }
+      _ = state.withLock { $0.rung.remove(queue) }
       bind(queue)
       device?.queueNotified(queue)
     }
@@ -69,10 +76,14 @@ final class Doorbells: DoorbellBinder, @unchecked Sendable {
     tokens.append(token)
     state.withLock { state in
       state.bound[queue] = eventFD
-      if let base = state.base {
-        try? machine.assignIOEventFD(eventFD, at: .mmio(base + offset(queue)))
-      }
+      if let base = state.base { assign(eventFD, queue: queue, base: base) }
     }
+  }
+
+  /// A refusal, as where the guest put two BARs over each other, leaves the queue to its exits,
+  /// which work as well.
+  private func assign(_ eventFD: EventFD, queue: Int, base: UInt64) {
+    try? machine.assignIOEventFD(eventFD, at: .mmio(base &+ offset(queue)))
   }
 
   private func offset(_ queue: Int) -> UInt64 {

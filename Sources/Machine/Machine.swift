@@ -11,10 +11,10 @@ import VirtioSerial
 package final class Machine: @unchecked Sendable {
   /// How long a guest that has powered off may still be emptied by slow clients.
   private static let lingerMilliseconds = 5000
-  private static let lingerStepMilliseconds = 20
+  private static let lingerStepMilliseconds = 5
   /// Triple faults in a row, each soon after the boot, that are a crash and no reboot.
   private static let earlyFaultLimit = 3
-  private static let earlyFaultMilliseconds = 10_000
+  private static let earlyFaultNanoseconds: Int64 = 10_000_000_000
 
   /// The loop all I/O runs on; for registering what belongs to the same thread before `run`.
   package let loop: EventLoop
@@ -29,8 +29,8 @@ package final class Machine: @unchecked Sendable {
   private var generation = 0
   private var outcome: MachineOutcome?
   private var isEnding = false
+  private var bootTime: Int64 = 0
   private var earlyFaults = 0
-  private var isYoung = false
 
   package init(
     _ configuration: MachineConfiguration, hypervisor: Hypervisor, loop: EventLoop,
@@ -69,6 +69,7 @@ package final class Machine: @unchecked Sendable {
 
   private func boot() {
     generation += 1
+    bootTime = MonotonicClock.now()
     let generation = generation
     let remote = loop.remote
     do {
@@ -79,21 +80,10 @@ package final class Machine: @unchecked Sendable {
         remote.post { [weak self] in self?.handle(event, ofBoard: generation) }
       }
       self.board = board
-      timings.mark("first KVM_RUN")
       try board.powerOn()
+      timings.mark("first KVM_RUN")
     } catch {
       finish(.hostFailure("cannot make the virtual machine: \(error)"), lingering: false)
-    }
-    watchForEarlyFaults()
-  }
-
-  private func watchForEarlyFaults() {
-    isYoung = true
-    let generation = generation
-    loop.after(milliseconds: Self.earlyFaultMilliseconds) { [weak self] in
-      guard let self, self.generation == generation else { return }
-      isYoung = false
-      earlyFaults = 0
     }
   }
 
@@ -104,9 +94,12 @@ package final class Machine: @unchecked Sendable {
     case .failure(let outcome): finish(outcome, lingering: false)
     case .reset where configuration.endsOnReset: finish(.reset, lingering: true)
     case .tripleFault where configuration.endsOnReset: finish(.tripleFault, lingering: true)
-    case .reset: reboot()
+    case .reset:
+      earlyFaults = 0
+      reboot()
     case .tripleFault:
-      earlyFaults += isYoung ? 1 : 0
+      let age = MonotonicClock.now() &- bootTime
+      earlyFaults = age < Self.earlyFaultNanoseconds ? earlyFaults + 1 : 0
       guard earlyFaults < Self.earlyFaultLimit else {
         return finish(.tripleFault, lingering: true)
       }
@@ -127,6 +120,7 @@ package final class Machine: @unchecked Sendable {
     }
     board?.dismantle()
     board = nil
+    serial.removeUART()
   }
 
   // MARK: The end
@@ -138,18 +132,22 @@ package final class Machine: @unchecked Sendable {
     if isEnding, lingering { return }
     isEnding = true
     board?.stopProcessors()
-    linger(lingering ? Self.lingerMilliseconds : 0)
+    guard lingering else { return conclude() }
+    let deadline = loop.after(milliseconds: Self.lingerMilliseconds) {}
+    linger(until: deadline)
   }
 
-  private func linger(_ milliseconds: Int) {
-    let hasUnsentBytes = board?.hasUnsentBytes() ?? false
-    if hasUnsentBytes, milliseconds > 0 {
-      loop.after(milliseconds: Self.lingerStepMilliseconds) { [weak self] in
-        self?.linger(milliseconds - Self.lingerStepMilliseconds)
-      }
-      return
+  /// One bounded step at a time, so that a signal still ends it.
+  private func linger(until deadline: EventLoop.Timer) {
+    let hasUnsentBytes = [board?.hasUnsentBytes() == true, serial.flush()].contains(true)
+    guard hasUnsentBytes, deadline.isPending else { return conclude() }
+    loop.after(milliseconds: Self.lingerStepMilliseconds) { [weak self] in
+      self?.linger(until: deadline)
     }
-    serial.flush()
+  }
+
+  private func conclude() {
+    if serial.flush() { Log.warning("the rest of the serial console's output is lost") }
     let dropped = serial.droppedByteCount
     if dropped > 0 { Log.warning("\(dropped) bytes of the serial console were dropped") }
     removeBoard()

@@ -10,7 +10,7 @@ package struct MachineConfiguration {
 
   /// One virtio-serial device.
   package struct ConsoleDevice {
-    /// Its ports, numbered from 1 in this order.
+    /// Its ports; the first console gets number 0, the others count from 1 in this order.
     package var ports: [Port]
     /// What the guest is told there may be.
     package var maximumPorts: Int

@@ -47,11 +47,18 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
     return uart
   }
 
+  /// Forgets the UART of a machine that is gone, and with it that machine's memory.
+  func removeUART() { uart = nil }
+
   /// Output that nobody took.
   var droppedByteCount: UInt64 { output.withLock { $0.dropped } }
 
-  /// Writes what is waiting, as far as the host end takes it now; at the end.
-  func flush() { drain() }
+  /// Writes what is waiting, as far as the host end takes it now; returns whether it may still take
+  /// more. At the end, when nothing is added any more.
+  func flush() -> Bool {
+    drain(turns: Self.capacity)
+    return written < pending.count
+  }
 
   // MARK: Output
 
@@ -69,9 +76,11 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
     if mustWake { remote.post { [weak self] in self?.drain() } }
   }
 
-  private func drain() {
+  /// A guest may print as fast as the host end takes it, so the loop's other work gets its turn
+  /// after so many buffers.
+  private func drain(turns: Int = 16) {
     guard let chardev else { return }
-    while true {
+    for _ in 0..<turns {
       if written == pending.count {
         pending.removeAll(keepingCapacity: true)
         written = 0
@@ -91,6 +100,7 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
       case .disconnected: written = pending.count
       }
     }
+    remote.post { [weak self] in self?.drain() }
   }
 
   private func writePending(to chardev: any Chardev) -> TransferResult {

@@ -1,17 +1,17 @@
-import Glibc
+import Host
 import Synchronization
 
 /// When a machine reached its milestones, for `--timings`. Callable on any thread.
 package final class Timings: Sendable {
-  private let start: UInt64
-  private let stamps = Mutex<[(name: String, nanoseconds: UInt64)]>([])
+  private let start: Int64
+  private let stamps = Mutex<[(name: String, nanoseconds: Int64)]>([])
 
   /// Milestones count from now.
-  package init() { start = Self.now() }
+  package init() { start = MonotonicClock.now() }
 
   /// A milestone is reached now; only the first time counts.
   package func mark(_ name: String) {
-    let elapsed = Self.now() &- start
+    let elapsed = MonotonicClock.now() &- start
     stamps.withLock { stamps in
       if !stamps.contains(where: { $0.name == name }) { stamps.append((name, elapsed)) }
     }
@@ -28,11 +28,5 @@ package final class Timings: Sendable {
           + " ms  \(stamp.name)"
       }
     }
-  }
-
-  private static func now() -> UInt64 {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
   }
 }

@@ -15,17 +15,19 @@ import Machine
 public final class VirtualMachine {
   private let machine: Machine
   private let usesTerminal: Bool
+  private let signals: SignalSource
+  private var terminal: Terminal?
 
   /// Opens everything the configuration names: `/dev/kvm`, the kernel, the initrd, last of all the
   /// sockets, which listen from now on. Throws what the user has to change, having created nothing.
-  public convenience init(_ configuration: VirtualMachineConfiguration) throws(ConfigurationError)
-  {
-    try self.init(configuration, timings: Timings())
+  public convenience init(_ configuration: VirtualMachineConfiguration) throws(ConfigurationError) {
+    try self.init(configuration, timings: Timings(), endingOn: [])
   }
 
-  /// The same, with milestones told to `timings`.
+  /// The same, with milestones told to `timings`, and ended early by any of the given signals, which
+  /// are blocked in this thread from now on: one that comes before `run` must not leave sockets.
   package init(
-    _ configuration: VirtualMachineConfiguration, timings: Timings
+    _ configuration: VirtualMachineConfiguration, timings: Timings, endingOn signals: [Int32]
   ) throws(ConfigurationError) {
     try configuration.validate()
     SignalSource.ignoreBrokenPipe()
@@ -33,7 +35,10 @@ public final class VirtualMachine {
     let hypervisor = try opener.openHypervisor()
     timings.mark("/dev/kvm opened")
     let loop: EventLoop
-    do throws(SystemError) { loop = try EventLoop() } catch {
+    do throws(SystemError) {
+      loop = try EventLoop()
+      self.signals = try SignalSource(signals + [SIGCONT])
+    } catch {
       throw ConfigurationError(
         option: "", problem: "the host refuses an event loop: \(error)", remedy: "")
     }
@@ -46,26 +51,24 @@ public final class VirtualMachine {
     stop.machine = machine
   }
 
-  /// Boots the guest, and returns when the machine has ended. To be called once.
-  public func run() -> VirtualMachineOutcome { run(endingOn: []) }
-
-  /// The same, ended early by any of the given signals, which are blocked in this thread from now
-  /// on. A terminal used as the console is raw meanwhile.
-  package func run(endingOn signals: [Int32]) -> VirtualMachineOutcome {
+  /// Boots the guest, and returns when the machine has ended. To be called once. A terminal used as
+  /// the console is raw meanwhile.
+  public func run() -> VirtualMachineOutcome {
     do throws(SystemError) {
-      let terminal = usesTerminal ? try Terminal(rawModeOn: STDIN_FILENO) : nil
-      let source = try SignalSource(signals + [SIGCONT])
-      try source.start(on: machine.loop) { [machine] signal in
-        guard signal != SIGCONT else { return }
-        machine.end(.stopped(signal: signal))
-      }
-      defer { source.stop() }
-      let outcome = VirtualMachineOutcome(machine.run())
-      _ = consume terminal
-      return outcome
+      if usesTerminal { terminal = try Terminal(rawModeOn: STDIN_FILENO) }
+      defer { terminal = nil }
+      try signals.start(on: machine.loop) { [unowned self] in handle($0) }
+      defer { signals.stop() }
+      return VirtualMachineOutcome(machine.run())
     } catch {
       return .hostFailure(error.description)
     }
+  }
+
+  /// A shell changes the terminal's mode while the process is stopped.
+  private func handle(_ signal: Int32) {
+    guard signal == SIGCONT else { return machine.end(.stopped(signal: signal)) }
+    terminal?.reapply()
   }
 }
 

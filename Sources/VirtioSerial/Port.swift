@@ -21,11 +21,11 @@ final class Port: @unchecked Sendable {
 
   private var transmitPath: TransmitPath
   private let receivePath = ReceivePath()
-  private unowned let device: SerialDevice
+  /// Whose port it is; set once, by the device.
+  weak var device: SerialDevice?
 
-  init(id: UInt32, configuration: PortConfiguration, chardev: any Chardev, device: SerialDevice) {
+  init(id: UInt32, configuration: PortConfiguration, chardev: any Chardev) {
     self.chardev = chardev
-    self.device = device
     state = PortState(id: id, name: configuration.name, isConsole: configuration.isConsole)
     transmitPath = TransmitPath(holdsBack: !configuration.isConsole)
   }
@@ -61,34 +61,40 @@ final class Port: @unchecked Sendable {
   func takeTransmitTurn(
     using list: SegmentList, driver: any DriverNotifier
   ) throws(QueueFault) -> Bool {
+    try transmit(using: list, driver: driver) == .more
+  }
+
+  /// The same at the end; returns whether something is left that a connected client may still take.
+  func flush(using list: SegmentList, driver: any DriverNotifier) throws(QueueFault) -> Bool {
+    let outcome = try transmit(using: list, driver: driver)
+    return outcome == .more || outcome == .blocked
+  }
+
+  private func transmit(
+    using list: SegmentList, driver: any DriverNotifier
+  ) throws(QueueFault) -> TransmitPath.Outcome {
     guard let queue = transmitQueue else {
       chardev.setWantsWritable(false)
-      return false
+      return .idle
     }
     let outcome = try transmitPath.run(
       queue, to: chardev, using: list, budget: Self.turnBytes, counters: &counters,
       driver: driver)
     chardev.setWantsWritable(outcome == .blocked)
-    return outcome == .more
-  }
-
-  /// Writes all that the host end takes now; returns whether something is left that a connected
-  /// client may still take.
-  func flush(using list: SegmentList, driver: any DriverNotifier) throws(QueueFault) -> Bool {
-    while try takeTransmitTurn(using: list, driver: driver) {}
-    guard chardev.isConnected, let queue = transmitQueue else { return false }
-    return try queue.availableCount() > 0
+    return outcome
   }
 }
 
 extension Port: ChardevDelegate {
-  func chardevDidConnect(_ chardev: any Chardev) { device.hostSideChanged(of: self, open: true) }
-
-  func chardevDidDisconnect(_ chardev: any Chardev) {
-    device.hostSideChanged(of: self, open: false)
+  func chardevDidConnect(_ chardev: any Chardev) {
+    device?.hostSideChanged(of: self, open: true)
   }
 
-  func chardevIsReadable(_ chardev: any Chardev) { device.hostSideIsReadable(of: self) }
+  func chardevDidDisconnect(_ chardev: any Chardev) {
+    device?.hostSideChanged(of: self, open: false)
+  }
 
-  func chardevIsWritable(_ chardev: any Chardev) { device.hostSideIsWritable(of: self) }
+  func chardevIsReadable(_ chardev: any Chardev) { device?.hostSideIsReadable(of: self) }
+
+  func chardevIsWritable(_ chardev: any Chardev) { device?.hostSideIsWritable(of: self) }
 }

@@ -46,9 +46,8 @@ struct PortState {
     owesAdd = false
     owesConsole = isConsole
     owesName = !name.isEmpty
-    owesClose = false
+    owesClose = guestBelievesHostOpen && !isHostOpen
     owesOpen = isHostOpen
-    guestBelievesHostOpen = false
   }
 
   /// The guest could not set the port up.

@@ -29,16 +29,17 @@ package final class SerialDevice: @unchecked Sendable {
   private let remote: EventLoop.Remote
   private let emergencyOutput: @Sendable (UInt8) -> Void
   private let list = SegmentList()
-  private var ports: [Port] = []
-  private var portsByID: [Port?]
+  private let table: PortTable
   private var control = ControlChannel()
   private var driver: (any DriverNotifier)?
   private var queues: [SplitQueue?] = []
+  /// `serviceAll` is on its way: a guest that resets in a loop must not fill the loop's inbox.
+  private var isServicePosted = false
 
   /// Control messages that meant nothing: too short, unknown, or for a port that is not there.
   package private(set) var ignoredMessages = 0
 
-  /// Makes the device with its ports; ids are given from 1 up, since id 0 is a console's.
+  /// Makes the device with its ports: the first console gets id 0, the others 1, 2, … in order.
   ///
   /// - Parameters:
   ///   - maximumPorts: what the guest is told; ports beyond it are not made.
@@ -53,27 +54,23 @@ package final class SerialDevice: @unchecked Sendable {
     self.remote = remote
     self.emergencyOutput = emergencyOutput
     configuration = ConsoleConfiguration(maximumPorts: UInt32(maximumPorts))
-    portsByID = Array(repeating: nil, count: maximumPorts)
-    for (offset, port) in ports.enumerated() where offset + 1 < maximumPorts {
-      let made = Port(
-        id: UInt32(offset + 1), configuration: port.configuration, chardev: port.chardev,
-        device: self)
-      self.ports.append(made)
-      portsByID[offset + 1] = made
+    table = PortTable(ports.map(\.configuration), limit: maximumPorts) { id, index in
+      Port(id: id, configuration: ports[index].configuration, chardev: ports[index].chardev)
     }
+    for port in table.ports { port.device = self }
   }
 
   /// Begins to listen to the chardevs; on the I/O thread, once they are started.
   package func attach() {
-    for port in ports { port.chardev.delegate = port }
+    for port in table.ports { port.chardev.delegate = port }
     lock.withLock {
-      for port in ports { port.state.hostOpened(port.chardev.isConnected) }
+      for port in table.ports { port.state.hostOpened(port.chardev.isConnected) }
     }
   }
 
   /// Stops listening to the chardevs, which live on; on the I/O thread.
   package func detach() {
-    for port in ports {
+    for port in table.ports {
       port.chardev.delegate = nil
       port.chardev.setWantsReadable(false)
       port.chardev.setWantsWritable(false)
@@ -81,14 +78,17 @@ package final class SerialDevice: @unchecked Sendable {
   }
 
   /// What went through each port, in the order they were given.
-  package var counters: [PortCounters] { lock.withLock { ports.map(\.counters) } }
+  package var counters: [PortCounters] { lock.withLock { table.ports.map(\.counters) } }
 
-  /// Passes on what the guest has handed over, as far as the host ends take it now; returns whether
-  /// some of it is left that a connected client may still take. On the I/O thread.
+  /// Passes on what the guest has handed over, one turn for each port, as far as the host ends take
+  /// it now; returns whether a connected client may still take more. On the I/O thread.
+  ///
+  /// Bounded, since chains may name the same memory many times over: a client that reads fast could
+  /// otherwise keep the caller for minutes.
   package func flush() -> Bool {
     var left = false
     enter { driver throws(QueueFault) in
-      for port in ports { left = try port.flush(using: list, driver: driver) || left }
+      for port in table.ports { left = try port.flush(using: list, driver: driver) || left }
     } inert: {
     }
     return left
@@ -125,11 +125,12 @@ package final class SerialDevice: @unchecked Sendable {
   /// Looks at everything anew: after activation, when notifications may have come too early, and
   /// after a reset, when chardevs may no longer be read.
   private func serviceAll() {
+    lock.withLock { isServicePosted = false }
     enter { driver throws(QueueFault) in
       try takeControlTurn(driver: driver)
-      for port in ports { try takeTurns(port, driver: driver) }
+      for port in table.ports { try takeTurns(port, driver: driver) }
     } inert: {
-      for port in ports {
+      for port in table.ports {
         port.chardev.setWantsReadable(false)
         port.chardev.setWantsWritable(false)
       }
@@ -159,7 +160,10 @@ package final class SerialDevice: @unchecked Sendable {
   }
 
   private func queueNotifiedLater() {
-    enter { driver throws(QueueFault) in try takeControlTurn(driver: driver) } inert: {}
+    enter { driver throws(QueueFault) in
+      try takeControlTurn(driver: driver)
+    } inert: {
+    }
   }
 
   private func tellGuest(of port: Port, driver: any DriverNotifier) throws(QueueFault) {
@@ -170,14 +174,13 @@ package final class SerialDevice: @unchecked Sendable {
   private func handle(_ message: ControlMessage, driver: any DriverNotifier) throws(QueueFault) {
     if message.event == .deviceReady {
       guard message.value == 1 else { return }
-      for port in ports {
+      for port in table.ports {
         port.state.deviceReady()
         control.enqueue(port)
       }
       return
     }
-    guard portsByID.indices.contains(Int(message.port)), let port = portsByID[Int(message.port)]
-    else {
+    guard let port = table[message.port] else {
       ignoredMessages += 1
       return
     }
@@ -215,7 +218,7 @@ extension SerialDevice: VirtioDevice {
     [Self.sizeFeature, Self.multiportFeature, Self.emergencyWriteFeature]
   }
 
-  package var queueCount: Int { 2 * (portsByID.count + 1) }
+  package var queueCount: Int { table.queueCount }
 
   package func maximumSize(ofQueue index: Int) -> UInt16 { Self.queueSize }
 
@@ -236,21 +239,27 @@ extension SerialDevice: VirtioDevice {
       control.receiveQueue = queue(ControlChannel.receiveQueueIndex)
       control.transmitQueue = queue(ControlChannel.transmitQueueIndex)
     }
-    for port in ports {
+    for port in table.ports {
       guard multiport || port.state.id == 0 else { continue }
-      let first = Self.firstQueue(ofPort: Int(port.state.id))
+      let first = PortTable.receiveQueue(ofPort: port.state.id)
       port.receiveQueue = queue(first)
       port.transmitQueue = queue(first + 1)
       if !multiport { port.state.guestOpened(true) }
     }
-    remote.post { [weak self] in self?.serviceAll() }
+    postService()
   }
 
   package func deactivate() {
     driver = nil
     queues = []
     control.reset()
-    for port in ports { port.reset() }
+    for port in table.ports { port.reset() }
+    postService()
+  }
+
+  private func postService() {
+    guard !isServicePosted else { return }
+    isServicePosted = true
     remote.post { [weak self] in self?.serviceAll() }
   }
 
@@ -259,25 +268,28 @@ extension SerialDevice: VirtioDevice {
       if index == ControlChannel.receiveQueueIndex || index == ControlChannel.transmitQueueIndex {
         return try takeControlTurn(driver: driver)
       }
-      guard let port = port(ofQueue: index) else { return }
-      if index % 2 == 0 {
-        try port.takeReceiveTurn(using: list, driver: driver)
-      } else {
+      guard let port = table.port(ofQueue: index) else {
+        return try discard(queueAt: index, driver: driver)
+      }
+      if PortTable.isTransmitQueue(index) {
         try takeTransmitTurn(port, driver: driver)
+      } else {
+        try port.takeReceiveTurn(using: list, driver: driver)
       }
     } inert: {
     }
   }
 
-  private func queue(_ index: Int) -> SplitQueue? {
-    queues.indices.contains(index) ? queues[index] : nil
+  /// Returns what the guest sends to a port that is not there, unread: its driver may be waiting
+  /// for the buffers (one without MULTIPORT writes to port 0, there or not).
+  private func discard(queueAt index: Int, driver: any DriverNotifier) throws(QueueFault) {
+    guard PortTable.isTransmitQueue(index), let queue = queue(index),
+      try TransmitPath.discard(queue, using: list, driver: driver) == .more
+    else { return }
+    remote.post { [weak self] in self?.queueNotified(index) }
   }
 
-  /// Port 0 has queues 0 and 1, the control channel 2 and 3, port n ≥ 1 has 2n + 2 and 2n + 3.
-  private static func firstQueue(ofPort id: Int) -> Int { id == 0 ? 0 : 2 * id + 2 }
-
-  private func port(ofQueue index: Int) -> Port? {
-    let id = index < 2 ? 0 : index / 2 - 1
-    return portsByID.indices.contains(id) ? portsByID[id] : nil
+  private func queue(_ index: Int) -> SplitQueue? {
+    queues.indices.contains(index) ? queues[index] : nil
   }
 }

@@ -33,7 +33,7 @@ package enum OptionTable {
       OptionName.virtserialport, "name=NAME,socket=PATH", isRepeatable: true,
       otherNames: ["-device", "-chardev"],
       help: "A channel: /dev/virtio-ports/NAME in the guest, a listening Unix stream socket at PATH"
-        + " on the host. Repeatable, up to 30 times. A comma in a value is written twice."),
+        + " on the host. Repeatable, up to 510 times. A comma in a value is written twice."),
     CommandOption(
       OptionName.serial, "stdio|none|file=PATH", otherNames: ["-nographic"],
       help: "Where the serial console goes. stdio (the default) is interactive: Ctrl-A x ends the"

@@ -22,8 +22,9 @@ enum RunCommand {
   private static func runVirtualMachine(
     _ configuration: VirtualMachineConfiguration, timings: Timings
   ) throws(ConfigurationError) -> VirtualMachineOutcome {
-    let machine = try VirtualMachine(configuration, timings: timings)
-    return machine.run(endingOn: [SIGINT, SIGTERM, SIGHUP])
+    let machine = try VirtualMachine(
+      configuration, timings: timings, endingOn: [SIGINT, SIGTERM, SIGHUP])
+    return machine.run()
   }
 }
 

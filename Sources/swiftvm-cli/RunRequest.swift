@@ -34,6 +34,15 @@ package struct RunRequest: Equatable, Sendable {
     return words.joined(separator: " ")
   }
 
+  /// One device with room for all ports; none without ports. As QEMU's, it has room for 31 unless
+  /// more are needed.
+  private var consoleDevices: [VirtioConsoleDeviceConfiguration] {
+    guard !ports.isEmpty else { return [] }
+    let limit = VirtioConsoleDeviceConfiguration.allowedMaximumPortCounts.upperBound
+    let room = min(max(31, ports.count + 1), limit)
+    return [VirtioConsoleDeviceConfiguration(ports: ports, maximumPortCount: room)]
+  }
+
   /// The configuration asked for, validated.
   ///
   /// - Parameter guestImage: finds the guest image; called only where no kernel was given, after
@@ -47,7 +56,7 @@ package struct RunRequest: Equatable, Sendable {
         initialRamdiskPath: initialRamdiskPath),
       cpuCount: cpuCount,
       memorySize: memorySize,
-      consoleDevices: ports.isEmpty ? [] : [VirtioConsoleDeviceConfiguration(ports: ports)],
+      consoleDevices: consoleDevices,
       serialPort: SerialPortConfiguration(attachment: serial),
       resetPolicy: resetPolicy)
     if kernelPath == nil {

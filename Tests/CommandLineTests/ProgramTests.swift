@@ -60,7 +60,7 @@ struct ProgramTests {
     (["name=a,socket=regular"], "socket=regular:"),
     (["name=a,socket=sub"], "socket=sub:"),
     (["name=a,socket=s", "name=b,socket=none/s"], "socket=none/s:"),
-    ((1...31).map { "name=n\($0),socket=s\($0)" }, ": 31 ports"),
+    ((1...511).map { "name=n\($0),socket=s\($0)" }, ": 511 ports"),
   ]
 
   /// Runs the words and checks all that holds for every mistake.

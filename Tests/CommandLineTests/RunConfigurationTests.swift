@@ -77,13 +77,17 @@ struct RunConfigurationTests {
     #expect(try configuration([]).consoleDevices.isEmpty)
   }
 
-  @Test func takesThirtyPorts() throws {
-    let ports = (1...31).map { "--virtserialport=name=p\($0),socket=DIR/p\($0)" }
-    #expect(try configuration(Array(ports.prefix(30))).consoleDevices.first?.ports.count == 30)
+  @Test func takesAsManyPortsAsADeviceHas() throws {
+    let ports = (1...511).map { "--virtserialport=name=p\($0),socket=DIR/p\($0)" }
+    for (count, room) in [(1, 31), (30, 31), (31, 32), (510, 511)] {
+      let device = try configuration(Array(ports.prefix(count))).consoleDevices.first
+      #expect(device?.ports.count == count)
+      #expect(device?.maximumPortCount == room)
+    }
     let error = #expect(throws: ConfigurationError.self) { try configuration(ports) }
     #expect(
       error?.description
-        == "--virtserialport: 31 ports are more than the 30 of a device; leave some out")
+        == "--virtserialport: 511 ports are more than the 510 of a device; leave some out")
   }
 
   @Test func tellsTheUsersMistakeBeforeAMissingImage() throws {

@@ -191,27 +191,29 @@ package final class MockConsoleDriver {
 
   // MARK: Ports
 
+  /// The receive queue of port `id`; the transmit queue is the next one.
+  package static func receiveQueue(_ id: Int) -> Int { id == 0 ? 0 : 2 * id + 2 }
+
   /// Sends bytes through port `id`, one chain of the given buffer sizes or of one buffer.
   package func send(_ bytes: [UInt8], port id: Int, slot: Int = 0) {
     let address = Self.bufferArea + 0x100_0000 + UInt64(slot) * Self.bufferBytes
     memory.put(bytes, at: address)
-    queues[2 * id + 3]?.publish([.init(address, bytes.count)])
-    kick(2 * id + 3)
+    queues[Self.receiveQueue(id) + 1]?.publish([.init(address, bytes.count)])
+    kick(Self.receiveQueue(id) + 1)
   }
 
   /// Gives port `id` one receive buffer.
   package func offerReceiveBuffer(port id: Int, slot: Int, length: Int = 4096) {
     let address = Self.bufferArea + 0x200_0000 + UInt64(slot) * Self.bufferBytes
-    guard let head = queues[2 * id + 2]?.publish([.init(address, length, writable: true)]) else {
-      return
-    }
+    let buffer = MockQueue.Buffer(address, length, writable: true)
+    guard let head = queues[Self.receiveQueue(id)]?.publish([buffer]) else { return }
     portBuffers[id, default: [:]][head] = address
-    kick(2 * id + 2)
+    kick(Self.receiveQueue(id))
   }
 
   /// Bytes that arrived on port `id`, buffer by buffer.
   package func takeReceived(port id: Int) -> [[UInt8]] {
-    (queues[2 * id + 2]?.takeUsed() ?? []).map { head, length in
+    (queues[Self.receiveQueue(id)]?.takeUsed() ?? []).map { head, length in
       let address = portBuffers[id]?.removeValue(forKey: UInt16(head)) ?? 0
       return memory.bytes(at: address, count: Int(length))
     }

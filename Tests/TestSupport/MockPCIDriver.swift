@@ -114,8 +114,8 @@ package final class MockPCIDriver {
   /// Enables MSI-X and programs and unmasks `count` entries, entry n with data 0x40 + n.
   package func enableMSIX(count: Int) {
     function.writeConfiguration(register: messageCapability + 2, width: 2, value: 0x8000)
-    let where_ = function.readConfiguration(register: messageCapability + 4, width: 4)
-    let table = Self.barAddress + UInt64(where_ & ~7)
+    let location = function.readConfiguration(register: messageCapability + 4, width: 4)
+    let table = Self.barAddress + UInt64(location & ~7)
     for entry in 0..<count {
       let at = table + UInt64(16 * entry)
       space.write(address: at, width: 4, value: 0xfee0_0000)

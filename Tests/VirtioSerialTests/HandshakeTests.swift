@@ -30,12 +30,12 @@ import VirtioSerial
     driver.start(lastPort: 2)
     driver.fillControlQueue()
     driver.sendControl(port: .max, event: 0, value: 1)
-    #expect(driver.takeMessages() == [Message(1, Self.add, 1), Message(2, Self.add, 1)])
-    driver.sendControl(port: 2, event: Self.ready, value: 1)
+    #expect(driver.takeMessages() == [Message(1, Self.add, 1), Message(0, Self.add, 1)])
+    driver.sendControl(port: 0, event: Self.ready, value: 1)
     #expect(
       driver.takeMessages() == [
-        Message(2, Self.console, 1), Message(2, Self.name, 1, Array("con".utf8)),
-        Message(2, Self.open, 1),
+        Message(0, Self.console, 1), Message(0, Self.name, 1, Array("con".utf8)),
+        Message(0, Self.open, 1),
       ])
     driver.sendControl(port: 1, event: Self.ready, value: 1)
     #expect(
@@ -121,6 +121,20 @@ import VirtioSerial
     driver.sendControl(port: 1, event: Self.ready, value: 1)
     #expect(
       driver.takeMessages() == [Message(1, Self.name, 1, [97]), Message(1, Self.open, 1)])
+  }
+
+  @Test("A guest that says PORT_READY again still hears that the host has left")
+  func portReadyAgainKeepsTheClose() throws {
+    let driver = try MockConsoleDriver(names: ["a"])
+    driver.start(lastPort: 1)
+    driver.fillControlQueue(count: 3)
+    driver.sendControl(port: .max, event: 0, value: 1)
+    driver.sendControl(port: 1, event: Self.ready, value: 1)
+    driver.chardevs[0].connect()  // the third and last buffer: OPEN 1
+    driver.chardevs[0].disconnect()
+    driver.sendControl(port: 1, event: Self.ready, value: 1)
+    let messages = driver.takeMessages()
+    #expect(messages.last == Message(1, Self.open, 0))
   }
 
   @Test("A port the guest could not set up hears nothing more")

@@ -159,14 +159,19 @@ import VirtioSerial
     #expect(driver.chardevs[0].received == [1, 2, 3])
   }
 
-  @Test("Without MULTIPORT there is port 0 and nothing else")
+  @Test("O12: without MULTIPORT there is port 0, open from the start, and nothing else")
   func withoutMultiport() throws {
-    let driver = try MockConsoleDriver(names: ["a"])
-    driver.chardevs[0].connect()
+    let driver = try MockConsoleDriver(names: ["a", "console"], consoles: [1])
+    for chardev in driver.chardevs { chardev.connect() }
     driver.start(lastPort: 1, features: [.version1])
     driver.sendControl(port: .max, event: 0, value: 1)
     driver.send([1], port: 1)
+    driver.send([2], port: 0)
+    driver.offerReceiveBuffer(port: 0, slot: 0)
+    driver.chardevs[1].send([3])
     #expect(driver.chardevs[0].received == [])
+    #expect(driver.chardevs[1].received == [2])
+    #expect(driver.takeReceived(port: 0) == [[3]])
     #expect(driver.notifier.faults.isEmpty)
   }
 }

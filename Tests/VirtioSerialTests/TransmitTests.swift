@@ -14,7 +14,7 @@ import VirtioSerial
   }
 
   private func usedCount(_ driver: MockConsoleDriver, port: Int = 1) -> Int {
-    driver.queues[2 * port + 3]?.takeUsed().count ?? -1
+    driver.queues[MockConsoleDriver.receiveQueue(port) + 1]?.takeUsed().count ?? -1
   }
 
   @Test func bytesReachTheHostInOrder() throws {
@@ -92,11 +92,11 @@ import VirtioSerial
     let driver = try makeDriver(["con"], consoles: [0])
     let chardev = driver.chardevs[0]
     chardev.writeRoom = 2
-    driver.send([1, 2, 3, 4, 5], port: 1)
-    #expect(usedCount(driver) == 1)
+    driver.send([1, 2, 3, 4, 5], port: 0)
+    #expect(usedCount(driver, port: 0) == 1)
     chardev.disconnect()
-    driver.send([6], port: 1, slot: 1)
-    #expect(usedCount(driver) == 1)
+    driver.send([6], port: 0, slot: 1)
+    #expect(usedCount(driver, port: 0) == 1)
     #expect(chardev.received == [1, 2])
     #expect(driver.device.counters[0].bytesDropped == 4)
   }

@@ -155,10 +155,11 @@ import Virtio
     #expect(list.byteCount == 8)
   }
 
-  @Test(arguments: [
-    (memoryEnd - 1, 2), (memoryEnd, 1), (0xbfff_ffff, 1), (highStart - 1, 2),
-    (UInt64.max, 1), (UInt64.max - 3, 8), (0, UInt32.max), (0xfee0_0000, 4),
-  ] as [(UInt64, UInt32)])
+  @Test(
+    arguments: [
+      (memoryEnd - 1, 2), (memoryEnd, 1), (0xbfff_ffff, 1), (highStart - 1, 2),
+      (UInt64.max, 1), (UInt64.max - 3, 8), (0, UInt32.max), (0xfee0_0000, 4),
+    ] as [(UInt64, UInt32)])
   func refusesBuffersOutsideMemory(_ address: UInt64, _ length: UInt32) throws {
     let (mock, queue) = try makeQueue()
     mock.writeDescriptor(0, address: address, length: length, flags: 0, next: 0)
@@ -224,10 +225,11 @@ import Virtio
     #expect(list.byteCount == 7)
   }
 
-  @Test(arguments: [
-    (0xb000, 0), (0xb000, 8), (0xb000, 24), (0xb000, 16 * 1025), (memoryEnd - 8, 16),
-    (UInt64.max - 7, 16), (0xb000, UInt32.max),
-  ] as [(UInt64, UInt32)])
+  @Test(
+    arguments: [
+      (0xb000, 0), (0xb000, 8), (0xb000, 24), (0xb000, 16 * 1025), (memoryEnd - 8, 16),
+      (UInt64.max - 7, 16), (0xb000, UInt32.max),
+    ] as [(UInt64, UInt32)])
   func refusesIndirectTables(_ address: UInt64, _ length: UInt32) throws {
     let (mock, queue) = try makeQueue()
     mock.writeDescriptor(0, address: address, length: length, flags: 4, next: 0)

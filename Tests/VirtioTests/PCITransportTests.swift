@@ -299,8 +299,10 @@ import Virtio
     var random = SeededGenerator(seed: seed)
     for _ in 0..<30_000 {
       let width = [1, 2, 4, 8].randomElement(using: &random) ?? 4
-      let value = UInt64.random(in: 0...UInt64.max, using: &random) >> UInt64.random(
-        in: 0..<64, using: &random)
+      let value =
+        UInt64.random(in: 0...UInt64.max, using: &random)
+        >> UInt64.random(
+          in: 0..<64, using: &random)
       let address = MockPCIDriver.barAddress + UInt64.random(in: 0..<0x8000, using: &random)
       switch Int.random(in: 0..<6, using: &random) {
       case 0: _ = driver.space.read(address: address, width: width)

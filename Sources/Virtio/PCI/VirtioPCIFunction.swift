@@ -50,7 +50,7 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
   private var isr: UInt8 = 0
   private let messageCapability: Int
   private let window: ConfigurationWindow
-  /// Nil only until initialization is complete, since it refers back.
+  /// Refers back, so it is nil until initialization is complete and again once unplugged.
   private var barWindow: BaseAddressWindow?
 
   /// Plugs `device` in; `lock` is the device's own.
@@ -113,6 +113,7 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
     lock.withLock {
       controller.reset()
       barWindow?.close()
+      barWindow = nil
       doorbells.move(to: nil)
     }
   }
