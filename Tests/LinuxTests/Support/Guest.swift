@@ -1,0 +1,93 @@
+import Glibc
+
+/// A stock Linux guest under the executable, with ports; killed with its owner at the latest.
+///
+/// Used on one thread at a time, as the tests are (`.serialized`).
+final class Guest: @unchecked Sendable {
+  /// How to start one.
+  struct Options {
+    /// The guest's script (guest-images/scripts).
+    var action = "agent"
+    /// Named ports besides the agent's.
+    var ports: [String] = []
+    /// Words for the kernel's command line.
+    var append = "quiet"
+    /// Options of `swiftvm run`.
+    var arguments: [String] = []
+    /// The terminal to be started on.
+    var terminal: String?
+  }
+
+  static let agentPort = "org.swiftvm.test"
+  /// How long a boot may take.
+  static let bootLimit = 150.0
+
+  let process: ChildProcess
+  private let directory: TemporaryDirectory
+  private let portNames: [String]
+  private var connectedAgent: Agent?
+
+  init(_ options: Options = Options()) throws {
+    directory = try TemporaryDirectory()
+    portNames = options.ports + (options.action == "agent" ? [Self.agentPort] : [])
+    let append = "swiftvm.run=\(options.action) \(options.append)"
+    var words = [LinuxHost.executable, "run", "--append", append] + options.arguments
+    for name in portNames {
+      words += ["--virtserialport", "name=\(name),socket=\(directory[name])"]
+    }
+    let streams = options.terminal.map { ChildProcess.Streams.terminal($0) }
+    process = try ChildProcess(
+      words, streams: streams ?? .files(output: directory["console"], error: directory["error"]))
+  }
+
+  /// Where a port's clients go.
+  func socketPath(_ port: String) -> String { directory[port] }
+
+  func connect(_ port: String) throws -> PortClient { try PortClient(socketPath(port)) }
+
+  /// A file of this guest's folder on the host.
+  func file(_ name: String) -> String { directory[name] }
+
+  /// The agent. Connected at the first use, mostly before the guest has booted.
+  var agent: Agent {
+    get throws {
+      if let connectedAgent { return connectedAgent }
+      let agent = Agent(try connect(Self.agentPort))
+      connectedAgent = agent
+      return agent
+    }
+  }
+
+  /// Waits until the guest answers.
+  func awaitAgent() throws {
+    do { try agent.run("true", seconds: Self.bootLimit) } catch {
+      throw Failure("the guest did not come up: \(error)\n\(log)")
+    }
+  }
+
+  /// The sockets that are there.
+  var sockets: [String] { portNames.filter { File.exists(directory[$0]) } }
+
+  /// What the guest wrote to its console, if that went to standard output.
+  var console: String { File.text(directory["console"]) }
+
+  /// What the executable said.
+  var messages: String { File.text(directory["error"]) }
+
+  /// The last of console and messages, for a failure's report.
+  var log: String {
+    let lines = (console + messages).split(whereSeparator: \.isNewline)
+    return lines.suffix(30).joined(separator: "\n")
+  }
+
+  /// Waits for the guest's own end.
+  func awaitEnd(seconds: Double = Guest.bootLimit) throws -> ChildProcess.End {
+    do { return try process.wait(seconds: seconds) } catch { throw Failure("\(error)\n\(log)") }
+  }
+
+  /// Has the guest power off, and waits for that.
+  func powerOff() throws -> ChildProcess.End {
+    try agent.say("poweroff -f")
+    return try awaitEnd(seconds: 60)
+  }
+}

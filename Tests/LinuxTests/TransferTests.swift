@@ -1,0 +1,83 @@
+import Testing
+
+extension StockGuestTests.ChannelTests {
+  private static let mebibytes = 64
+
+  /// A client's port, with a file to send and one to receive into.
+  private struct Transfer {
+    let port: String
+    let seed: Int
+    let guest: Guest
+
+    var job: String { "transfer\(seed)" }
+    var sent: String { guest.file("sent\(seed)") }
+    var received: String { guest.file("received\(seed)") }
+
+    /// The guest sends and receives at once; so does the client, from the pump's run on.
+    func start(mebibytes: Int, pump: inout Pump) throws {
+      try Tool.makeRandomFile(sent, mebibytes: mebibytes)
+      try guest.agent.start(
+        job,
+        "exec 3<>\(StockGuestTests.ChannelTests.path(port)); vport wait - host <&3 >/dev/null;"
+          + " vport duplex - \(mebibytes)M \(seed) <&3")
+      let client = try guest.connect(port)
+      try pump.send(sent, to: client)
+      try pump.receive(mebibytes << 20, from: client, into: received)
+    }
+
+    /// Both ends saw the same bytes.
+    func check(mebibytes: Int) throws {
+      let report = try guest.agent.finish(job).split(separator: "\n").map(String.init)
+      let bytes = mebibytes << 20
+      #expect(report.contains("received \(bytes) sha256 \(try Tool.sha256(ofFile: sent))"))
+      #expect(report.contains("sent \(bytes) sha256 \(try Tool.sha256(ofFile: received))"))
+    }
+  }
+
+  @Test func megabytesArriveWholeBothWaysAtOnce() throws {
+    let transfer = Transfer(port: Port.fedora, seed: 1, guest: guest)
+    var pump = Pump()
+    try transfer.start(mebibytes: Self.mebibytes, pump: &pump)
+    let seconds = try pump.run(seconds: 240)
+    print("figure: \(Self.mebibytes) MiB each way at once in \(seconds) s")
+    try transfer.check(mebibytes: Self.mebibytes)
+  }
+
+  @Test func twoPortsTransferAtOnce() throws {
+    let mebibytes = 16
+    let transfers = [
+      Transfer(port: Port.fedora, seed: 2, guest: guest),
+      Transfer(port: Port.second, seed: 3, guest: guest),
+    ]
+    var pump = Pump()
+    for transfer in transfers { try transfer.start(mebibytes: mebibytes, pump: &pump) }
+    _ = try pump.run(seconds: 240)
+    for transfer in transfers { try transfer.check(mebibytes: mebibytes) }
+  }
+
+  @Test func clientThatStopsReadingBlocksItsWriterOnly() throws {
+    let mebibytes = 8
+    let before = try ResidentMemory.ofHost(guest.process)
+    try agent.start("blocked", "vport send \(Self.path(Port.blocked)) \(mebibytes)M 4")
+    let client = try guest.connect(Port.blocked)
+    try Deadline(seconds: 60).wait(until: { client.unreadCount > 64 << 10 }, "a full socket")
+
+    // Others go on meanwhile, and what is not read stays in the guest.
+    let transfer = Transfer(port: Port.fedora, seed: 5, guest: guest)
+    var others = Pump()
+    try transfer.start(mebibytes: mebibytes, pump: &others)
+    _ = try others.run(seconds: 120)
+    try transfer.check(mebibytes: mebibytes)
+    #expect(try agent.answer(to: "[ -e /tmp/blocked.status ]").status == 1)
+    let grown = try ResidentMemory.ofHost(guest.process) - before
+    print("figure: \(grown) KiB more resident with a blocked writer")
+    #expect(grown < 2 << 10)
+
+    var pump = Pump()
+    try pump.receive(mebibytes << 20, from: client, into: guest.file("unblocked"))
+    _ = try pump.run(seconds: 120)
+    #expect(
+      try agent.finish("blocked")
+        == "sent \(mebibytes << 20) sha256 \(Tool.sha256(ofFile: guest.file("unblocked")))")
+  }
+}
