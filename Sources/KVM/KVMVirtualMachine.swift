@@ -33,10 +33,12 @@ package final class KVMVirtualMachine: Sendable {
     self.interruptController = interruptController
     ioeventfdMatchesAnyLength = hypervisor.value(of: .ioeventfdAnyLength) > 0
     descriptor = try hypervisor.createVM()
+    // First: after the interrupt controllers, which change the machine's buses, KVM would wait here
+    // for a grace period of milliseconds.
+    try setMemorySlots()
     if case .inKernel(let tss, let identityMap) = interruptController {
       try createInterruptController(tssAddress: tss, identityMapAddress: identityMap)
     }
-    try setMemorySlots()
   }
 
   /// Creates the processor with APIC id `id`, its CPUID fitted to a machine of `count` processors.
