@@ -80,11 +80,9 @@ package final class SerialDevice: @unchecked Sendable {
   /// What went through each port, in the order they were given.
   package var counters: [PortCounters] { lock.withLock { table.ports.map(\.counters) } }
 
-  /// Passes on what the guest has handed over, one turn for each port, as far as the host ends take
-  /// it now; returns whether a connected client may still take more. On the I/O thread.
-  ///
-  /// Bounded, since chains may name the same memory many times over: a client that reads fast could
-  /// otherwise keep the caller for minutes.
+  /// Passes on what the guest has handed over, one turn for each port (chains may name the same
+  /// memory many times over, so all of it could take minutes); returns whether a connected client
+  /// may still take more. On the I/O thread.
   package func flush() -> Bool {
     var left = false
     enter { driver throws(QueueFault) in
@@ -280,11 +278,11 @@ extension SerialDevice: VirtioDevice {
     }
   }
 
-  /// Returns what the guest sends to a port that is not there, unread: its driver may be waiting
-  /// for the buffers (one without MULTIPORT writes to port 0, there or not).
+  /// The driver of a port that is not there may be waiting for its buffers (one without MULTIPORT
+  /// writes to port 0, there or not).
   private func discard(queueAt index: Int, driver: any DriverNotifier) throws(QueueFault) {
     guard PortTable.isTransmitQueue(index), let queue = queue(index),
-      try TransmitPath.discard(queue, using: list, driver: driver) == .more
+      try queue.returnUnread(limit: Int(Self.queueSize), using: list, driver: driver)
     else { return }
     remote.post { [weak self] in self?.queueNotified(index) }
   }

@@ -57,23 +57,6 @@ struct TransmitPath {
     return .more
   }
 
-  /// Returns everything in the queue unread; `.idle` or, at the end of a turn, `.more`.
-  static func discard(
-    _ queue: SplitQueue, using list: SegmentList, driver: any DriverNotifier
-  ) throws(QueueFault) -> Outcome {
-    defer { if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) } }
-    for _ in 0..<Int(SerialDevice.queueSize) {
-      list.removeAll()
-      try queue.gather(.readable, into: list, byteLimit: 1)
-      if let chain = list.chains.first {
-        queue.complete(head: chain.head, written: 0)
-      } else if try !queue.enableNotifications() {
-        return .idle
-      }
-    }
-    return .more
-  }
-
   /// Writes the gathered chains; nil when all of them went.
   private mutating func write(
     _ queue: SplitQueue, to chardev: any Chardev, from list: SegmentList,

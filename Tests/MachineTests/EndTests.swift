@@ -116,8 +116,10 @@ struct EndTests {
     let descriptor = open(try directory.makePipe("pipe"), O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     defer { close(descriptor) }
     let machine = try MicroVM(
-      "run=chatter lines=6400", options: ["--serial", "file=pipe"], in: directory)
-    #expect(machine.process.waitForEnd(seconds: 1) == nil)
+      "run=chatter,console lines=6400 mode=poll port=a wait=host send=over",
+      options: ["--serial", "file=pipe"], in: directory)
+    #expect(try machine.connect().line() == "over")
+    #expect(machine.process.waitForEnd(seconds: 0.5) == nil)
     _ = fcntl(descriptor, F_SETFL, 0)
     var total = 0
     var buffer = [UInt8](repeating: 0, count: 4096)

@@ -43,6 +43,18 @@ package final class TemporaryDirectory: Sendable {
     return self[name]
   }
 
+  /// Makes a file with this content.
+  @discardableResult
+  package func makeFile(_ name: String, bytes: [UInt8]) throws -> String {
+    let descriptor = open(self[name], O_CREAT | O_WRONLY | O_TRUNC, 0o644)
+    guard descriptor >= 0 else { throw SystemError("open", errno: errno) }
+    defer { close(descriptor) }
+    guard write(descriptor, bytes, bytes.count) == bytes.count else {
+      throw SystemError("write", errno: errno)
+    }
+    return self[name]
+  }
+
   @discardableResult
   package func makeLink(_ name: String, to target: String) throws -> String {
     guard symlink(target, self[name]) == 0 else { throw SystemError("symlink", errno: errno) }

@@ -1,5 +1,5 @@
 /* A virtio console (virtio 1.2, 5.3): bring-up, one port opened by name, lines echoed. */
-#include "virtio.h"
+#include "console.h"
 
 #define MAX_PORTS 32
 
@@ -16,19 +16,19 @@ struct control {
   char name[BUFFER_SIZE - 8];
 };
 
-static struct virtio device;
+struct virtio device;
 static struct {
   char name[64];
   u8 present, console, host_open;
 } ports[MAX_PORTS];
-static u32 port; /* the one the scenario uses */
+u32 port; /* the one the scenario uses */
 char last_line[64];
 
 static int multiport(void) { return device.features >> FEATURE_MULTIPORT & 1; }
 
 /* Port 0 has queues 0 and 1, port n queues 2n + 2 and 2n + 3 (5.3.2). */
-static struct queue *receive_queue(u32 number) { return &queues[number ? 2 * number + 2 : 0]; }
-static struct queue *transmit_queue(u32 number) { return &queues[number ? 2 * number + 3 : 1]; }
+struct queue *receive_queue(u32 number) { return &queues[number ? 2 * number + 2 : 0]; }
+struct queue *transmit_queue(u32 number) { return &queues[number ? 2 * number + 3 : 1]; }
 
 static void fill(struct queue *queue) {
   for (u16 index = 0; index < QUEUE_SIZE; index++) queue_post(queue, index, BUFFER_SIZE, DESCRIPTOR_WRITE);
@@ -118,7 +118,7 @@ static void hurry(void) {
   write16(queue->notify, queue->number);
 }
 
-static void bring_up_with(u64 wanted, int hasty) {
+void bring_up_with(u64 wanted, int hasty) {
   wanted |= 1ull << FEATURE_VERSION_1 | 1ull << FEATURE_EMERGENCY_WRITE;
   if (!option_is("multiport", "no")) wanted |= 1ull << FEATURE_MULTIPORT;
   memset(ports, 0, sizeof ports);
@@ -145,10 +145,9 @@ static void bring_up_with(u64 wanted, int hasty) {
   print("ready\n");
 }
 
-static void bring_up(void) { bring_up_with(0, option_is("early", "yes")); }
+void bring_up(void) { bring_up_with(0, option_is("early", "yes")); }
 
-/* Waits until the port named by port=NAME is there, and opens it. Without a name: port 0. */
-static void open_port(void) {
+void open_port(void) {
   char name[64];
   option_text("port", name, sizeof name);
   if (!multiport()) return;
@@ -209,7 +208,7 @@ static void echo(u32 lines) {
   }
 }
 
-static void close_port(void) {
+void close_port(void) {
   if (multiport() && !ports[port].console) send_control(port, PORT_OPEN, 0);
   u32 interrupts = 0;
   for (u32 vector = FIRST_VECTOR; vector <= FIRST_VECTOR + MAX_QUEUES; vector++)
@@ -236,99 +235,4 @@ void scenario_console(void) {
     }
     close_port();
   }
-}
-
-static int needs_reset(void) { return virtio_status(&device) & STATUS_NEEDS_RESET; }
-
-/* bad=range|loop|index|indirect queue=N: breaks a rule on a queue (port 0's transmit queue if not given),
-   waits until the device says that it needs a reset, and brings it up again. */
-void scenario_bad_chain(void) {
-  bring_up();
-  struct queue *queue = &queues[option_number("queue", 1)];
-  queue_post(queue, 0, 16, 0);
-  if (option_is("bad", "loop")) {
-    queue->descriptors[0].flags = DESCRIPTOR_NEXT;
-    queue->descriptors[0].next = 0;
-  } else if (option_is("bad", "index")) {
-    queue->available.ring[0] = 0x7fff;
-  } else if (option_is("bad", "indirect")) {
-    queue->descriptors[0].flags = 4;
-  } else {
-    queue->descriptors[0].address = 0xffffffffffffff00;
-    queue->descriptors[0].length = 0x1000;
-  }
-  write16(queue->notify, queue->number);
-  enum interrupt_mode mode = device.mode;
-  device.mode = POLL;
-  virtio_wait(&device, needs_reset);
-  device.mode = mode;
-  print("needs reset\n");
-  virtio_reset(&device);
-  bring_up();
-  if (needs_reset()) fail("still needs a reset");
-  print("works again\n");
-  virtio_reset(&device);
-}
-
-static int pending(u32 entry) { return read32(device.msix_pending + entry / 32 * 4) >> (entry % 32) & 1; }
-
-/* port=NAME, with mode=msix: masks the vector of the port's receive queue, waits for bytes without it, and
-   tells of the interrupt before and after the vector is unmasked. */
-void scenario_masked(void) {
-  bring_up();
-  open_port();
-  u32 entry = receive_queue(port)->number + 1u;
-  volatile u32 *count = &interrupt_counts[FIRST_VECTOR + entry];
-  write32(device.msix_table + 16 * entry + 12, 1);
-  u32 before = *count;
-  print("masked\n");
-  sti();
-  while (!queue_ready(receive_queue(port))) pause();
-  while (!pending(entry)) pause();
-  print("pending %u, interrupts %u\n", (u32)pending(entry), *count - before);
-  write32(device.msix_table + 16 * entry + 12, 0);
-  while (*count == before) pause();
-  print("pending %u, interrupts %u\n", (u32)pending(entry), *count - before);
-  close_port();
-}
-
-/* port=NAME wait=host bytes=N: sends so many bytes (for ever without a number), each buffer full of one letter,
-   the next letter in the next buffer. */
-void scenario_flood(void) {
-  bring_up();
-  open_port();
-  print("flooding\n");
-  struct queue *queue = transmit_queue(port);
-  u64 left = option_number("bytes", ~0ull), sent_buffers = 0;
-  for (u16 free = QUEUE_SIZE; left; free--) {
-    if (!free) {
-      while (!queue_ready(queue)) pause();
-      for (; queue_ready(queue); free++) queue_take(queue, 0);
-    }
-    u16 index = sent_buffers % QUEUE_SIZE;
-    u32 count = left < BUFFER_SIZE ? (u32)left : BUFFER_SIZE;
-    memset(queue->buffers[index], 'a' + (int)(sent_buffers++ % 26), count);
-    queue_post(queue, index, count, 0);
-    queue_notify(queue);
-    left -= count;
-  }
-  print("flooded\n");
-}
-
-/* port=NAME wait=host: hands over chains of 4 GiB each, made of the same 8 MiB over and over, and goes on. */
-void scenario_swamp(void) {
-  static struct descriptor table[512] __attribute__((aligned(16)));
-  bring_up_with(1ull << FEATURE_INDIRECT, 0);
-  open_port();
-  for (u32 i = 0; i < 512; i++) {
-    struct descriptor entry = {0, 8 << 20, i < 511 ? DESCRIPTOR_NEXT : 0, (u16)(i + 1)};
-    table[i] = entry;
-  }
-  struct queue *queue = transmit_queue(port);
-  for (u16 index = 0; index < QUEUE_SIZE; index++) {
-    queue_post(queue, index, sizeof table, DESCRIPTOR_INDIRECT);
-    queue->descriptors[index].address = (u64)table;
-  }
-  queue_notify(queue);
-  print("swamped\n");
 }

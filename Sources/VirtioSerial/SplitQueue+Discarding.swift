@@ -1,0 +1,21 @@
+import Virtio
+
+extension SplitQueue {
+  /// Gives back up to `limit` of the chains the driver has made available, unread; returns whether
+  /// there may be more.
+  func returnUnread(
+    limit: Int, using list: SegmentList, driver: any DriverNotifier
+  ) throws(QueueFault) -> Bool {
+    defer { if publish() { driver.notifyUsedBuffers(queue: index) } }
+    for _ in 0..<limit {
+      list.removeAll()
+      try gather(.readable, into: list, byteLimit: 1)
+      guard let chain = list.chains.first else {
+        if try enableNotifications() { continue }
+        return false
+      }
+      complete(head: chain.head, written: 0)
+    }
+    return true
+  }
+}

@@ -1,0 +1,165 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// Mistakes that show only once KVM is open: one line on standard error, status 2, nothing created,
+/// nothing removed.
+@Suite(HostKVM.requirement)
+struct MachineErrorTests {
+  private let directory: TemporaryDirectory
+
+  init() throws {
+    directory = try TemporaryDirectory()
+    try directory.makeFile("kernel", bytes: KernelFile.elf())
+    try directory.makeFile("text", bytes: Array("#!/bin/sh\necho no kernel\n".utf8))
+    try directory.makeFile("short", bytes: [0x7f])
+    try directory.makeFile("cut", bytes: Array(KernelFile.elf().prefix(100)))
+    try directory.makeFile("cut-later", bytes: KernelFile.elf(memorySize: 1 << 20, fileSize: 17))
+    try directory.makeFile("elf32", bytes: KernelFile.elf32)
+    try directory.makeFile("bzimage32", bytes: KernelFile.bzImage32)
+    try directory.makeFile("bzimage-cut", bytes: Array(KernelFile.bzImage32.prefix(0x210)))
+    try directory.makeFile("large", bytes: KernelFile.elf(memorySize: 64 << 20))
+    try directory.makeFile("gzip", bytes: [0x1f, 0x8b, 8, 0] + [UInt8](repeating: 1, count: 600))
+    try directory.makeFile("initrd", size: 20 << 20)
+    try directory.makeFile("other")
+  }
+
+  private func expectRefusal(
+    _ words: [String], _ beginning: String, containing part: String = "",
+    _ location: SourceLocation = #_sourceLocation
+  ) throws {
+    let before = directory.entries
+    let result = try Program.run(
+      bytes(["run"] + words + ["--virtserialport", "name=first,socket=first"]), in: directory)
+    #expect(result.status == 2, sourceLocation: location)
+    #expect(result.output == "", sourceLocation: location)
+    let error = result.errorOutput
+    #expect(error.hasPrefix("swiftvm: " + beginning), "\(error)", sourceLocation: location)
+    #expect(error.contains(part), "\(error)", sourceLocation: location)
+    #expect(error.utf8.count { $0 == UInt8(ascii: "\n") } == 1, sourceLocation: location)
+    #expect(directory.entries == before, sourceLocation: location)
+  }
+
+  @Test(arguments: [
+    ("text", "neither an ELF vmlinux nor a bzImage"), ("short", "neither"), ("cut", "cut short"),
+    ("cut-later", "cut short"), ("elf32", "a 32-bit kernel"), ("bzimage32", "a 32-bit kernel"),
+    ("bzimage-cut", "cut short"), ("gzip", "gzip-compressed"),
+  ])
+  func refusesKernels(name: String, problem: String) throws {
+    try expectRefusal(["--kernel", name], "--kernel \(name): ", containing: problem)
+  }
+
+  @Test("More CPUs than KVM allows", arguments: ["100000", "1000000000"])
+  func refusesCPUs(count: String) throws {
+    try expectRefusal(
+      ["--kernel", "kernel", "--cpus", count], "--cpus \(count): ", containing: "give at most")
+  }
+
+  @Test func refusesMemoryTooSmallForTheKernel() throws {
+    try expectRefusal(
+      ["--kernel", "large", "--memory", "16M"], "--memory 16M: ", containing: "give at least")
+  }
+
+  @Test func refusesMemoryLargerThanTheHost() throws {
+    try expectRefusal(["--kernel", "kernel", "--memory", "99999G"], "--memory 99999G: ")
+  }
+
+  @Test func refusesAnInitrdWithoutRoomBesideTheKernel() throws {
+    try expectRefusal(
+      ["--kernel", "kernel", "--memory", "24M", "--initrd", "initrd"], "--initrd initrd: ",
+      containing: "smaller initrd")
+  }
+
+  @Test func refusesALongCommandLine() throws {
+    try expectRefusal(
+      ["--kernel", "kernel", "--append", String(repeating: "word ", count: 20_000)],
+      "--append: the command line has", containing: "shorten it")
+  }
+
+  @Test("A socket somebody listens on stays theirs, and works; what was made before goes")
+  func leavesALiveSocketAlone() throws {
+    let listener = try Listener(directory["live"])
+    try expectRefusal(
+      ["--kernel", "kernel", "--virtserialport", "name=live,socket=live"], "--virtserialport",
+      containing: "live")
+    #expect(listener.answers)
+  }
+
+  @Test("The socket of a port before the one that fails is removed again")
+  func removesTheFirstSocket() throws {
+    let listener = try Listener(directory["live"])
+    let before = directory.entries
+    let result = try Program.run(
+      bytes([
+        "run", "--kernel", "kernel", "--virtserialport", "name=one,socket=one",
+        "--virtserialport", "name=live,socket=live",
+      ]), in: directory)
+    #expect(result.status == 2)
+    #expect(directory.entries == before)
+    #expect(listener.answers)
+  }
+
+  @Test("A socket that nobody listens on any more is replaced", HostKVM.guestRequirement)
+  func replacesAStaleSocket() throws {
+    do { _ = try Listener(directory["stale"]) }
+    #expect(directory.entries.contains("stale"))
+    let result = try Program.run(
+      bytes([
+        "run", "--kernel", try #require(HostKVM.microGuest), "--memory", "16M", "--append",
+        "run=hello", "--virtserialport", "name=stale,socket=stale",
+      ]), in: directory)
+    #expect(result.status == 0)
+    #expect(result.errorOutput == "")
+    #expect(!directory.entries.contains("stale"))
+  }
+
+  @Test("Two machines that start at once on one path: one wins", HostKVM.guestRequirement)
+  func letsOneOfTwoWin() throws {
+    let guest = try #require(HostKVM.microGuest)
+    let words = bytes([
+      "run", "--kernel", guest, "--memory", "16M", "--append", "run=hello end=halt",
+      "--virtserialport", "name=same,socket=same",
+    ])
+    let machines = try (0..<2).map { _ in try RunningProgram(words, in: directory) }
+    #expect(
+      waitUntil { machines.contains { $0.waitForEnd(seconds: 0) == .exited(2) } })
+    let winner = try #require(machines.first { $0.waitForEnd(seconds: 0) == nil })
+    #expect(winner.waitForLine("done"))
+    _ = try SocketClient(directory["same"])
+    #expect(winner.end(by: SIGTERM).ending == .exited(143))
+    #expect(!directory.entries.contains("same"))
+  }
+}
+
+/// A listening socket of another program, as the one under test sees it. Leaves its file behind.
+private final class Listener {
+  private let descriptor: Int32
+  private let path: String
+
+  init(_ path: String) throws {
+    self.path = path
+    descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
+    let result = withUnsafePointer(to: address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+    try #require(result == 0)
+    try #require(listen(descriptor, 8) == 0)
+  }
+
+  deinit { close(descriptor) }
+
+  /// Whether a client still finds it at its path.
+  var answers: Bool {
+    guard let client = try? SocketClient(path) else { return false }
+    let accepted = accept(descriptor, nil, nil)
+    defer { close(accepted) }
+    // Clients that only looked whether somebody listens may come first.
+    client.send("x")
+    return accepted >= 0
+  }
+}
