@@ -71,6 +71,11 @@ final class Guest: @unchecked Sendable {
   /// What the guest wrote to its console, if that went to standard output.
   var console: String { File.text(directory["console"]) }
 
+  /// How many lines of the console begin so.
+  func count(of start: String) -> Int {
+    console.split(whereSeparator: \.isNewline).count { $0.hasPrefix(start) }
+  }
+
   /// What the executable said.
   var messages: String { File.text(directory["error"]) }
 

@@ -1,0 +1,125 @@
+import Testing
+
+extension StockGuestTests {
+  /// The same kernel started in different ways, on different numbers of CPUs.
+  @Suite struct KernelOptionTests {
+    private static let port = "org.fedoraproject.port.0"
+
+    /// What every one of these guests must show.
+    private func checkBasics(_ guest: Guest, cpus: Int) throws {
+      let agent = try guest.agent
+      try agent.start("echo", "vport echo /dev/virtio-ports/\(Self.port) 6")
+      let client = try guest.connect(Self.port)
+      try client.send("hello\n")
+      #expect(try client.receiveLine() == "hello")
+      try agent.finish("echo")
+      #expect(try agent.run("nproc") == "\(cpus)")
+      let clocks = "/sys/devices/system/clocksource/clocksource0"
+      #expect(try agent.run("cat \(clocks)/current_clocksource") == "kvm-clock")
+      let timer = "/sys/devices/system/clockevents/clockevent0/current_device"
+      #expect(try agent.run("cat \(timer)") == "lapic-deadline")
+    }
+
+    /// The lines of /proc/interrupts that are the device's.
+    private func interrupts(_ guest: Guest) throws -> [String] {
+      try guest.agent.run("grep virtio /proc/interrupts").split(separator: "\n").map(String.init)
+    }
+
+    private func usesExtendedConfiguration(_ guest: Guest) throws -> Bool {
+      try guest.agent.answer(to: "dmesg | grep -E 'PCI: (MMCONFIG for domain|ECAM)'").status == 0
+    }
+
+    private func checkPowerOff(_ guest: Guest) throws {
+      #expect(guest.sockets.sorted() == [Self.port, Guest.agentPort].sorted())
+      #expect(try guest.powerOff() == .exit(0))
+      #expect(guest.sockets == [])
+    }
+
+    /// A bzImage through its 64-bit entry, its console in a file; and a client that was there, and
+    /// had spoken, before the guest started.
+    @Test func bzImageWithFourProcessors() throws {
+      let directory = try TemporaryDirectory()
+      let console = directory["console"]
+      let guest = try Guest(
+        Guest.Options(
+          ports: [Self.port], append: "",
+          arguments: [
+            "--cpus", "4", "--serial", "file=\(console)",
+            "--kernel", LinuxHost.image + "/vmlinuz",
+            "--initrd", LinuxHost.image + "/initramfs.cpio",
+          ]))
+      do {
+        let early = try guest.connect(Self.port)
+        try early.send("early\n")
+        try guest.awaitAgent()
+        #expect(try guest.agent.run("head -n 1 /dev/virtio-ports/\(Self.port)") == "early")
+      }
+      try checkBasics(guest, cpus: 4)
+      let lines = try interrupts(guest)
+      #expect(lines.contains { $0.contains("PCI-MSI") && $0.contains("virtio0-config") })
+      #expect(lines.contains { $0.contains("PCI-MSI") && $0.contains("virtio0-input") })
+      #expect(try usesExtendedConfiguration(guest))
+      try checkPowerOff(guest)
+      let text = File.text(console)
+      #expect(text.contains("Linux version"))
+      #expect(text.contains("init: agent"))
+      #expect(text.contains("reboot: Power down"))
+      #expect(guest.console == "")
+    }
+
+    @Test func withoutMessageSignalledInterrupts() throws {
+      let guest = try Guest(Guest.Options(ports: [Self.port], append: "quiet pci=nomsi"))
+      try guest.awaitAgent()
+      try checkBasics(guest, cpus: 1)
+      let lines = try interrupts(guest)
+      #expect(lines.count == 1)
+      #expect(lines.allSatisfy { $0.contains("IO-APIC") && $0.contains("fasteoi") })
+      try checkPowerOff(guest)
+    }
+
+    @Test func oldConfigurationMechanismNoRandomAddressesOneProcessorOfTwo() throws {
+      let guest = try Guest(
+        Guest.Options(
+          ports: [Self.port], append: "quiet pci=conf1 nokaslr maxcpus=1",
+          arguments: ["--cpus", "2"]))
+      try guest.awaitAgent()
+      try checkBasics(guest, cpus: 1)
+      #expect(try guest.agent.run("cat /sys/devices/system/cpu/present") == "0-1")
+      let text = try guest.agent.run("grep ' _text$' /proc/kallsyms")
+      #expect(text.hasPrefix("ffffffff81000000 "))
+      #expect(try !usesExtendedConfiguration(guest))
+      try checkPowerOff(guest)
+    }
+
+    /// More memory than fits below the 32-bit hole, and eight CPUs.
+    @Test func memoryAboveTheHoleAndEightProcessors() throws {
+      let guest = try Guest(
+        Guest.Options(
+          ports: [Self.port], arguments: ["--memory", "3584M", "--cpus", "8"]))
+      try guest.awaitAgent()
+      try checkBasics(guest, cpus: 8)
+      let agent = try guest.agent
+      let free = try agent.run("free -m").split(separator: "\n")
+      let total = try #require(
+        free.first { $0.hasPrefix("Mem:") }?.split(separator: " ").dropFirst().first)
+      #expect(try #require(Int(total)) > 3300)
+      #expect(try agent.run("grep 'System RAM' /proc/iomem").contains("100000000-11fffffff"))
+      // Zone Normal is all above 4 GiB: its pages are those that are written and read back here.
+      try checkMemoryHolds(agent, mebibytes: 48)
+      try checkPowerOff(guest)
+    }
+
+    private func checkMemoryHolds(_ agent: Agent, mebibytes: Int) throws {
+      let freePages =
+        "awk '/zone +Normal/ {found = 1} found && /pages free/ {print $3; exit}' /proc/zoneinfo"
+      let before = try #require(Int(try agent.run(freePages)))
+      let written = try agent.run(
+        "head -c \(mebibytes)M /dev/urandom | tee /dev/shm/filled | sha256sum", seconds: 120)
+      let after = try #require(Int(try agent.run(freePages)))
+      // Half of the pages at least, since others come and go.
+      #expect(before - after > mebibytes * 128)
+      let read = try agent.run("sha256sum </dev/shm/filled", seconds: 120)
+      #expect(read == written)
+    }
+  }
+}
