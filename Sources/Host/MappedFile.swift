@@ -40,6 +40,13 @@ package struct MappedFile: ~Copyable, @unchecked Sendable {
     }
   }
 
+  /// Lets go of the pages touched so far, which would count as this process's memory otherwise; the
+  /// next access brings them back.
+  package func releasePages() {
+    guard let start = bytes.baseAddress else { return }
+    madvise(UnsafeMutableRawPointer(mutating: start), bytes.count, MADV_DONTNEED)
+  }
+
   deinit {
     guard let start = bytes.baseAddress else { return }
     munmap(UnsafeMutableRawPointer(mutating: start), bytes.count)

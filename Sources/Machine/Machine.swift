@@ -82,6 +82,7 @@ package final class Machine: @unchecked Sendable {
       self.board = board
       try board.powerOn()
       timings.mark("first KVM_RUN")
+      configuration.bootFiles.releasePages()
     } catch {
       finish(.hostFailure("cannot make the virtual machine: \(error)"), lingering: false)
     }

@@ -74,4 +74,13 @@ package final class BootFiles: Sendable {
     case .none: UnsafeRawBufferPointer(start: nil, count: 0)
     }
   }
+
+  /// They have been read, and are not needed before the next boot.
+  func releasePages() {
+    kernel.releasePages()
+    switch initrd {
+    case .some(let file): file.releasePages()
+    case .none: break
+    }
+  }
 }

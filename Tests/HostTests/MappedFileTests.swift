@@ -20,6 +20,35 @@ import Testing
     }
   }
 
+  @Test func contentComesBackAfterItsPagesWereReleased() throws {
+    let content = [UInt8](repeating: 7, count: 1 << 20)
+    try withFile(content) { path in
+      let file = try MappedFile(path: path)
+      #expect(Array(file.bytes) == content)
+      #expect(residentKibibytes(of: path) == 1024)
+      file.releasePages()
+      #expect(residentKibibytes(of: path) == 0)
+      #expect(Array(file.bytes) == content)
+    }
+  }
+
+  /// What this process has in memory of a mapped file, from /proc/self/smaps.
+  private func residentKibibytes(of path: String) -> Int? {
+    guard let maps = fopen("/proc/self/smaps", "r") else { return nil }
+    defer { fclose(maps) }
+    var line = [CChar](repeating: 0, count: 4096)
+    var isFound = false
+    while fgets(&line, Int32(line.count), maps) != nil {
+      let text = String(
+        decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      if text.contains(path) { isFound = true }
+      if isFound, text.hasPrefix("Rss:") {
+        return text.split(separator: " ").dropFirst().first.flatMap { Int($0) }
+      }
+    }
+    return nil
+  }
+
   @Test func takesAnEmptyFile() throws {
     try withFile([]) { path in
       let file = try MappedFile(path: path)

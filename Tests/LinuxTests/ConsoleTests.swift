@@ -17,9 +17,10 @@ extension StockGuestTests {
       #expect(terminal.mode.isRaw)
       try terminal.type("echo $((6*7))\r")
       try terminal.awaitText("\n42", seconds: 60)
-      // Ctrl-C is the guest's.
-      try terminal.type("sleep 1000\r")
-      try terminal.awaitText("sleep 1000", seconds: 60)
+      try terminal.awaitText("# ", seconds: 60)
+      // Ctrl-C is the guest's, and what it interrupts there ends.
+      try terminal.type("echo wait; cat\r")
+      try terminal.awaitText("\nwait", seconds: 60)
       try terminal.type("\u{3}")
       try terminal.awaitText("# ", seconds: 60)
       try terminal.type("\u{1}x")

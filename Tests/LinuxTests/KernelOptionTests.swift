@@ -114,7 +114,7 @@ extension StockGuestTests {
         "awk '/zone +Normal/ {found = 1} found && /pages free/ {print $3; exit}' /proc/zoneinfo"
       let before = try #require(Int(try agent.run(freePages)))
       let written = try agent.run(
-        "head -c \(mebibytes)M /dev/urandom | tee /dev/shm/filled | sha256sum", seconds: 120)
+        "head -c \(mebibytes << 20) /dev/urandom | tee /dev/shm/filled | sha256sum", seconds: 120)
       let after = try #require(Int(try agent.run(freePages)))
       // Half of the pages at least, since others come and go.
       #expect(before - after > mebibytes * 128)
