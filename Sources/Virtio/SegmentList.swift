@@ -94,6 +94,20 @@ package final class SegmentList {
     }
   }
 
+  /// Leaves out all but the first `count` bytes; the chains stay.
+  package func keepFirst(_ count: Int) {
+    guard count >= 0, count < byteCount else { return }
+    byteCount = count
+    var left = count
+    var index = first
+    while left > 0, index < end {
+      storage[index].iov_len = min(storage[index].iov_len, left)
+      left -= storage[index].iov_len
+      index += 1
+    }
+    end = index
+  }
+
   /// Copies up to `destination.count` bytes from the start of the segments, each byte read once;
   /// returns how many.
   package func copyBytes(to destination: UnsafeMutableRawBufferPointer) -> Int {

@@ -43,6 +43,7 @@ struct ReceivePath {
         left -= 1
         continue
       }
+      list.keepFirst(batch)
       switch chardev.read(into: list.segments) {
       case .wouldBlock: return .drained
       case .disconnected: return .disconnected

@@ -10,7 +10,8 @@ import Virtio
 /// held back, since its driver spins until the buffer returns (with interrupts off): what its host
 /// end does not take is dropped and counted.
 struct TransmitPath {
-  /// Bytes gathered for one `writev`; a turn does not hold the device's lock for longer.
+  /// Bytes of one `writev`: a chain may have 4 GiB, and a client that reads as fast as we write would
+  /// keep the call going for all of them, with the device locked.
   static let batchBytes = 256 << 10
 
   /// Why a turn ended.
@@ -49,6 +50,8 @@ struct TransmitPath {
         queue.disableNotifications()
         continue
       }
+      list.dropFirst(written)
+      list.keepFirst(Self.batchBytes)
       left -= max(list.byteCount, 1)
       let outcome = write(queue, to: chardev, from: list, counters: &counters)
       if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) }
@@ -57,12 +60,11 @@ struct TransmitPath {
     return .more
   }
 
-  /// Writes the gathered chains; nil when all of them went.
+  /// Writes what was gathered; nil when all of it went.
   private mutating func write(
     _ queue: SplitQueue, to chardev: any Chardev, from list: SegmentList,
     counters: inout PortCounters
   ) -> Outcome? {
-    list.dropFirst(written)
     let wanted = list.byteCount
     var taken = 0
     var outcome: Outcome?

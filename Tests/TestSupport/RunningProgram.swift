@@ -74,7 +74,7 @@ package final class RunningProgram {
   /// Sends a signal, and returns how the process ended and how many seconds that took.
   package func end(by signal: Int32) -> (ending: Ending?, seconds: Double) {
     let start = monotonicSeconds()
-    kill(pid, signal)
+    if ending == nil { kill(pid, signal) }
     let ending = waitForEnd()
     return (ending, monotonicSeconds() - start)
   }

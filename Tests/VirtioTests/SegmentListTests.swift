@@ -53,6 +53,20 @@ import Virtio
     _ = memory
   }
 
+  @Test func keepsAnyNumberOfBytesFromAnyPlace() throws {
+    for dropped in 0...12 {
+      for kept in 0...13 {
+        let (memory, list) = try makeList([[3, 4], [5]])
+        list.dropFirst(dropped)
+        list.keepFirst(kept)
+        #expect(bytes(of: list) == (0..<12).dropFirst(dropped).prefix(kept).map { UInt8($0) })
+        #expect(list.byteCount == min(12 - dropped, kept))
+        #expect(list.chains.map(\.byteCount) == [7, 5], "the chains stay as they were")
+        _ = memory
+      }
+    }
+  }
+
   @Test func copiesNoMoreThanFits() throws {
     let (memory, list) = try makeList([[3, 4], [5]])
     var small = [UInt8](repeating: 0xff, count: 5)
