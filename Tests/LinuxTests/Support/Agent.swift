@@ -44,11 +44,13 @@ final class Agent {
     )
   }
 
-  /// Waits for what `start` started, and returns what it printed. Fails if it did.
+  /// Waits for what `start` started, and returns what it printed. Fails if it did, or does not end;
+  /// the agent is there for others then, too.
   @discardableResult
-  func finish(_ name: String, seconds: Double = 120) throws -> String {
+  func finish(_ name: String, seconds: Int = 60) throws -> String {
     try run(
-      "until [ -s /tmp/\(name).status ]; do usleep 20000; done;"
-        + " cat /tmp/\(name).out; exit $(cat /tmp/\(name).status)", seconds: seconds)
+      "n=0; until [ -s /tmp/\(name).status ]; do usleep 20000;"
+        + " [ $((n += 1)) -lt \(seconds * 50) ] || { echo \(name) does not end; exit 99; }; done;"
+        + " cat /tmp/\(name).out; exit $(cat /tmp/\(name).status)", seconds: Double(seconds) * 2)
   }
 }

@@ -138,6 +138,13 @@ final class PortClient {
   /// Takes no more; what has come already can still be read.
   func stopReceiving() { shutdown(descriptor, Int32(SHUT_RD)) }
 
+  /// What of the bytes sent the other side has not read; in memory units of the kernel's, or 0.
+  var untakenCount: Int {
+    var count: Int32 = 0
+    _ = ioctl(descriptor, UInt(TIOCOUTQ), &count)
+    return Int(count)
+  }
+
   /// Bytes that have come and are unread.
   var unreadCount: Int {
     var count: Int32 = 0
