@@ -63,7 +63,8 @@ import Testing
 
   @Test func leavesADatagramSocketAlone() throws {
     let path = directory["datagram"]
-    let number = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)
+    let number = Glibc.socket(
+      AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     defer { close(number) }
     #expect(try SocketPath(path).withAddress { bind(number, $0, $1) } == 0)
     expectFailure(.inUse(path: path), at: path)
@@ -221,7 +222,8 @@ import Testing
   }
 
   private func listen(at path: String, backlog: Int32) throws -> FileDescriptor {
-    let number = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    let number = Glibc.socket(
+      AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     #expect(try SocketPath(path).withAddress { bind(number, $0, $1) } == 0)
     #expect(Glibc.listen(number, backlog) == 0)
     return FileDescriptor(owning: number)

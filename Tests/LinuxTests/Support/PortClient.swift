@@ -9,7 +9,7 @@ final class PortClient {
   init(_ path: String, seconds: Double = 30) throws {
     let connecting = Deadline(seconds: seconds)
     while true {
-      let made = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+      let made = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
       guard made >= 0 else { throw Failure(call: "socket") }
       if try Self.connect(made, to: path) {
         descriptor = made
