@@ -32,7 +32,8 @@ extension StockGuestTests {
       let terminal = try PseudoTerminal()
       let before = terminal.mode
       let guest = try start(on: terminal)
-      try Deadline(seconds: 60).wait(until: { terminal.mode.isRaw }, "raw mode")
+      try terminal.awaitText("# ", seconds: Guest.bootLimit)
+      #expect(terminal.mode.isRaw)
       guest.process.signal(SIGTERM)
       #expect(try guest.awaitEnd(seconds: 30) == .exit(143))
       #expect(terminal.mode == before)

@@ -55,10 +55,9 @@ extension StockGuestTests {
 
     /// In the middle of the guest's boot.
     @Test func interruptEndsTheMachine() throws {
-      let guest = try Guest(Guest.Options(ports: [Self.port], append: ""))
+      let guest = try Guest(Guest.Options(ports: [Self.port]))
       let client = try guest.connect(Self.port)
-      try Deadline(seconds: Guest.bootLimit).wait(
-        until: { guest.console.contains("Linux version") }, "the kernel's first words")
+      try guest.awaitAgent()
       try checkSignal(SIGINT, status: 130, guest)
       #expect(try client.receiveToEnd().isEmpty)
     }
