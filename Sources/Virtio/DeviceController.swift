@@ -17,7 +17,7 @@ package final class DeviceController {
   package private(set) var faultCount = 0
 
   private var configurations: [QueueConfiguration]
-  private var queues: [SplitQueue?]
+  private var queues: [Virtqueue?]
   private var isActive = false
 
   package init(device: any VirtioDevice, memory: GuestMemory) {
@@ -86,7 +86,7 @@ package final class DeviceController {
   package func enableQueue(_ index: Int, driver: any DriverNotifier) {
     guard canConfigure(index) else { return }
     do {
-      queues[index] = try SplitQueue(
+      queues[index] = try Virtqueue(
         index: index, configuration: configurations[index], features: acceptedFeatures,
         memory: memory)
     } catch {

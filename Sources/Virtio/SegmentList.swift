@@ -4,7 +4,7 @@ import Glibc
 /// `readv`/`writev`: gathering several chains saves a system call for each but the first.
 ///
 /// Holds at most `capacity` segments, allocated once; nothing is allocated per chain. The segments
-/// point into guest memory that a `SplitQueue` has checked; they are valid as long as its
+/// point into guest memory that a `Virtqueue` has checked; they are valid as long as its
 /// `GuestMemory` lives. Belongs to one thread, or to one lock.
 package final class SegmentList {
   /// One chain in the list.

@@ -18,7 +18,7 @@ package protocol VirtioDevice: AnyObject {
   func writeConfiguration(offset: Int, width: Int, value: UInt64)
   /// DRIVER_OK: the device is live. `queues[i]` is queue i if the driver enabled it. Work is left to
   /// the device's own thread; a notification that came before counts as not yet seen.
-  func activate(queues: [SplitQueue?], features: Features, driver: any DriverNotifier)
+  func activate(queues: [Virtqueue?], features: Features, driver: any DriverNotifier)
   /// The device is reset, or inert after a fault: no queue may be touched any more.
   func deactivate()
   /// The driver notified of buffers in queue `index`. Called on the device's own thread, without

@@ -9,8 +9,8 @@ struct ControlChannel {
   static let receiveQueueIndex = 2
   static let transmitQueueIndex = 3
 
-  var receiveQueue: SplitQueue?
-  var transmitQueue: SplitQueue?
+  var receiveQueue: Virtqueue?
+  var transmitQueue: Virtqueue?
 
   /// Ports that owe the guest something, each at most once, in the order they came to.
   private var waiting: [Port] = []
@@ -61,7 +61,7 @@ struct ControlChannel {
   /// Puts the message in the guest's next buffer; false when there is none. A buffer that is too
   /// small is returned empty, and the next one tried.
   private func deliver(
-    _ message: ControlMessage, through queue: SplitQueue, using list: SegmentList
+    _ message: ControlMessage, through queue: Virtqueue, using list: SegmentList
   ) throws(QueueFault) -> Bool {
     let bytes = message.bytes
     while true {
@@ -69,11 +69,11 @@ struct ControlChannel {
       try queue.gather(.writable, into: list, byteLimit: 1)
       guard let chain = list.chains.first else { return false }
       guard chain.byteCount >= bytes.count else {
-        queue.complete(head: chain.head, written: 0)
+        queue.complete(chain, written: 0)
         continue
       }
       let copied = bytes.withUnsafeBytes { list.copyBytes(from: $0) }
-      queue.complete(head: chain.head, written: UInt32(clamping: copied))
+      queue.complete(chain, written: UInt32(clamping: copied))
       return true
     }
   }
@@ -96,7 +96,7 @@ struct ControlChannel {
       let bytes = [UInt8](unsafeUninitializedCapacity: ControlMessage.headerLength) {
         $1 = list.copyBytes(to: UnsafeMutableRawBufferPointer($0))
       }
-      queue.complete(head: chain.head, written: 0)
+      queue.complete(chain, written: 0)
       handle(bytes)
     }
     return true

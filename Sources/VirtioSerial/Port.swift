@@ -15,8 +15,8 @@ final class Port: @unchecked Sendable {
   let chardev: any Chardev
   var state: PortState
   var isWaitingToSend = false
-  var receiveQueue: SplitQueue?
-  var transmitQueue: SplitQueue?
+  var receiveQueue: Virtqueue?
+  var transmitQueue: Virtqueue?
   private(set) var counters = PortCounters()
 
   private var transmitPath: TransmitPath

@@ -27,7 +27,7 @@ struct ReceivePath {
 
   /// One turn of about `budget` bytes.
   func run(
-    _ queue: SplitQueue, from chardev: any Chardev, using list: SegmentList, budget: Int,
+    _ queue: Virtqueue, from chardev: any Chardev, using list: SegmentList, budget: Int,
     counters: inout PortCounters, driver: any DriverNotifier
   ) throws(QueueFault) -> Outcome {
     queue.disableNotifications()
@@ -60,20 +60,20 @@ struct ReceivePath {
   }
 
   /// Returns the chains that now hold `count` bytes, each filled before the next is begun.
-  private func deliver(_ count: Int, in list: SegmentList, to queue: SplitQueue) {
+  private func deliver(_ count: Int, in list: SegmentList, to queue: Virtqueue) {
     var left = count
     for chain in list.chains where left > 0 {
       let filled = min(left, chain.byteCount)
-      queue.complete(head: chain.head, written: UInt32(clamping: filled))
+      queue.complete(chain, written: UInt32(clamping: filled))
       left -= filled
     }
   }
 
   /// Chains without a single byte would otherwise be looked at for ever.
   private func returnEmptyChains(
-    _ list: SegmentList, to queue: SplitQueue, driver: any DriverNotifier
+    _ list: SegmentList, to queue: Virtqueue, driver: any DriverNotifier
   ) {
-    for chain in list.chains { queue.complete(head: chain.head, written: 0) }
+    for chain in list.chains { queue.complete(chain, written: 0) }
     if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) }
   }
 }

@@ -32,7 +32,7 @@ package final class SerialDevice: @unchecked Sendable {
   private let table: PortTable
   private var control = ControlChannel()
   private var driver: (any DriverNotifier)?
-  private var queues: [SplitQueue?] = []
+  private var queues: [Virtqueue?] = []
   /// `serviceAll` is on its way: a guest that resets in a loop must not fill the loop's inbox.
   private var isServicePosted = false
 
@@ -229,7 +229,7 @@ extension SerialDevice: VirtioDevice {
     emergencyOutput(UInt8(truncatingIfNeeded: value))
   }
 
-  package func activate(queues: [SplitQueue?], features: Features, driver: any DriverNotifier) {
+  package func activate(queues: [Virtqueue?], features: Features, driver: any DriverNotifier) {
     self.driver = driver
     self.queues = queues
     let multiport = features.contains(Self.multiportFeature)
@@ -287,7 +287,7 @@ extension SerialDevice: VirtioDevice {
     remote.post { [weak self] in self?.queueNotified(index) }
   }
 
-  private func queue(_ index: Int) -> SplitQueue? {
+  private func queue(_ index: Int) -> Virtqueue? {
     queues.indices.contains(index) ? queues[index] : nil
   }
 }

@@ -37,7 +37,7 @@ struct TransmitPath {
 
   /// One turn of at most `budget` bytes.
   mutating func run(
-    _ queue: SplitQueue, to chardev: any Chardev, using list: SegmentList, budget: Int,
+    _ queue: Virtqueue, to chardev: any Chardev, using list: SegmentList, budget: Int,
     counters: inout PortCounters, driver: any DriverNotifier
   ) throws(QueueFault) -> Outcome {
     queue.disableNotifications()
@@ -62,7 +62,7 @@ struct TransmitPath {
 
   /// Writes what was gathered; nil when all of it went.
   private mutating func write(
-    _ queue: SplitQueue, to chardev: any Chardev, from list: SegmentList,
+    _ queue: Virtqueue, to chardev: any Chardev, from list: SegmentList,
     counters: inout PortCounters
   ) -> Outcome? {
     let wanted = list.byteCount
@@ -89,12 +89,12 @@ struct TransmitPath {
   }
 
   /// Returns every chain that has been written whole, and remembers where the next one stands.
-  private mutating func complete(_ taken: Int, of list: SegmentList, in queue: SplitQueue) {
+  private mutating func complete(_ taken: Int, of list: SegmentList, in queue: Virtqueue) {
     written += taken
     for chain in list.chains {
       guard written >= chain.byteCount else { return }
       written -= chain.byteCount
-      queue.complete(head: chain.head, written: 0)
+      queue.complete(chain, written: 0)
     }
     written = 0
   }

@@ -27,7 +27,7 @@ package final class StubDevice: VirtioDevice {
     }
   }
 
-  package func activate(queues: [SplitQueue?], features: Features, driver: any DriverNotifier) {
+  package func activate(queues: [Virtqueue?], features: Features, driver: any DriverNotifier) {
     activations.append(features)
     enabledQueues = queues.indices.filter { queues[$0] != nil }
     self.driver = driver

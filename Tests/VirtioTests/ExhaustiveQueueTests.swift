@@ -12,14 +12,14 @@ import Virtio
   /// Both sides, with their indexes at `start`.
   private func makeQueue(
     _ memory: GuestMemory, size: UInt16, start: UInt16, features: Features
-  ) throws -> (MockQueue, SplitQueue) {
+  ) throws -> (MockQueue, Virtqueue) {
     let mock = MockQueue(memory: memory, base: 0x1000, size: size, startIndex: start)
     for offset in stride(from: mock.descriptorTable, to: mock.descriptorTable + 0x80, by: 8) {
       try memory.store(UInt64(0), at: offset)
     }
     mock.setAvailableIndex(start)
     mock.setUsedIndex(start)
-    let queue = try SplitQueue(
+    let queue = try Virtqueue(
       index: 0, configuration: mock.configuration(), features: features, memory: memory,
       startIndex: start)
     return (mock, queue)

@@ -18,20 +18,20 @@ import Virtio
 
   private func makeQueue(
     size: UInt16 = 8, features: Features = [.version1, .indirectDescriptors]
-  ) throws -> (MockQueue, SplitQueue) {
+  ) throws -> (MockQueue, Virtqueue) {
     let mock = MockQueue(memory: memory, base: 0x1000, size: size)
-    let queue = try SplitQueue(
+    let queue = try Virtqueue(
       index: 5, configuration: mock.configuration(), features: features, memory: memory)
     return (mock, queue)
   }
 
-  private func gather(_ queue: SplitQueue, _ direction: BufferDirection = .readable) throws {
+  private func gather(_ queue: Virtqueue, _ direction: BufferDirection = .readable) throws {
     list.removeAll()
     try queue.gather(direction, into: list, byteLimit: .max)
   }
 
   private func expectFault(
-    _ violation: RingViolation, _ queue: SplitQueue, _ direction: BufferDirection = .readable,
+    _ violation: RingViolation, _ queue: Virtqueue, _ direction: BufferDirection = .readable,
     sourceLocation: SourceLocation = #_sourceLocation
   ) {
     #expect(throws: QueueFault(queue: 5, violation: violation), sourceLocation: sourceLocation) {
@@ -46,7 +46,7 @@ import Virtio
     var configuration = MockQueue(memory: memory, base: 0x1000, size: 8).configuration()
     configuration.size = size
     #expect(throws: QueueFault(queue: 5, violation: .invalidSize(size))) {
-      try SplitQueue(index: 5, configuration: configuration, features: [], memory: memory)
+      try Virtqueue(index: 5, configuration: configuration, features: [], memory: memory)
     }
   }
 
@@ -67,7 +67,7 @@ import Virtio
       #expect(
         throws: QueueFault(queue: 5, violation: .misaligned(part: part, address: address))
       ) {
-        try SplitQueue(index: 5, configuration: configuration, features: [], memory: memory)
+        try Virtqueue(index: 5, configuration: configuration, features: [], memory: memory)
       }
     }
   }
@@ -87,7 +87,7 @@ import Virtio
       #expect(
         throws: QueueFault(queue: 5, violation: .ringOutsideMemory(part: part, address: address))
       ) {
-        try SplitQueue(index: 5, configuration: configuration, features: [], memory: memory)
+        try Virtqueue(index: 5, configuration: configuration, features: [], memory: memory)
       }
     }
   }
@@ -95,7 +95,7 @@ import Virtio
   @Test func acceptsARingThatEndsWithMemory() throws {
     var configuration = MockQueue(memory: memory, base: 0x1000, size: 8).configuration()
     configuration.usedRing = Self.memoryEnd - 72
-    _ = try SplitQueue(index: 5, configuration: configuration, features: [], memory: memory)
+    _ = try Virtqueue(index: 5, configuration: configuration, features: [], memory: memory)
   }
 
   // MARK: G7: available ring

@@ -8,7 +8,7 @@ import Virtio
   private func makeList(_ chains: [[Int]]) throws -> (GuestMemory, SegmentList) {
     let memory = try GuestMemory(regions: [0..<0x10_0000])
     let mock = MockQueue(memory: memory, base: 0x1000, size: 16)
-    let queue = try SplitQueue(
+    let queue = try Virtqueue(
       index: 0, configuration: mock.configuration(), features: .version1, memory: memory)
     var address: UInt64 = 0x8000
     var value: UInt8 = 0

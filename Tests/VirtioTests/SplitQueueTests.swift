@@ -11,9 +11,9 @@ import Virtio
 
   private func makeQueue(
     size: UInt16 = 8, features: Features = [.version1, .indirectDescriptors]
-  ) throws -> (MockQueue, SplitQueue) {
+  ) throws -> (MockQueue, Virtqueue) {
     let mock = MockQueue(memory: memory, base: 0x1000, size: size)
-    let queue = try SplitQueue(
+    let queue = try Virtqueue(
       index: 5, configuration: mock.configuration(), features: features, memory: memory)
     return (mock, queue)
   }

@@ -8,7 +8,7 @@ import GuestMemory
 ///
 /// The rings' addresses are checked once, here; indexes and descriptors are fetched once each and
 /// checked at every use. Belongs to its device's lock.
-package final class SplitQueue {
+package final class Virtqueue {
   /// The queue's number in its device.
   package let index: Int
 
@@ -99,6 +99,11 @@ package final class SplitQueue {
   /// Consumes the next available chain, whose first descriptor was `head`, and returns it to the
   /// driver with `written` bytes in it (zero for chains the device read). The driver sees it after
   /// `publish`.
+  package func complete(_ chain: SegmentList.Chain, written: UInt32) {
+    complete(head: chain.head, written: written)
+  }
+
+  /// The same, by the index of the chain's first descriptor.
   package func complete(head: UInt16, written: UInt32) {
     let entry = used + 4 + 8 * Int(nextUsed & (size &- 1))
     SharedWord.store32(entry, UInt32(head).littleEndian)

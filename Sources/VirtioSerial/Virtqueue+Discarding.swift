@@ -1,6 +1,6 @@
 import Virtio
 
-extension SplitQueue {
+extension Virtqueue {
   /// Gives back up to `limit` of the chains the driver has made available, unread; returns whether
   /// there may be more.
   func returnUnread(
@@ -14,7 +14,7 @@ extension SplitQueue {
         if try enableNotifications() { continue }
         return false
       }
-      complete(head: chain.head, written: 0)
+      complete(chain, written: 0)
     }
     return true
   }
