@@ -1,12 +1,20 @@
 /// One port of a virtio-serial device, as the user asked for it.
 package struct PortConfiguration: Equatable, Sendable {
+  /// The port's number; nil for the lowest free one (for the first console: 0).
+  package var number: UInt32?
   /// What the guest finds it by, under /dev/virtio-ports; empty for none.
-  package let name: String
+  package var name: String
   /// Whether the guest uses it as a terminal (hvcN) rather than as a channel.
-  package let isConsole: Bool
+  package var isConsole: Bool
+  /// What becomes of bytes when one side is away.
+  package var policy: PortPolicy
 
-  package init(name: String, isConsole: Bool = false) {
+  package init(
+    number: UInt32? = nil, name: String, isConsole: Bool = false, policy: PortPolicy = PortPolicy()
+  ) {
+    self.number = number
     self.name = name
     self.isConsole = isConsole
+    self.policy = policy
   }
 }
