@@ -1,6 +1,7 @@
 import Boot
 import Chardev
 import Host
+import Virtio
 import VirtioSerial
 
 /// What a machine is made of, once everything the user named has been opened and checked.
@@ -10,14 +11,31 @@ package struct MachineConfiguration {
 
   /// One virtio-serial device.
   package struct ConsoleDevice {
+    /// What the user calls it; empty for one that has no name.
+    package var id: String
     /// Its ports; the first console gets number 0, the others count from 1 in this order.
     package var ports: [Port]
     /// What the guest is told there may be.
     package var maximumPorts: Int
+    /// How the guest reaches it.
+    package var transport: VirtioTransport
+    /// Features that are not among these are not offered.
+    package var allowedFeatures: Features
+    /// How many MSI-X vectors its PCI function has, 0 to 2048; nil for one for each queue and one
+    /// more, as far as that goes.
+    package var vectorCount: Int?
 
-    package init(ports: [Port], maximumPorts: Int) {
+    package init(
+      id: String = "", ports: [Port], maximumPorts: Int,
+      transport: VirtioTransport = .pci(.modern), allowedFeatures: Features = .all,
+      vectorCount: Int? = nil
+    ) {
+      self.id = id
       self.ports = ports
       self.maximumPorts = maximumPorts
+      self.transport = transport
+      self.allowedFeatures = allowedFeatures
+      self.vectorCount = vectorCount
     }
   }
 

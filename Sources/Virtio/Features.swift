@@ -15,6 +15,9 @@ package struct Features: OptionSet, Sendable, Hashable {
   /// VIRTIO_F_VERSION_1: not a legacy driver.
   package static let version1 = Features(bit: 32)
 
+  /// No mask: every bit there is.
+  package static let all = Features(rawValue: .max)
+
   /// What every device here offers by itself: the features of its rings.
   package static let ring: Features = [.indirectDescriptors, .eventIndex, .version1]
 }
