@@ -1,52 +1,59 @@
-import Chardev
-
 /// A device's ports, by number and by queue (virtio 1.2, 5.3.2): port 0 has queues 0 and 1, the
 /// control channel 2 and 3, port n ≥ 1 has 2n + 2 and 2n + 3.
+///
+/// Finding a port costs the same however many there are, and room is taken up to the highest number
+/// in use only.
 struct PortTable {
-  /// The ports that are there, in the order they were given.
-  let ports: [Port]
-  /// Port numbers are below this.
-  let limit: Int
-  private let byID: [Port?]
+  private var numbers: PortNumbers
+  private var byNumber: [Port?] = []
 
-  /// The first console gets number 0, since it is all that a driver without MULTIPORT sees; the
-  /// others count from 1, in order. Ports whose number would not be below `limit` are not made.
-  init(_ configurations: [PortConfiguration], limit: Int, make: (UInt32, Int) -> Port) {
-    self.limit = limit
-    let console = configurations.firstIndex(where: \.isConsole)
-    var byID = [Port?](repeating: nil, count: limit)
-    var ports: [Port] = []
-    var next = 1
-    for index in configurations.indices {
-      let id = index == console ? 0 : next
-      if id > 0 { next += 1 }
-      guard id < limit else { continue }
-      let port = make(UInt32(id), index)
-      ports.append(port)
-      byID[id] = port
-    }
-    self.ports = ports
-    self.byID = byID
+  /// - Parameter limit: see `PortNumbers.init`.
+  init(limit: Int) {
+    numbers = PortNumbers(limit: limit)
   }
+
+  /// Port numbers are below this.
+  var limit: Int { numbers.limit }
 
   /// How many queues the device has, for all the ports there may be.
   var queueCount: Int { 2 * (limit + 1) }
 
-  /// The port with this number.
-  subscript(id: UInt32) -> Port? {
-    let id = Int(id)
-    return byID.indices.contains(id) ? byID[id] : nil
+  /// The ports that are there, by ascending number.
+  var ports: some Sequence<Port> { byNumber.lazy.compactMap(\.self) }
+
+  /// Makes a port of the number that the configuration asks for or gets.
+  mutating func add(
+    _ configuration: PortConfiguration, make: (UInt32) -> Port
+  ) throws(PortError) -> Port {
+    let number = try numbers.take(for: configuration)
+    let port = make(number)
+    while byNumber.count <= Int(number) { byNumber.append(nil) }
+    byNumber[Int(number)] = port
+    return port
   }
+
+  /// Takes the port out; its number is free again.
+  mutating func remove(_ number: UInt32) throws(PortError) -> Port {
+    guard let port = self[number] else { throw .noSuchPort(number) }
+    byNumber[Int(number)] = nil
+    while let last = byNumber.last, last == nil { byNumber.removeLast() }
+    numbers.release(number)
+    return port
+  }
+
+  /// The port with this number.
+  subscript(number: UInt32) -> Port? { port(at: Int(number)) }
 
   /// The port that queue `index`, which is not one of the control channel's, belongs to.
-  func port(ofQueue index: Int) -> Port? {
-    let id = index < 2 ? 0 : index / 2 - 1
-    return byID.indices.contains(id) ? byID[id] : nil
-  }
+  func port(ofQueue index: Int) -> Port? { port(at: index < 2 ? 0 : index / 2 - 1) }
 
-  /// The receive queue of port `id`; its transmit queue is the next one.
-  static func receiveQueue(ofPort id: UInt32) -> Int { id == 0 ? 0 : 2 * Int(id) + 2 }
+  /// The receive queue of port `number`; its transmit queue is the next one.
+  static func receiveQueue(ofPort number: UInt32) -> Int { number == 0 ? 0 : 2 * Int(number) + 2 }
 
   /// Whether a queue's number is that of a transmit queue, the control channel's included.
   static func isTransmitQueue(_ index: Int) -> Bool { index % 2 == 1 }
+
+  private func port(at number: Int) -> Port? {
+    byNumber.indices.contains(number) ? byNumber[number] : nil
+  }
 }

@@ -29,7 +29,7 @@ package final class SerialDevice: @unchecked Sendable {
   private let remote: EventLoop.Remote
   private let emergencyOutput: @Sendable (UInt8) -> Void
   private let list = SegmentList()
-  private let table: PortTable
+  private var table: PortTable
   private var control = ControlChannel()
   private var driver: (any DriverNotifier)?
   private var queues: [Virtqueue?] = []
@@ -39,10 +39,11 @@ package final class SerialDevice: @unchecked Sendable {
   /// Control messages that meant nothing: too short, unknown, or for a port that is not there.
   package private(set) var ignoredMessages = 0
 
-  /// Makes the device with its ports: the first console gets id 0, the others 1, 2, … in order.
+  /// Makes the device with its ports.
   ///
   /// - Parameters:
-  ///   - maximumPorts: what the guest is told; ports beyond it are not made.
+  ///   - ports: as `PortNumbers.assign` has accepted them; one that breaks its rules is left out.
+  ///   - maximumPorts: what the guest is told, and one more than the highest port number.
   ///   - remote: the loop on whose thread the chardevs live.
   ///   - emergencyOutput: where a byte written to emerg_wr goes; called on vCPU threads.
   package init(
@@ -53,11 +54,15 @@ package final class SerialDevice: @unchecked Sendable {
     self.lock = lock
     self.remote = remote
     self.emergencyOutput = emergencyOutput
-    configuration = ConsoleConfiguration(maximumPorts: UInt32(maximumPorts))
-    table = PortTable(ports.map(\.configuration), limit: maximumPorts) { id, index in
-      Port(id: id, configuration: ports[index].configuration, chardev: ports[index].chardev)
+    table = PortTable(limit: maximumPorts)
+    configuration = ConsoleConfiguration(maximumPorts: UInt32(table.limit))
+    let wishes = ports.filter { $0.configuration.number != nil }
+    for port in wishes + ports.filter({ $0.configuration.number == nil }) {
+      let added = try? table.add(port.configuration) { number in
+        Port(id: number, configuration: port.configuration, chardev: port.chardev)
+      }
+      added?.device = self
     }
-    for port in table.ports { port.device = self }
   }
 
   /// Begins to listen to the chardevs; on the I/O thread, once they are started.
@@ -77,7 +82,7 @@ package final class SerialDevice: @unchecked Sendable {
     }
   }
 
-  /// What went through each port, in the order they were given.
+  /// What went through each port, by ascending number.
   package var counters: [PortCounters] { lock.withLock { table.ports.map(\.counters) } }
 
   /// Passes on what the guest has handed over, one turn for each port (chains may name the same
@@ -213,7 +218,8 @@ extension SerialDevice: VirtioDevice {
   package var deviceID: UInt16 { 3 }
 
   package var offeredFeatures: Features {
-    [Self.sizeFeature, Self.multiportFeature, Self.emergencyWriteFeature]
+    let always: Features = [Self.sizeFeature, Self.emergencyWriteFeature]
+    return table.limit > 1 ? always.union(Self.multiportFeature) : always
   }
 
   package var queueCount: Int { table.queueCount }

@@ -36,30 +36,46 @@ package final class MockConsoleDriver {
   package private(set) var queues: [Int: MockQueue] = [:]
 
   private static let ringArea: UInt64 = 0x10_0000
+  /// The memory each queue has for its rings: enough for 128 entries, or for 8.
+  private let ringBytes: UInt64
+  private static let controlRingArea: UInt64 = 0x300_0000
   private static let bufferArea: UInt64 = 0x400_0000
   private static let bufferBytes: UInt64 = 0x1_0000
-  private let controlBuffers = 16
+  private let controlBuffers: Int
   private let controlBufferBytes: Int
+  /// The entries of a port's queues, where the test does not say.
+  private let queueSize: UInt16
+  private let lastPort: Int
   private var receiveBuffers: [UInt16: UInt64] = [:]
 
   /// Makes a device with ports of the given names, their chardevs, and a driver that has not begun.
+  ///
+  /// - Parameters:
+  ///   - numbers: the numbers that ports ask for, by their index.
+  ///   - smallRings: rings of 8 entries at most, so that there is room for those of every port.
   package init(
     names: [String], maximumPorts: Int? = nil, consoles: Set<Int> = [],
-    controlBufferBytes: Int = 4096
+    numbers: [Int: UInt32] = [:], controlBufferBytes: Int = 4096, smallRings: Bool = false
   ) throws {
     self.controlBufferBytes = controlBufferBytes
+    controlBuffers = smallRings ? 64 : 16
+    ringBytes = smallRings ? 256 : 8192
+    queueSize = smallRings ? 8 : 32
+    let limit = maximumPorts ?? max(31, names.count + 1)
+    lastPort = min(max(names.count, Int(numbers.values.max() ?? 0)), limit - 1)
     memory = try GuestMemory(regions: [0..<0x1000_0000])
     loop = try EventLoop()
     let chardevs = names.map { _ in ScriptedChardev() }
     self.chardevs = chardevs
     let ports = names.indices.map { index in
       (
-        configuration: PortConfiguration(name: names[index], isConsole: consoles.contains(index)),
+        configuration: PortConfiguration(
+          number: numbers[index], name: names[index], isConsole: consoles.contains(index)),
         chardev: chardevs[index] as any Chardev
       )
     }
     device = SerialDevice(
-      ports: ports, maximumPorts: maximumPorts ?? max(31, names.count + 1), lock: DeviceLock(),
+      ports: ports, maximumPorts: limit, lock: DeviceLock(),
       remote: loop.remote, emergencyOutput: { _ in })
     controller = DeviceController(device: device, memory: memory)
     notifier.controller = controller
@@ -69,14 +85,18 @@ package final class MockConsoleDriver {
   // MARK: Set-up
 
   /// Everything up to DRIVER_OK, with the queues of ports `0...lastPort` and of the control channel.
-  package func start(lastPort: Int, features: Features? = nil, queueSize: UInt16 = 32) {
+  package func start(lastPort: Int, features: Features? = nil, queueSize: UInt16? = nil) {
+    let queueSize = queueSize ?? self.queueSize
     locked {
       writeStatus([.acknowledge])
       writeStatus([.acknowledge, .driver])
       controller.accept(
         features ?? controller.offeredFeatures, within: Features(rawValue: .max))
       writeStatus([.acknowledge, .driver, .featuresOK])
-      for index in 0..<(2 * lastPort + 4) { setUpQueue(index, size: queueSize) }
+      for index in 0..<(2 * lastPort + 4) {
+        let isControl = [ControlChannelQueue.receive, ControlChannelQueue.transmit].contains(index)
+        setUpQueue(index, size: isControl ? max(queueSize, 128) : queueSize)
+      }
       writeStatus([.acknowledge, .driver, .featuresOK, .driverOK])
     }
     settle()
@@ -84,10 +104,11 @@ package final class MockConsoleDriver {
 
   /// Sets queue `index` up in its place in guest memory, and enables it.
   package func setUpQueue(_ index: Int, size: UInt16) {
-    let queue = MockQueue(memory: memory, base: Self.ringArea + UInt64(index) * 8192, size: size)
-    for part in stride(from: queue.descriptorTable, to: queue.descriptorTable + 8192, by: 8) {
-      try? memory.store(UInt64(0), at: part)
-    }
+    let isControl = [ControlChannelQueue.receive, ControlChannelQueue.transmit].contains(index)
+    let ringBytes = isControl ? 8192 : self.ringBytes
+    let base = (isControl ? Self.controlRingArea : Self.ringArea) + UInt64(index) * ringBytes
+    let queue = MockQueue(memory: memory, base: base, size: size)
+    memory.put([UInt8](repeating: 0, count: Int(ringBytes)), at: base)
     queues[index] = queue
     controller.configureQueue(index) { $0 = queue.configuration(maximumSize: $0.maximumSize) }
     controller.enableQueue(index, driver: notifier)
@@ -130,20 +151,28 @@ package final class MockConsoleDriver {
 
   /// Control messages that have arrived since the last call; their buffers are given back.
   package func takeMessages() -> [Message] {
-    guard let queue = queues[ControlChannelQueue.receive] else { return [] }
     var messages: [Message] = []
     while true {
-      let used = queue.takeUsed()
-      guard !used.isEmpty else { return messages }
-      for (head, length) in used {
-        guard let address = receiveBuffers.removeValue(forKey: UInt16(head)) else { continue }
-        let bytes = memory.bytes(at: address, count: Int(length))
-        if bytes.count >= 8 { messages.append(Self.decode(bytes)) }
-        let again = queue.publish([.init(address, controlBufferBytes, writable: true)])
-        receiveBuffers[again] = address
-      }
-      kick(ControlChannelQueue.receive)
+      let arrived = takeArrivedMessages()
+      guard !arrived.isEmpty else { return messages }
+      messages += arrived
     }
+  }
+
+  /// The messages that are there now; their buffers are given back, which may bring more.
+  private func takeArrivedMessages() -> [Message] {
+    guard let queue = queues[ControlChannelQueue.receive] else { return [] }
+    var messages: [Message] = []
+    let used = queue.takeUsed()
+    for (head, length) in used {
+      guard let address = receiveBuffers.removeValue(forKey: UInt16(head)) else { continue }
+      let bytes = memory.bytes(at: address, count: Int(length))
+      if bytes.count >= 8 { messages.append(Self.decode(bytes)) }
+      let again = queue.publish([.init(address, controlBufferBytes, writable: true)])
+      receiveBuffers[again] = address
+    }
+    if !used.isEmpty { kick(ControlChannelQueue.receive) }
+    return messages
   }
 
   private static func decode(_ bytes: [UInt8]) -> Message {
@@ -164,28 +193,49 @@ package final class MockConsoleDriver {
 
   /// Sends a control message.
   package func sendControl(port: UInt32, event: UInt16, value: UInt16) {
+    sendControl([Message(port, event, value)])
+  }
+
+  /// Sends up to 128 control messages, and notifies of them once.
+  package func sendControl(_ messages: [Message]) {
     func bytes(_ value: UInt32, _ count: Int) -> [UInt8] {
       (0..<count).map { UInt8(truncatingIfNeeded: value >> UInt32(8 * $0)) }
     }
-    sendControl(bytes: bytes(port, 4) + bytes(UInt32(event), 2) + bytes(UInt32(value), 2))
+    for (slot, message) in messages.enumerated() {
+      let address = Self.bufferArea - 0x1_0000 + 16 * UInt64(slot)
+      memory.put(
+        bytes(message.port, 4) + bytes(UInt32(message.event), 2) + bytes(UInt32(message.value), 2),
+        at: address)
+      queues[ControlChannelQueue.transmit]?.publish([.init(address, 8)])
+    }
+    kick(ControlChannelQueue.transmit)
   }
 
   /// Starts, says DEVICE_READY, answers each DEVICE_ADD with PORT_READY and opens every port;
   /// returns the messages seen.
   @discardableResult
   package func bringUp(openPorts: Bool = true, features: Features? = nil) -> [Message] {
-    start(lastPort: chardevs.count, features: features)
+    start(lastPort: lastPort, features: features)
     fillControlQueue()
     sendControl(port: .max, event: 0, value: 1)
+    return answerAdditions(openPorts: openPorts)
+  }
+
+  /// Answers each DEVICE_ADD with PORT_READY, and opens the port, until no message is left; returns
+  /// the messages seen.
+  @discardableResult
+  package func answerAdditions(openPorts: Bool = true) -> [Message] {
     var seen: [Message] = []
     while true {
-      let messages = takeMessages()
+      let messages = takeArrivedMessages()
       guard !messages.isEmpty else { return seen }
       seen += messages
-      for message in messages where message.event == 1 {
-        sendControl(port: message.port, event: 3, value: 1)
-        if openPorts { sendControl(port: message.port, event: 6, value: 1) }
-      }
+      let added = messages.filter { $0.event == 1 }.map(\.port)
+      guard !added.isEmpty else { continue }
+      sendControl(
+        added.flatMap { port in
+          [Message(port, 3, 1)] + (openPorts ? [Message(port, 6, 1)] : [])
+        })
     }
   }
 

@@ -30,7 +30,7 @@ import VirtioSerial
     driver.start(lastPort: 2)
     driver.fillControlQueue()
     driver.sendControl(port: .max, event: 0, value: 1)
-    #expect(driver.takeMessages() == [Message(1, Self.add, 1), Message(0, Self.add, 1)])
+    #expect(driver.takeMessages() == [Message(0, Self.add, 1), Message(1, Self.add, 1)])
     driver.sendControl(port: 0, event: Self.ready, value: 1)
     #expect(
       driver.takeMessages() == [
