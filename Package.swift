@@ -64,6 +64,9 @@ let package = Package(
       ]),
     tests("SwiftVMTests", ["SwiftVM", "Machine", "Boot", "Chardev", "Host", "TestSupport"]),
     tests("CommandLineTests", ["swiftvm-cli", "SwiftVM", "Host", "TestSupport"]),
+    tests(
+      "AttackTests",
+      ["VirtioSerial", "Virtio", "Devices", "Chardev", "GuestMemory", "Host", "TestSupport"]),
     tests("LinuxTests", ["TestSupport"]),
   ],
   swiftLanguageModes: [.v6])

@@ -1,0 +1,148 @@
+import Chardev
+import Devices
+import Glibc
+import GuestMemory
+import Host
+import Synchronization
+import TestSupport
+import Virtio
+import VirtioSerial
+
+/// Everything a guest can reach but the processor: memory, ports, the PCI bus with two
+/// virtio-serial devices. One is attacked, the other must never notice.
+final class AttackedMachine {
+  /// One virtio-serial device in its slot.
+  struct Slot {
+    let number: Int
+    /// Where firmware put the BAR.
+    let bar: UInt64
+    let device: SerialDevice
+    let function: VirtioPCIFunction
+    let chardevs: [ScriptedChardev]
+    let doorbells: LoopDoorbells
+  }
+
+  /// What the ports of each device are: one console, the rest channels.
+  static let portCount = 6
+  static let ecam: UInt64 = 0xe000_0000
+  /// RAM with a hole, as below and above the PCI window of a real machine.
+  static let attackersRAM: [Range<UInt64>] = [0..<0x180_0000, 0x1_0000_0000..<0x1_0040_0000]
+  /// Where the honest driver of the bystander has its rings: no attack writes there, and none of the
+  /// attacker's buffers reaches into it.
+  static let bystandersRAM: Range<UInt64> = 0x2_0000_0000..<0x2_0010_0000
+
+  let memory: GuestMemory
+  let ports = AddressSpace(name: "ports")
+  let space = AddressSpace(name: "memory")
+  let bus = PCIBus()
+  let loop: EventLoop
+  let target: Slot
+  let bystander: Slot
+  /// How often the guest asked for a reset or power-off, which this machine does not grant.
+  let endings = EndingCounter()
+  /// Faults reported, by slot.
+  let faults = FaultCounter()
+
+  init() throws {
+    memory = try GuestMemory(regions: Self.attackersRAM + [Self.bystandersRAM])
+    loop = try EventLoop()
+    let endings = endings
+    try ports.add(0x3f8..<0x400, device: UART(interrupt: MockLine(), output: { _ in }) {})
+    try ports.add(0x70..<0x72, device: RealTimeClock())
+    try ports.add(
+      0x600..<0x606,
+      device: PowerManagement(interrupt: MockLine(), onPowerOff: { endings.count() }))
+    try KeyboardController(onReset: { endings.count() }).attach(to: ports)
+    try ports.add(0x80..<0x81, device: DebugPort())
+    try ports.add(
+      0xcf8..<0xd00, device: PCIConfigurationPorts(bus: bus, onReset: { endings.count() }))
+    try space.add(Self.ecam..<Self.ecam + ECAM.size, device: ECAM(bus: bus))
+    try bus.add(HostBridge(), device: 0)
+    target = try Self.plug(
+      1, bus: bus, memory: memory, space: space, loop: loop, faults: faults)
+    bystander = try Self.plug(
+      2, bus: bus, memory: memory, space: space, loop: loop, faults: faults)
+  }
+
+  private static func plug(
+    _ number: Int, bus: PCIBus, memory: GuestMemory, space: AddressSpace, loop: EventLoop,
+    faults: FaultCounter
+  ) throws -> Slot {
+    let chardevs = (0..<portCount).map { _ in ScriptedChardev() }
+    let lock = DeviceLock()
+    let device = SerialDevice(
+      ports: chardevs.enumerated().map { index, chardev in
+        (PortConfiguration(name: "port.\(index)", isConsole: index == 0), chardev)
+      },
+      maximumPorts: 31, lock: lock, remote: loop.remote, emergencyOutput: { _ in })
+    let doorbells = LoopDoorbells(remote: loop.remote)
+    let function = VirtioPCIFunction(
+      device: device, lock: lock, memory: memory,
+      platform: .init(
+        memorySpace: space, router: MockRouter(), interruptLine: MockLine(), doorbells: doorbells,
+        onFault: { _ in faults.count(slot: number) }))
+    doorbells.device = device
+    let bar = 0xc000_0000 + UInt64(number) * 0x10_0000
+    function.place(at: bar)
+    try bus.add(function, device: number)
+    device.attach()
+    return Slot(
+      number: number, bar: bar, device: device, function: function, chardevs: chardevs,
+      doorbells: doorbells)
+  }
+
+  /// Throws away what the target's clients have sent and nobody has read.
+  func forgetClientBytes() {
+    var bytes = [UInt8](repeating: 0, count: 1 << 16)
+    bytes.withUnsafeMutableBytes { buffer in
+      var vector = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
+      withUnsafeMutablePointer(to: &vector) { pointer in
+        let vectors = UnsafeBufferPointer(start: UnsafePointer(pointer), count: 1)
+        for chardev in target.chardevs {
+          chardev.readLimit = .max
+          if !chardev.isConnected { chardev.connect() }
+          while !chardev.outgoing.isEmpty, case .transferred = chardev.read(into: vectors) {}
+        }
+      }
+    }
+  }
+
+  /// Lets the I/O thread's work run, as much as is there now.
+  func settle() {
+    for _ in 0..<8 { loop.turn(timeoutMilliseconds: 0) }
+  }
+}
+
+/// Takes notifications to the loop, as ioeventfds do.
+final class LoopDoorbells: DoorbellBinder, @unchecked Sendable {
+  private let remote: EventLoop.Remote
+  private let rung = Mutex<Set<Int>>([])
+  weak var device: SerialDevice?
+
+  init(remote: EventLoop.Remote) { self.remote = remote }
+
+  func move(to base: UInt64?) {}
+
+  func ring(queue: Int) {
+    guard rung.withLock({ $0.insert(queue).inserted }) else { return }
+    remote.post { [weak self] in
+      guard let self else { return }
+      _ = rung.withLock { $0.remove(queue) }
+      device?.queueNotified(queue)
+    }
+  }
+}
+
+/// Counts the guest's attempts to end the machine.
+final class EndingCounter: Sendable {
+  private let number = Mutex(0)
+  func count() { number.withLock { $0 += 1 } }
+  var value: Int { number.withLock { $0 } }
+}
+
+/// Counts faults by slot.
+final class FaultCounter: Sendable {
+  private let numbers = Mutex<[Int: Int]>([:])
+  func count(slot: Int) { numbers.withLock { $0[slot, default: 0] += 1 } }
+  func value(slot: Int) -> Int { numbers.withLock { $0[slot, default: 0] } }
+}
