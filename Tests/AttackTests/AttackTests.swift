@@ -35,9 +35,9 @@ import Testing
       "attack: \(machine.faults.value(slot: 1)) faults, \(machine.endings.value) endings asked for")
     #expect(machine.faults.value(slot: 1) > 0, "an attack that never broke a rule is none")
     #expect(machine.faults.value(slot: 2) == 0)
-    // The guest's own memory may have been touched, and no more.
-    let guestBytes = AttackedMachine.attackersRAM.reduce(0) { $0 + $1.count }
-    #expect(status.residentBytes - resident < guestBytes + 16 << 20)
+    // The guest's memory, 28 MiB, and what tests beside this one need; a device that queues what it
+    // should not takes gigabytes.
+    #expect(status.residentBytes - resident < 256 << 20)
 
     machine.forgetClientBytes()
     let heir = HonestGuest(machine, machine.target, area: 0)
