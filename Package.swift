@@ -26,7 +26,7 @@ let package = Package(
   targets: [
     .executableTarget(
       name: "swiftvm-cli", dependencies: ["SwiftVM", "Machine"], swiftSettings: settings),
-    module("SwiftVM", ["Machine", "VirtioSerial", "Chardev", "Boot", "KVM", "Host"]),
+    module("SwiftVM", ["Machine", "VirtioSerial", "Virtio", "Chardev", "Boot", "KVM", "Host"]),
     module(
       "Machine",
       ["VirtioSerial", "Virtio", "Devices", "Chardev", "Boot", "KVM", "GuestMemory", "Host"]),

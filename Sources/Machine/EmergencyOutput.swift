@@ -1,15 +1,34 @@
+import Chardev
 import Host
 import Synchronization
 
-/// Where bytes go that a guest writes to emerg_wr: line by line to the log, so many lines a second
-/// (virtio 1.2, 5.3.5). Callable on any thread.
+/// Where bytes go that a guest writes to emerg_wr (virtio 1.2, 5.3.5): to the serial console, to a
+/// host end of their own, or line by line to the log, so many lines a second.
+///
+/// `write` is callable on any thread, the rest on the loop's.
 final class EmergencyOutput: Sendable {
   private static let longestLine = 256
 
+  /// Where bytes are written; nil for the log.
+  private let console: SerialConsole?
+  private let hasOwnConsole: Bool
   private let line = Mutex<[UInt8]>([])
   private let log = RateLimitedLog()
 
+  init(
+    _ destination: MachineConfiguration.EmergencyOutput, serial: SerialConsole,
+    remote: EventLoop.Remote
+  ) {
+    switch destination {
+    case .log: (console, hasOwnConsole) = (nil, false)
+    case .serial: (console, hasOwnConsole) = (serial, false)
+    case .file(let chardev):
+      (console, hasOwnConsole) = (SerialConsole(chardev: chardev, remote: remote), true)
+    }
+  }
+
   func write(_ byte: UInt8) {
+    if let console { return console.write(byte) }
     let complete: [UInt8]? = line.withLock { line in
       if byte != UInt8(ascii: "\n") { line.append(byte) }
       guard byte == UInt8(ascii: "\n") || line.count >= Self.longestLine else { return nil }
@@ -18,5 +37,13 @@ final class EmergencyOutput: Sendable {
     }
     guard let complete else { return }
     log.warning("guest, emergency: \(String(decoding: complete, as: UTF8.self))")
+  }
+
+  /// Writes what waits for a host end of its own, and warns of what is lost; at the end.
+  func conclude() {
+    guard hasOwnConsole, let console else { return }
+    if console.flush() { Log.warning("the rest of the emergency output is lost") }
+    let dropped = console.droppedByteCount
+    if dropped > 0 { Log.warning("\(dropped) bytes of the emergency output were dropped") }
   }
 }

@@ -23,7 +23,7 @@ package final class Machine: @unchecked Sendable {
   private let hypervisor: Hypervisor
   private let timings: Timings
   private let serial: SerialConsole
-  private let emergencyOutput = EmergencyOutput()
+  private let emergencyOutput: EmergencyOutput
   private var board: Board?
   /// Which board an event is about: those of a board that is gone mean nothing.
   private var generation = 0
@@ -41,6 +41,8 @@ package final class Machine: @unchecked Sendable {
     self.loop = loop
     self.timings = timings
     serial = SerialConsole(chardev: configuration.serial, remote: loop.remote)
+    emergencyOutput = EmergencyOutput(
+      configuration.emergency, serial: serial, remote: loop.remote)
   }
 
   /// Boots and stays until the machine has ended; its chardevs have been stopped then.
@@ -151,6 +153,7 @@ package final class Machine: @unchecked Sendable {
     if serial.flush() { Log.warning("the rest of the serial console's output is lost") }
     let dropped = serial.droppedByteCount
     if dropped > 0 { Log.warning("\(dropped) bytes of the serial console were dropped") }
+    emergencyOutput.conclude()
     removeBoard()
     loop.stop()
   }

@@ -39,6 +39,16 @@ package struct MachineConfiguration {
     }
   }
 
+  /// Where emergency writes to the virtio-serial devices go.
+  package enum EmergencyOutput {
+    /// To the serial console's host end.
+    case serial
+    /// Line by line to the log.
+    case log
+    /// To a chardev of its own.
+    case file(any Chardev)
+  }
+
   /// Bytes of guest RAM.
   package var memorySize: UInt64
   /// Number of virtual CPUs.
@@ -51,6 +61,8 @@ package struct MachineConfiguration {
   package var consoleDevices: [ConsoleDevice]
   /// COM1's host end; nil for a serial port that leads nowhere.
   package var serial: (any Chardev)?
+  /// Where emergency writes go.
+  package var emergency = EmergencyOutput.log
   /// Whether a reset ends the machine instead of booting anew.
   package var endsOnReset: Bool
 
@@ -69,7 +81,10 @@ package struct MachineConfiguration {
 
   /// Every host end, for starting and stopping.
   var chardevs: [any Chardev] {
-    consoleDevices.flatMap { $0.ports.map(\.chardev) } + (serial.map { [$0] } ?? [])
+    var chardevs = consoleDevices.flatMap { $0.ports.map(\.chardev) }
+    if let serial { chardevs.append(serial) }
+    if case .file(let chardev) = emergency { chardevs.append(chardev) }
+    return chardevs
   }
 }
 

@@ -6,10 +6,10 @@ import Host
 import Synchronization
 
 /// COM1 and its host end: output is buffered between the vCPU that transmits and the loop that
-/// writes, input is read only while the UART has room.
+/// writes, input is read only while the UART has room. Without a UART, output alone.
 ///
 /// The buffer is bounded, and a vCPU never waits for the host end: what does not fit is dropped and
-/// counted. Lives on the loop's thread but for the UART's two closures.
+/// counted. Lives on the loop's thread but for `write` and the UART's two closures.
 final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   /// Output waiting for the host end, at most.
   private static let capacity = 1 << 20
@@ -38,7 +38,7 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   /// A fresh UART for a machine that boots; input goes there from now on.
   func makeUART(interrupt: any InterruptLine) -> UART {
     let uart = UART(
-      interrupt: interrupt, output: { [weak self] in self?.transmit($0) },
+      interrupt: interrupt, output: { [weak self] in self?.write($0) },
       onInputSpace: { [weak self] in
         self?.remote.post { [weak self] in self?.feed() }
       })
@@ -62,7 +62,8 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
 
   // MARK: Output
 
-  private func transmit(_ byte: UInt8) {
+  /// Puts a byte into the buffer. Callable on any thread.
+  func write(_ byte: UInt8) {
     guard chardev != nil else { return }
     let mustWake = output.withLock { output in
       guard output.bytes.count < Self.capacity else {

@@ -1,9 +1,7 @@
 import Boot
-import Chardev
 import Host
 import KVM
 import Machine
-import VirtioSerial
 
 /// From what the user asked for to what a machine is made of: opens and checks everything, and turns
 /// each refusal into an error that names the option.
@@ -41,12 +39,26 @@ struct ConfigurationOpener {
         try map(path, OptionName.initrd)
       })
     let plan = try makePlan(files, hypervisor)
-    let consoles = try openConsoleDevices()
-    return MachineConfiguration(
+    let hostEnds = HostEndOpener(whenEnded: whenEnded)
+    var consoles: [MachineConfiguration.ConsoleDevice] = []
+    for device in configuration.consoleDevices { consoles.append(try hostEnds.open(device)) }
+    var machine = MachineConfiguration(
       memorySize: configuration.memorySize, cpuCount: configuration.cpuCount, bootPlan: plan,
       bootFiles: files, consoleDevices: consoles,
-      serial: try openSerial(whenEnded: whenEnded),
+      serial: try hostEnds.openSerial(configuration.serialPort.attachment),
       endsOnReset: configuration.resetPolicy == .exit)
+    machine.emergency = try openEmergencyOutput(hostEnds)
+    return machine
+  }
+
+  private func openEmergencyOutput(
+    _ hostEnds: HostEndOpener
+  ) throws(ConfigurationError) -> MachineConfiguration.EmergencyOutput {
+    switch configuration.emergencyOutput {
+    case .automatic where configuration.serialPort.attachment == .none: .log
+    case .automatic, .serialPort: .serial
+    case .file(let path): .file(try hostEnds.openFile(path, OptionName.emergency))
+    }
   }
 
   // MARK: Boot
@@ -86,76 +98,6 @@ struct ConfigurationOpener {
     let start = max((ramEnd + gibibyte - 1) / gibibyte * gibibyte, 4 * gibibyte)
     let end = min(start + 64 * gibibyte, 1 << UInt64(bits))
     return start..<max(start, end)
-  }
-
-  // MARK: Host ends
-
-  private func openConsoleDevices() throws(ConfigurationError)
-    -> [MachineConfiguration.ConsoleDevice]
-  {
-    var devices: [MachineConfiguration.ConsoleDevice] = []
-    for device in configuration.consoleDevices {
-      var ports: [MachineConfiguration.Port] = []
-      for port in device.ports {
-        let chardev = try openPort(port.attachment)
-        ports.append(
-          (PortConfiguration(name: port.name ?? "", isConsole: port.isConsole), chardev))
-      }
-      devices.append(.init(ports: ports, maximumPorts: Int(device.maximumPortCount)))
-    }
-    return devices
-  }
-
-  private func openPort(
-    _ attachment: SerialPortAttachment
-  ) throws(ConfigurationError) -> any Chardev {
-    switch attachment {
-    case .unixSocketServer(let path): return try openSocket(path, OptionName.virtserialport)
-    case .file(let path): return try openFile(path, OptionName.virtserialport)
-    case .standardIO: return try openStandardIO(escape: nil, whenEnded: {})
-    case .none: return NullChardev()
-    }
-  }
-
-  private func openSerial(
-    whenEnded: @escaping () -> Void
-  ) throws(ConfigurationError) -> (any Chardev)? {
-    switch configuration.serialPort.attachment {
-    case .none: return nil
-    case .standardIO: return try openStandardIO(escape: EscapeKey(), whenEnded: whenEnded)
-    case .file(let path): return try openFile(path, OptionName.serial)
-    case .unixSocketServer(let path): return try openSocket(path, OptionName.serial)
-    }
-  }
-
-  private func openSocket(
-    _ path: String, _ option: String
-  ) throws(ConfigurationError) -> any Chardev {
-    do throws(SocketPathError) { return try UnixSocketServer(path: path) } catch {
-      throw ConfigurationError(option: option, problem: error.description, remedy: "")
-    }
-  }
-
-  private func openFile(
-    _ path: String, _ option: String
-  ) throws(ConfigurationError) -> any Chardev {
-    do throws(FileSinkError) { return try FileSink(path: path) } catch {
-      throw ConfigurationError(option: option, problem: error.description, remedy: "")
-    }
-  }
-
-  /// Escapes are for people: a pipe's bytes are passed on as they are.
-  private func openStandardIO(
-    escape: EscapeKey?, whenEnded: @escaping () -> Void
-  ) throws(ConfigurationError) -> any Chardev {
-    do throws(SystemError) {
-      let isTerminal = Terminal.isTerminal(0)
-      return try StandardIO(escape: isTerminal ? escape : nil, whenEnded: whenEnded)
-    } catch {
-      throw ConfigurationError(
-        option: OptionName.serial, value: "stdio", problem: error.description,
-        remedy: "give --serial none or --serial file=PATH")
-    }
   }
 }
 

@@ -5,8 +5,16 @@ package enum OptionName {
   package static let append = "--append"
   package static let memory = "--memory"
   package static let cpus = "--cpus"
+  package static let virtioSerial = "--virtio-serial"
   package static let virtserialport = "--virtserialport"
+  package static let virtconsole = "--virtconsole"
   package static let serial = "--serial"
+  package static let emergency = "--emergency"
   package static let noReboot = "--no-reboot"
   package static let timings = "--timings"
+
+  /// The option that makes such a port.
+  static func of(_ port: VirtioConsolePortConfiguration) -> String {
+    port.isConsole ? virtconsole : virtserialport
+  }
 }

@@ -20,6 +20,7 @@ public final class VirtualMachine {
 
   /// Opens everything the configuration names: `/dev/kvm`, the kernel, the initrd, last of all the
   /// sockets, which listen from now on. Throws what the user has to change, having created nothing.
+  /// Raises the process's limit of open descriptors (`RLIMIT_NOFILE`) where the ports need it.
   public convenience init(_ configuration: VirtualMachineConfiguration) throws(ConfigurationError) {
     try self.init(configuration, timings: Timings(), endingOn: [])
   }
@@ -33,6 +34,7 @@ public final class VirtualMachine {
     SignalSource.ignoreBrokenPipe()
     let opener = ConfigurationOpener(configuration)
     let hypervisor = try opener.openHypervisor()
+    try DescriptorNeed.secure(configuration)
     timings.mark("/dev/kvm opened")
     let loop: EventLoop
     do throws(SystemError) {
@@ -46,8 +48,7 @@ public final class VirtualMachine {
     let resolved = try opener.open(hypervisor, whenEnded: { stop.perform() })
     timings.mark("files and sockets opened")
     machine = Machine(resolved, hypervisor: hypervisor, loop: loop, timings: timings)
-    usesTerminal =
-      configuration.serialPort.attachment == .standardIO && Terminal.isTerminal(STDIN_FILENO)
+    usesTerminal = configuration.hasConsoleOnStandardIO && Terminal.isTerminal(STDIN_FILENO)
     stop.machine = machine
   }
 
@@ -69,6 +70,16 @@ public final class VirtualMachine {
   private func handle(_ signal: Int32) {
     guard signal == SIGCONT else { return machine.end(.stopped(signal: signal)) }
     terminal?.reapply()
+  }
+}
+
+extension VirtualMachineConfiguration {
+  /// Whether a person may be typing to the guest.
+  fileprivate var hasConsoleOnStandardIO: Bool {
+    serialPort.attachment == .standardIO
+      || consoleDevices.contains { device in
+        device.ports.contains { $0.isConsole && $0.attachment == .standardIO }
+      }
   }
 }
 

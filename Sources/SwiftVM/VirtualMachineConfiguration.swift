@@ -27,11 +27,14 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   /// `memorySizeGranule`.
   public var memorySize: UInt64
 
-  /// The virtio-serial devices, in the order of their places on the PCI bus.
+  /// The virtio-serial devices, in the order in which the guest finds them.
   public var consoleDevices: [VirtioConsoleDeviceConfiguration]
 
   /// The 16550 UART at COM1 (`ttyS0`).
   public var serialPort: SerialPortConfiguration
+
+  /// Where emergency writes to the virtio-serial devices go.
+  public var emergencyOutput: EmergencyOutputAttachment
 
   /// What a guest reset leads to.
   public var resetPolicy: ResetPolicy
@@ -43,6 +46,7 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
     memorySize: UInt64 = defaultMemorySize,
     consoleDevices: [VirtioConsoleDeviceConfiguration] = [],
     serialPort: SerialPortConfiguration = SerialPortConfiguration(attachment: .none),
+    emergencyOutput: EmergencyOutputAttachment = .automatic,
     resetPolicy: ResetPolicy = .reboot
   ) {
     self.bootLoader = bootLoader
@@ -50,6 +54,7 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
     self.memorySize = memorySize
     self.consoleDevices = consoleDevices
     self.serialPort = serialPort
+    self.emergencyOutput = emergencyOutput
     self.resetPolicy = resetPolicy
   }
 }

@@ -30,14 +30,36 @@ package enum OptionTable {
     CommandOption(
       OptionName.cpus, "COUNT", otherNames: ["-smp"], help: "Virtual CPUs. 1 by default."),
     CommandOption(
-      OptionName.virtserialport, "name=NAME,socket=PATH", isRepeatable: true,
+      OptionName.virtioSerial, "KEY=VALUE,...", isRepeatable: true,
+      help: "A virtio-serial device. Without one, a device is made for the ports. Keys: id=ID;"
+        + " max-ports=1...32766 (as many as its ports need, at least 31); transport=pci|mmio (pci);"
+        + " disable-legacy=on|off (on), disable-modern=on|off (off); packed, event-idx,"
+        + " indirect-desc, queue-reset, multiport=on|off (all on); vectors=0...2048 (one for each"
+        + " queue)."),
+    CommandOption(
+      OptionName.virtserialport, "name=NAME,socket=PATH[,KEY=VALUE...]", isRepeatable: true,
       otherNames: ["-device", "-chardev"],
       help: "A channel: /dev/virtio-ports/NAME in the guest, a listening Unix stream socket at PATH"
-        + " on the host. Repeatable, up to 510 times. A comma in a value is written twice."),
+        + " on the host. A comma in a value is written twice. Keys: id=ID; bus=ID.0, ID being a"
+        + " device's (the first's); nr=NUMBER (the lowest free one); on-host-close=keep|discard,"
+        + " what becomes of unread bytes when the client leaves (keep); early=hold|drop, of bytes"
+        + " that come before the guest opens the port (hold); on-guest-close=keep|shutdown|close,"
+        + " of the client when the guest closes the port (keep)."),
+    CommandOption(
+      OptionName.virtconsole, "stdio|socket=PATH|file=PATH[,KEY=VALUE...]", isRepeatable: true,
+      help:
+        "A console: /dev/hvc0, hvc1... in the guest. Keys: name=NAME, id=ID, bus=ID.0, nr=NUMBER"
+        + " (0 for the first); overflow=drop-newest|drop-oldest, what is dropped when the host end"
+        + " is too slow (drop-newest)."),
     CommandOption(
       OptionName.serial, "stdio|none|file=PATH", otherNames: ["-nographic"],
-      help: "Where the serial console goes. stdio (the default) is interactive: Ctrl-A x ends the"
-        + " machine. A comma in PATH is written twice."),
+      help: "Where the serial console goes. stdio is interactive: Ctrl-A x ends the machine. It is"
+        + " the default unless a --virtconsole has stdio, then none is. A comma in PATH is written"
+        + " twice."),
+    CommandOption(
+      OptionName.emergency, "serial|file=PATH",
+      help: "Where emergency writes to virtio-serial devices go. The serial console by default;"
+        + " without one, standard error, three lines a second."),
     CommandOption(
       OptionName.noReboot,
       help: "End with status 3 when the guest resets itself, instead of starting it again."),

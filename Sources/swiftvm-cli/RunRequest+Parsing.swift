@@ -14,8 +14,11 @@ extension RunRequest {
     case OptionName.append: appendedCommandLine = value
     case OptionName.memory: memorySize = try Self.memorySize(value)
     case OptionName.cpus: cpuCount = try Self.cpuCount(value)
+    case OptionName.virtioSerial: devices.append(try Self.device(value))
     case OptionName.virtserialport: ports.append(try Self.port(value))
+    case OptionName.virtconsole: ports.append(try Self.console(value))
     case OptionName.serial: serial = try Self.serial(value)
+    case OptionName.emergency: emergency = try Self.emergency(value)
     case OptionName.noReboot: resetPolicy = .exit
     case OptionName.timings: printsTimings = true
     // In the table, so known to the help, but not here: better said than ignored.
@@ -55,31 +58,44 @@ extension RunRequest {
     return count
   }
 
-  private static func port(
-    _ value: String
-  ) throws(ConfigurationError) -> VirtioConsolePortConfiguration {
-    let list = try KeyValueList(
-      value, option: OptionName.virtserialport, keys: ["name", "socket"],
-      example: "name=NAME,socket=PATH")
-    return VirtioConsolePortConfiguration(
-      name: list["name"], attachment: .unixSocketServer(path: list["socket"]))
-  }
-
   private static func serial(_ value: String) throws(ConfigurationError) -> SerialPortAttachment {
     switch value {
     case "stdio": return .standardIO
     case "none": return .none
-    case _ where value.utf8.starts(with: "file=".utf8):
-      let list = try KeyValueList(
-        value, option: OptionName.serial, keys: ["file"], example: "file=PATH")
-      return .file(path: list["file"])
     default:
-      let nearest =
-        value.utf8.starts(with: "file:".utf8)
-        ? "file=PATH" : NearestWord.to(value, among: ["stdio", "none", "file=PATH"])
-      throw ConfigurationError(
-        option: OptionName.serial, value: value, problem: "there is no such host end",
-        remedy: nearest.map { "did you mean \($0)?" } ?? "give stdio, none or file=PATH")
+      guard let path = try file(value, OptionName.serial) else {
+        throw noSuchHostEnd(value, OptionName.serial, ["stdio", "none", "file=PATH"])
+      }
+      return .file(path: path)
     }
+  }
+
+  private static func emergency(
+    _ value: String
+  ) throws(ConfigurationError) -> EmergencyOutputAttachment {
+    if value == "serial" { return .serialPort }
+    guard let path = try file(value, OptionName.emergency) else {
+      throw noSuchHostEnd(value, OptionName.emergency, ["serial", "file=PATH"])
+    }
+    return .file(path: path)
+  }
+
+  /// The path of `file=PATH`; nil for something else.
+  private static func file(_ value: String, _ option: String) throws(ConfigurationError) -> String?
+  {
+    guard value.utf8.starts(with: "file=".utf8) else { return nil }
+    return try KeyValueList(value, option: option, keys: ["file"], example: "file=PATH")
+      .required("file")
+  }
+
+  private static func noSuchHostEnd(
+    _ value: String, _ option: String, _ words: [String]
+  ) -> ConfigurationError {
+    let nearest =
+      value.utf8.starts(with: "file:".utf8) ? "file=PATH" : NearestWord.to(value, among: words)
+    let all = words.dropLast().joined(separator: ", ") + " or " + (words.last ?? "")
+    return ConfigurationError(
+      option: option, value: value, problem: "there is no such host end",
+      remedy: nearest.map { "did you mean \($0)?" } ?? "give " + all)
   }
 }

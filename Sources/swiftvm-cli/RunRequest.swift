@@ -12,10 +12,14 @@ package struct RunRequest: Equatable, Sendable {
   package var memorySize = VirtualMachineConfiguration.defaultMemorySize
   /// The number of virtual CPUs.
   package var cpuCount = 1
-  /// The channels.
-  package var ports: [VirtioConsolePortConfiguration] = []
-  /// The host end of the serial line.
-  package var serial = SerialPortAttachment.standardIO
+  /// The virtio-serial devices; none for one that is made for the ports.
+  package var devices: [Device] = []
+  /// The channels and consoles.
+  package var ports: [Port] = []
+  /// The host end of the serial line; nil for standard input and output where no console has them.
+  package var serial: SerialPortAttachment?
+  /// Where emergency writes go.
+  package var emergency = EmergencyOutputAttachment.automatic
   /// What a guest reset leads to.
   package var resetPolicy = VirtualMachineConfiguration.ResetPolicy.reboot
   /// Whether the steps of the start are timed and printed.
@@ -24,23 +28,22 @@ package struct RunRequest: Equatable, Sendable {
   /// A request for the guest image with all defaults.
   package init() {}
 
+  /// The serial line's host end.
+  package var serialAttachment: SerialPortAttachment {
+    let hasConsole = ports.contains { $0.configuration.attachment == .standardIO }
+    return serial ?? (hasConsole ? .none : .standardIO)
+  }
+
   /// The kernel command line: what any guest wants, then the user's words, which so win.
   package var commandLine: String {
     var words: [String] = []
-    if serial != .none { words.append("console=ttyS0") }
+    if serialAttachment != .none { words.append("console=ttyS0") }
+    let consoles = ports.lazy.map(\.configuration).filter(\.isConsole)
+    if consoles.first?.attachment == .standardIO { words.append("console=hvc0") }
     // A panic shall end the machine too, not leave it hanging.
     if resetPolicy == .exit { words.append("panic=-1") }
     if !appendedCommandLine.isEmpty { words.append(appendedCommandLine) }
     return words.joined(separator: " ")
-  }
-
-  /// One device with room for all ports; none without ports. As QEMU's, it has room for 31 unless
-  /// more are needed.
-  private var consoleDevices: [VirtioConsoleDeviceConfiguration] {
-    guard !ports.isEmpty else { return [] }
-    let limit = VirtioConsoleDeviceConfiguration.allowedMaximumPortCounts.upperBound
-    let room = min(max(31, ports.count + 1), limit)
-    return [VirtioConsoleDeviceConfiguration(ports: ports, maximumPortCount: room)]
   }
 
   /// The configuration asked for, validated.
@@ -56,8 +59,9 @@ package struct RunRequest: Equatable, Sendable {
         initialRamdiskPath: initialRamdiskPath),
       cpuCount: cpuCount,
       memorySize: memorySize,
-      consoleDevices: consoleDevices,
-      serialPort: SerialPortConfiguration(attachment: serial),
+      consoleDevices: try consoleDevices,
+      serialPort: SerialPortConfiguration(attachment: serialAttachment),
+      emergencyOutput: emergency,
       resetPolicy: resetPolicy)
     if kernelPath == nil {
       try configuration.validateHardware()

@@ -18,8 +18,9 @@ struct HelpTextTests {
   }
 
   @Test(arguments: [
-    "--kernel", "--initrd", "--append", "--memory", "--cpus", "--virtserialport", "--serial",
-    "--no-reboot", "--timings", "--help", "--version",
+    "--kernel", "--initrd", "--append", "--memory", "--cpus", "--virtio-serial",
+    "--virtserialport", "--virtconsole", "--serial", "--emergency", "--no-reboot", "--timings",
+    "--help", "--version",
   ])
   func knowsTheOptionsOfRun(name: String) {
     #expect(OptionTable.run.contains { $0.name == name })

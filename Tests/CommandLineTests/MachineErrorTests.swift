@@ -55,6 +55,22 @@ struct MachineErrorTests {
       ["--kernel", "kernel", "--cpus", count], "--cpus \(count): ", containing: "give at most")
   }
 
+  @Test("More ports than the process may have descriptors for: nothing is made")
+  func countsDescriptors() throws {
+    let ports = (1...20).map { "--virtserialport=name=p\($0),socket=p\($0)" }
+    let before = directory.entries
+    let result = try Program.run(
+      bytes(["run", "--kernel", "kernel"] + ports), in: directory,
+      launcher: ["/bin/sh", "-c", "ulimit -n 64; exec \"$@\"", "sh"])
+    #expect(result.status == 2)
+    #expect(
+      result.errorOutput
+        == "swiftvm: --virtserialport: the machine needs up to 178 open file descriptors for its 20"
+        + " ports, and this process may have 64; raise the hard limit (ulimit -Hn 178), or leave"
+        + " some ports out\n")
+    #expect(directory.entries == before)
+  }
+
   @Test func refusesMemoryTooSmallForTheKernel() throws {
     try expectRefusal(
       ["--kernel", "large", "--memory", "16M"], "--memory 16M: ", containing: "give at least")

@@ -61,7 +61,10 @@ struct ProgramTests {
     (["name=a,socket=regular"], "socket=regular:"),
     (["name=a,socket=sub"], "socket=sub:"),
     (["name=a,socket=s", "name=b,socket=none/s"], "socket=none/s:"),
-    ((1...511).map { "name=n\($0),socket=s\($0)" }, ": 511 ports"),
+    (["name=a,socket=s,nr=0"], "nr=0: Port number 0 on virtio-serial devices reserved"),
+    (["name=a,socket=s,nr=1", "name=b,socket=t,nr=1"], "nr=1: A port already exists at id 1;"),
+    (["name=a,socket=s,nr=32766"], "nr=32766: Out-of-range port id specified"),
+    (["name=a,socket=s,id=x", "name=b,socket=t,id=x"], "id=x: Duplicate device ID 'x'"),
   ]
 
   /// Runs the words and checks all that holds for every mistake.

@@ -51,7 +51,7 @@ struct RunConfigurationTests {
   @Test func carriesEverythingOver() throws {
     let configuration = try configuration([
       "--kernel=DIR/kernel", "--initrd=DIR/initrd", "--append", "quiet", "--memory=64M",
-      "--cpus=2", "--serial=file=DIR/log", "--no-reboot",
+      "--cpus=2", "--serial=file=DIR/log", "--no-reboot", "--emergency=file=DIR/emergency",
       "--virtserialport=name=a,socket=DIR/a", "--virtserialport=name=b,socket=DIR/b",
     ])
     #expect(
@@ -71,6 +71,7 @@ struct RunConfigurationTests {
             ])
           ],
           serialPort: SerialPortConfiguration(attachment: .file(path: directory["log"])),
+          emergencyOutput: .file(path: directory["emergency"]),
           resetPolicy: .exit))
   }
 
@@ -78,17 +79,91 @@ struct RunConfigurationTests {
     #expect(try configuration([]).consoleDevices.isEmpty)
   }
 
-  @Test func takesAsManyPortsAsADeviceHas() throws {
-    let ports = (1...511).map { "--virtserialport=name=p\($0),socket=DIR/p\($0)" }
-    for (count, room) in [(1, 31), (30, 31), (31, 32), (510, 511)] {
+  @Test func makesRoomForThePorts() throws {
+    let ports = (1...40).map { "--virtserialport=name=p\($0),socket=DIR/p\($0)" }
+    for (count, room) in [(1, 31), (30, 31), (31, 32), (40, 41)] {
       let device = try configuration(Array(ports.prefix(count))).consoleDevices.first
       #expect(device?.ports.count == count)
       #expect(device?.maximumPortCount == room)
     }
-    let error = #expect(throws: ConfigurationError.self) { try configuration(ports) }
+    let numbered = ["--virtserialport=name=p,socket=DIR/p,nr=32765"]
+    #expect(try configuration(numbered).consoleDevices.first?.maximumPortCount == 32766)
+    let few = ["--virtio-serial", "max-ports=3"] + ports.prefix(2)
+    #expect(try configuration(few).consoleDevices.first?.maximumPortCount == 3)
+  }
+
+  @Test func takesAsManyPortsAsADeviceHas() throws {
+    var request = RunRequest()
+    request.ports = (1...32766).map { number in
+      RunRequest.Port(
+        configuration: VirtioConsolePortConfiguration(
+          name: "p\(number)", isConsole: number == 1, attachment: .none))
+    }
+    let device = try request.configuration { image }.consoleDevices.first
+    #expect(device?.maximumPortCount == 32766)
+    #expect(try device?.portNumbers.last == 32765)
+    request.ports[0].configuration.isConsole = false
+    let error = #expect(throws: ConfigurationError.self) {
+      try request.configuration { image }
+    }
     #expect(
       error?.description
-        == "--virtserialport: 511 ports are more than the 510 of a device; leave some out")
+        == "--virtserialport: Maximum port limit for this device reached: numbers up to 32765 are"
+        + " taken; leave some ports out, or give the device more max-ports")
+  }
+
+  @Test func givesPortsToTheirDevices() throws {
+    let devices = try configuration([
+      "--virtserialport=name=b,socket=DIR/b,bus=vs1.0", "--virtio-serial=id=vs0",
+      "--virtconsole=file=DIR/c,bus=vs1.0", "--virtio-serial=id=vs1,transport=mmio",
+      "--virtserialport=name=a,socket=DIR/a", "--virtserialport=name=d,socket=DIR/d,bus=vs0.0",
+    ]).consoleDevices
+    #expect(devices.map(\.id) == ["vs0", "vs1"])
+    #expect(devices.map(\.transport) == [.pci(.modern), .mmio])
+    #expect(devices.map { $0.ports.map(\.name) } == [["a", "d"], ["b", nil]])
+    #expect(try devices.map { try $0.portNumbers } == [[1, 2], [1, 0]])
+  }
+
+  @Test(arguments: [
+    (
+      ["--virtserialport=name=a,socket=DIR/a,bus=vs0.0"],
+      "--virtserialport bus=vs0.0: Bus 'vs0.0' not found;"
+        + " give the id of a --virtio-serial with .0 after it, e.g. bus=vs0.0"
+    ),
+    (
+      ["--virtio-serial=id=vs0", "--virtconsole=stdio,bus=vs0"],
+      "--virtconsole bus=vs0: Bus 'vs0' not found; did you mean bus=vs0.0?"
+    ),
+    (
+      ["--virtio-serial=id=vs0,max-ports=4", "--virtserialport=name=a,socket=DIR/a,nr=4"],
+      "--virtserialport nr=4: Out-of-range port id specified, max. allowed: 3;"
+        + " give a number below 4, or the device max-ports=5"
+    ),
+    (
+      ["--serial=stdio", "--virtconsole=stdio"],
+      "--virtconsole stdio: standard input and output are in use already;"
+        + " connect one thing only to stdio"
+    ),
+    (
+      ["--virtconsole=stdio", "--virtconsole=stdio"],
+      "--virtconsole stdio: standard input and output are in use already;"
+        + " connect one thing only to stdio"
+    ),
+    (
+      ["--serial=none", "--emergency=serial"],
+      "--emergency serial: there is no serial console;"
+        + " give --emergency file=PATH, or a --serial that is not none"
+    ),
+  ])
+  func refusesWhatDoesNotFit(words: [String], line: String) {
+    let error = #expect(throws: ConfigurationError.self) { try configuration(words) }
+    #expect(error?.description == line)
+  }
+
+  @Test func leavesStandardInputToTheConsole() throws {
+    let configuration = try configuration(["--virtconsole=stdio"])
+    #expect(configuration.serialPort.attachment == .none)
+    #expect(configuration.consoleDevices.first?.ports.first?.attachment == .standardIO)
   }
 
   @Test func tellsTheUsersMistakeBeforeAMissingImage() throws {

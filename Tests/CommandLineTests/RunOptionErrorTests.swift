@@ -15,7 +15,8 @@ struct RunOptionErrorTests {
     (["-smp", "2"], "-smp: unknown option; did you mean --cpus COUNT?"),
     (
       ["-device", "virtio-serial"],
-      "-device: unknown option; did you mean --virtserialport name=NAME,socket=PATH?"
+      "-device: unknown option;"
+        + " did you mean --virtserialport name=NAME,socket=PATH[,KEY=VALUE...]?"
     ),
     (["--kernel"], "--kernel: the value is missing; give --kernel PATH"),
     (["--kernel", "--memory", "1G"], "--kernel: the value is missing; give --kernel PATH"),
@@ -74,6 +75,94 @@ struct RunOptionErrorTests {
   func refusesPorts(value: String, problem: String) {
     #expect(
       refusal(bytes(["run", "--virtserialport", value])) == "--virtserialport \(value): \(problem)")
+  }
+
+  @Test(arguments: [
+    ("name=n,socket=/s,nr=x", "the value of \"nr\" is not a whole number; give e.g. nr=1"),
+    ("name=n,socket=/s,nr=-1", "the value of \"nr\" is not a whole number; give e.g. nr=1"),
+    (
+      "name=n,socket=/s,nr=99999999999999999999",
+      "the value of \"nr\" is not a whole number; give e.g. nr=1"
+    ),
+    ("name=n,socket=/s,bus=", "the value of \"bus\" is empty; give name=NAME,socket=PATH"),
+    (
+      "name=n,socket=/s,on-host-close=kepe",
+      "\"on-host-close\" cannot be \"kepe\"; did you mean on-host-close=keep?"
+    ),
+    (
+      "name=n,socket=/s,early=never",
+      "\"early\" cannot be \"never\"; give early=hold or early=drop"
+    ),
+    (
+      "name=n,socket=/s,on-guest-close=x",
+      "\"on-guest-close\" cannot be \"x\";"
+        + " give on-guest-close=keep or on-guest-close=shutdown or on-guest-close=close"
+    ),
+    (
+      "name=n,socket=/s,overflow=drop-oldest",
+      "unknown key \"overflow\"; give name=NAME,socket=PATH"
+    ),
+    (
+      "name=n,socket=/s,onhost-close=keep",
+      "unknown key \"onhost-close\"; did you mean \"on-host-close\"?"
+    ),
+    ("name=n,socket=/s,stdio", "\"stdio\" is not key=value; give name=NAME,socket=PATH"),
+  ])
+  func refusesKeysOfPorts(value: String, problem: String) {
+    #expect(
+      refusal(bytes(["run", "--virtserialport", value])) == "--virtserialport \(value): \(problem)")
+  }
+
+  @Test(arguments: [
+    ("name=n", "the host end is missing; add stdio, socket=PATH or file=PATH"),
+    ("stdio,socket=/s", "a console has one host end; give one of stdio, socket=PATH or file=PATH"),
+    (
+      "file=/f,socket=/s", "a console has one host end; give one of stdio, socket=PATH or file=PATH"
+    ),
+    ("stdio,stdio", "the key \"stdio\" is given twice; give it once"),
+    ("stdio=", "unknown key \"stdio\"; give stdio, socket=PATH or file=PATH"),
+    ("stdoi", "\"stdoi\" is not key=value; give stdio, socket=PATH or file=PATH"),
+    (
+      "stdio,overflow=drop-newst",
+      "\"overflow\" cannot be \"drop-newst\"; did you mean overflow=drop-newest?"
+    ),
+    ("stdio,early=drop", "unknown key \"early\"; give stdio, socket=PATH or file=PATH"),
+    ("stdio,nr=one", "the value of \"nr\" is not a whole number; give e.g. nr=1"),
+  ])
+  func refusesConsoles(value: String, problem: String) {
+    #expect(
+      refusal(bytes(["run", "--virtconsole", value])) == "--virtconsole \(value): \(problem)")
+  }
+
+  @Test(arguments: [
+    ("vs0", "\"vs0\" is not key=value; give id=ID,max-ports=N"),
+    ("max-port=3", "unknown key \"max-port\"; did you mean \"max-ports\"?"),
+    ("max-ports=many", "the value of \"max-ports\" is not a whole number; give e.g. max-ports=1"),
+    ("vectors=-1", "the value of \"vectors\" is not a whole number; give e.g. vectors=1"),
+    ("packed=yes", "the value of \"packed\" is not on or off; give packed=on or packed=off"),
+    ("transport=pcie", "\"transport\" cannot be \"pcie\"; did you mean transport=pci?"),
+    ("transport=ccw", "\"transport\" cannot be \"ccw\"; give transport=pci or transport=mmio"),
+    ("transport=mmio,disable-legacy=on", "\"disable-legacy\" is for devices on PCI; leave it out"),
+    ("disable-modern=off,transport=mmio", "\"disable-modern\" is for devices on PCI; leave it out"),
+    (
+      "disable-modern=on,disable-legacy=on",
+      "device cannot work as neither modern nor legacy mode is enabled;"
+        + " set either disable-modern or disable-legacy to off"
+    ),
+  ])
+  func refusesDevices(value: String, problem: String) {
+    #expect(
+      refusal(bytes(["run", "--virtio-serial", value])) == "--virtio-serial \(value): \(problem)")
+  }
+
+  @Test(arguments: [
+    ("sreial", "there is no such host end; did you mean serial?"),
+    ("file:/l", "there is no such host end; did you mean file=PATH?"),
+    ("none", "there is no such host end; give serial or file=PATH"),
+    ("file=", "the value of \"file\" is empty; give file=PATH"),
+  ])
+  func refusesEmergency(value: String, problem: String) {
+    #expect(refusal(bytes(["run", "--emergency", value])) == "--emergency \(value): \(problem)")
   }
 
   @Test(arguments: [

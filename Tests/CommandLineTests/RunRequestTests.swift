@@ -21,8 +21,10 @@ struct RunRequestTests {
     return request
   }
 
-  private static func port(_ name: String, _ path: String) -> VirtioConsolePortConfiguration {
-    VirtioConsolePortConfiguration(name: name, attachment: .unixSocketServer(path: path))
+  private static func port(_ name: String, _ path: String) -> RunRequest.Port {
+    RunRequest.Port(
+      configuration: VirtioConsolePortConfiguration(
+        name: name, attachment: .unixSocketServer(path: path)))
   }
 
   @Test func hasDefaults() throws {
@@ -32,7 +34,9 @@ struct RunRequestTests {
     #expect(request.memorySize == 512 << 20)
     #expect(request.cpuCount == 1)
     #expect(request.ports.isEmpty)
-    #expect(request.serial == .standardIO)
+    #expect(request.devices.isEmpty)
+    #expect(request.serialAttachment == .standardIO)
+    #expect(request.emergency == .automatic)
     #expect(request.resetPolicy == .reboot)
     #expect(!request.printsTimings)
     #expect(request.commandLine == "console=ttyS0")
@@ -55,11 +59,13 @@ struct RunRequestTests {
     (["--memory=0"], with { $0.memorySize = 0 }),
     (["--cpus", "8"], with { $0.cpuCount = 8 }),
     (["--cpus=0"], with { $0.cpuCount = 0 }),
-    (["--serial", "none"], with { $0.serial = .none }),
-    (["--serial", "stdio"], RunRequest()),
+    (["--serial", "none"], with { $0.serial = SerialPortAttachment.none }),
+    (["--serial", "stdio"], with { $0.serial = .standardIO }),
     (["--serial", "file=/l"], with { $0.serial = .file(path: "/l") }),
     (["--serial=file=/l"], with { $0.serial = .file(path: "/l") }),
     (["--serial=file=/a,,b=c"], with { $0.serial = .file(path: "/a,b=c") }),
+    (["--emergency", "serial"], with { $0.emergency = .serialPort }),
+    (["--emergency=file=/a,,b=c"], with { $0.emergency = .file(path: "/a,b=c") }),
     (["--no-reboot"], with { $0.resetPolicy = .exit }),
     (["--timings"], with { $0.printsTimings = true }),
     (["--virtserialport", "name=n,socket=/s"], with { $0.ports = [port("n", "/s")] }),
@@ -75,6 +81,103 @@ struct RunRequestTests {
     #expect(try request(words) == expected)
   }
 
+  /// The device that the value makes.
+  private func device(_ value: String) throws -> RunRequest.Device {
+    try #require(try request(["--virtio-serial", value]).devices.first)
+  }
+
+  private static func deviceWith(
+    _ change: (inout VirtioConsoleDeviceConfiguration) -> Void
+  ) -> RunRequest.Device {
+    var configuration = VirtioConsoleDeviceConfiguration(ports: [])
+    change(&configuration)
+    return RunRequest.Device(configuration: configuration)
+  }
+
+  @Test(arguments: [
+    ("id=vs0", deviceWith { $0.id = "vs0" }),
+    ("transport=pci", deviceWith { _ in }),
+    ("transport=mmio", deviceWith { $0.transport = .mmio }),
+    ("disable-legacy=on", deviceWith { _ in }),
+    ("disable-legacy=off", deviceWith { $0.transport = .pci(.transitional) }),
+    ("disable-legacy=off,disable-modern=off", deviceWith { $0.transport = .pci(.transitional) }),
+    ("disable-modern=on", deviceWith { $0.transport = .pci(.legacy) }),
+    ("disable-modern=on,disable-legacy=off", deviceWith { $0.transport = .pci(.legacy) }),
+    ("packed=off", deviceWith { $0.features.packedRing = false }),
+    ("event-idx=off", deviceWith { $0.features.eventIndex = false }),
+    ("indirect-desc=off", deviceWith { $0.features.indirectDescriptors = false }),
+    ("queue-reset=off", deviceWith { $0.features.queueReset = false }),
+    ("multiport=off", deviceWith { $0.features.multiport = false }),
+    ("packed=on,event-idx=on,indirect-desc=on,queue-reset=on,multiport=on", deviceWith { _ in }),
+    ("vectors=0", deviceWith { $0.vectorCount = 0 }),
+    ("vectors=2,id=a", deviceWith { ($0.vectorCount, $0.id) = (2, "a") }),
+    (
+      "max-ports=64",
+      RunRequest.Device(
+        configuration: VirtioConsoleDeviceConfiguration(ports: []), maximumPortCount: 64)
+    ),
+  ])
+  func takesDevices(value: String, expected: RunRequest.Device) throws {
+    #expect(try device(value) == expected)
+  }
+
+  @Test func takesSeveralDevices() throws {
+    let words = ["--virtio-serial", "id=a", "--virtio-serial=id=b"]
+    #expect(try request(words).devices.map(\.configuration.id) == ["a", "b"])
+  }
+
+  private static func portWith(
+    isConsole: Bool = false, _ change: (inout VirtioConsolePortConfiguration) -> Void
+  ) -> VirtioConsolePortConfiguration {
+    var port = VirtioConsolePortConfiguration(
+      name: isConsole ? nil : "n", isConsole: isConsole, attachment: .unixSocketServer(path: "/s"))
+    change(&port)
+    return port
+  }
+
+  @Test(arguments: [
+    ("id=p", portWith { $0.id = "p" }),
+    ("nr=0", portWith { $0.number = 0 }),
+    ("nr=32765", portWith { $0.number = 32765 }),
+    ("on-host-close=keep", portWith { _ in }),
+    ("on-host-close=discard", portWith { $0.policy.onHostClose = .discard }),
+    ("early=hold", portWith { _ in }),
+    ("early=drop", portWith { $0.policy.early = .drop }),
+    ("on-guest-close=keep", portWith { _ in }),
+    ("on-guest-close=shutdown", portWith { $0.policy.onGuestClose = .shutdown }),
+    ("on-guest-close=close", portWith { $0.policy.onGuestClose = .close }),
+  ])
+  func takesKeysOfPorts(key: String, expected: VirtioConsolePortConfiguration) throws {
+    let ports = try request(["--virtserialport", "name=n,socket=/s,\(key)"]).ports
+    #expect(ports == [RunRequest.Port(configuration: expected)])
+  }
+
+  @Test(arguments: [
+    ("socket=/s", portWith(isConsole: true) { _ in }),
+    ("stdio", portWith(isConsole: true) { $0.attachment = .standardIO }),
+    ("file=/f", portWith(isConsole: true) { $0.attachment = .file(path: "/f") }),
+    (
+      "id=c,nr=3,name=n,stdio",
+      portWith(isConsole: true) {
+        ($0.id, $0.number, $0.name, $0.attachment) = ("c", 3, "n", .standardIO)
+      }
+    ),
+    ("socket=/s,overflow=drop-newest", portWith(isConsole: true) { _ in }),
+    (
+      "overflow=drop-oldest,socket=/s",
+      portWith(isConsole: true) { $0.policy.overflow = .dropOldest }
+    ),
+  ])
+  func takesConsoles(value: String, expected: VirtioConsolePortConfiguration) throws {
+    let ports = try request(["--virtconsole", value]).ports
+    #expect(ports == [RunRequest.Port(configuration: expected)])
+  }
+
+  @Test func takesTheBusOfPorts() throws {
+    let words = ["--virtserialport", "name=n,socket=/s,bus=a.0", "--virtconsole", "stdio,bus=b.0"]
+    #expect(try request(words).ports.map(\.bus) == ["a.0", "b.0"])
+  }
+
   @Test(arguments: [
     ([], "console=ttyS0"),
     (["--append", "quiet"], "console=ttyS0 quiet"),
@@ -83,6 +186,12 @@ struct RunRequestTests {
     (["--serial", "file=/l", "--append", "quiet"], "console=ttyS0 quiet"),
     (["--no-reboot"], "console=ttyS0 panic=-1"),
     (["--append", "panic=5", "--no-reboot"], "console=ttyS0 panic=-1 panic=5"),
+    (["--virtconsole", "stdio"], "console=hvc0"),
+    (["--virtconsole", "stdio", "--serial", "file=/l"], "console=ttyS0 console=hvc0"),
+    (["--virtconsole", "stdio", "--serial", "none", "--append", "x"], "console=hvc0 x"),
+    (["--virtconsole", "socket=/s"], "console=ttyS0"),
+    (["--virtconsole", "socket=/s", "--virtconsole", "stdio"], ""),
+    (["--virtserialport", "name=n,socket=/s", "--virtconsole", "stdio"], "console=hvc0"),
   ])
   func makesTheKernelCommandLine(words: [String], commandLine: String) throws {
     #expect(try request(words).commandLine == commandLine)

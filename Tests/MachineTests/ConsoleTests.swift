@@ -89,10 +89,23 @@ struct ConsoleTests {
     #expect(machine.lines.last == "done")
   }
 
-  @Test func logsEmergencyWrites() throws {
-    let machine = try MicroVM("run=console emergency=yes")
-    #expect(machine.says("ready"))
-    #expect(waitUntil { machine.process.errorOutput.contains("guest, emergency: help!") })
+  enum EmergencyOutput: String, CaseIterable { case serial, file, log }
+
+  @Test("Emergency writes go where they shall", arguments: EmergencyOutput.allCases)
+  func takesEmergencyWrites(output: EmergencyOutput) throws {
+    let options: [String] =
+      switch output {
+      case .serial: []
+      case .file: ["--emergency", "file=emergency"]
+      case .log: ["--serial", "none"]
+      }
+    let machine = try MicroVM("run=console emergency=yes", options: options)
+    switch output {
+    case .serial: #expect(machine.says("help!"))
+    case .file: #expect(waitUntil { machine.directory.text(of: "emergency") == "help!\n" })
+    case .log:
+      #expect(waitUntil { machine.process.errorOutput.contains("guest, emergency: help!") })
+    }
     #expect(machine.process.end(by: 15).ending == .exited(143))
   }
 

@@ -88,7 +88,7 @@ struct AttachmentValidationTests {
       VirtioConsolePortConfiguration(name: "second", attachment: .unixSocketServer(path: path)))
     #expect(
       fixture.problem()
-        == "--virtserialport socket=\(spelling): this path is used already;"
+        == "--virtserialport socket=\(spelling): this path is in use already;"
         + " give every port a path of its own")
   }
 
@@ -97,7 +97,7 @@ struct AttachmentValidationTests {
     fixture.configuration.serialPort.attachment = .file(path: fixture.directory["port0"])
     #expect(
       fixture.problem()
-        == "--virtserialport socket=DIR/port0: this path is used already;"
+        == "--virtserialport socket=DIR/port0: this path is in use already;"
         + " give every port a path of its own")
   }
 
@@ -106,9 +106,38 @@ struct AttachmentValidationTests {
     fixture.configuration.consoleDevices[0].ports[0].attachment = .standardIO
     #expect(
       fixture.problem()
-        == "--virtserialport stdio: standard input and output are connected to something else"
-        + " already; connect one thing only to stdio")
+        == "--virtserialport stdio: standard input and output are in use already;"
+        + " connect one thing only to stdio")
     fixture.configuration.serialPort.attachment = .none
+    #expect(fixture.problem() == nil)
+  }
+
+  @Test func givesEmergencyWritesAFileOfTheirOwn() throws {
+    var fixture = try ConfigurationFixture()
+    fixture.configuration.emergencyOutput = .file(path: fixture.directory["kernel"])
+    #expect(
+      fixture.problem()
+        == "--emergency file=DIR/kernel: this file is the kernel;"
+        + " choose another file for the output")
+    fixture.configuration.emergencyOutput = .file(path: fixture.directory["port0"])
+    #expect(
+      fixture.problem()
+        == "--emergency file=DIR/port0: this path is in use already;"
+        + " give every port a path of its own")
+    fixture.configuration.emergencyOutput = .file(path: fixture.directory["emergency"])
+    #expect(fixture.problem() == nil)
+  }
+
+  @Test func sendsEmergencyWritesToASerialConsoleThatIsThere() throws {
+    var fixture = try ConfigurationFixture()
+    fixture.configuration.emergencyOutput = .serialPort
+    #expect(fixture.problem() == nil)
+    fixture.configuration.serialPort.attachment = .none
+    #expect(
+      fixture.problem()
+        == "--emergency serial: there is no serial console;"
+        + " give --emergency file=PATH, or a --serial that is not none")
+    fixture.configuration.emergencyOutput = .automatic
     #expect(fixture.problem() == nil)
   }
 

@@ -37,7 +37,7 @@ struct PortValidationTests {
       (["a\u{7f}"], "name=a\\x7f: the name holds a control character; choose another name"),
       (["."], "name=.: the name means a directory in the guest; choose another name"),
       ([".."], "name=..: the name means a directory in the guest; choose another name"),
-      (["a", "b", "a"], "name=a: another port has this name already; choose another name"),
+      (["a", "b", "a"], "name=a: A port already exists by name a; choose another name"),
     ] as [([String?], String)])
   func refusesNames(names: [String?], problem: String) throws {
     var fixture = try ConfigurationFixture()
@@ -66,7 +66,7 @@ struct PortValidationTests {
     fixture.configuration.consoleDevices += fixture.configuration.consoleDevices
     #expect(
       fixture.problem()
-        == "--virtserialport name=same: another port has this name already; choose another name")
+        == "--virtserialport name=same: A port already exists by name same; choose another name")
   }
 
   @Test func letsAConsoleGoWithoutName() throws {
@@ -77,33 +77,5 @@ struct PortValidationTests {
       ])
     ]
     #expect(fixture.problem() == nil)
-  }
-
-  @Test(arguments: [
-    (30, false, 31, true), (31, false, 31, false), (31, true, 31, true), (32, true, 31, false),
-    (1, true, 1, true), (1, false, 1, false), (510, false, 511, true),
-  ])
-  func countsPorts(count: Int, firstIsConsole: Bool, maximum: Int, isValid: Bool) throws {
-    var fixture = try ConfigurationFixture()
-    fixture.setPorts(names: (0..<count).map { "port\($0)" })
-    fixture.configuration.consoleDevices[0].ports[0].isConsole = firstIsConsole
-    fixture.configuration.consoleDevices[0].maximumPortCount = maximum
-    let numbered = firstIsConsole ? count - 1 : count
-    #expect(
-      fixture.problem()
-        == (isValid
-          ? nil
-          : "--virtserialport: \(numbered) ports are more than the \(maximum - 1) of a device;"
-            + " leave some out"))
-  }
-
-  @Test(arguments: [0, -1, 512])
-  func refusesImpossibleDevices(maximum: Int) throws {
-    var fixture = try ConfigurationFixture()
-    fixture.configuration.consoleDevices[0].maximumPortCount = maximum
-    #expect(
-      fixture.problem()
-        == "--virtserialport: a device cannot have room for \(maximum) ports; give it from 1 to 511"
-    )
   }
 }

@@ -48,9 +48,9 @@ package final class RunningProgram {
   }
 
   /// What it has written to standard output so far.
-  package var output: String { contents(of: results["output"]) }
+  package var output: String { results.text(of: "output") }
   /// What it has written to standard error so far.
-  package var errorOutput: String { contents(of: results["error"]) }
+  package var errorOutput: String { results.text(of: "error") }
 
   /// Waits until standard output has this line.
   package func waitForLine(_ line: String, seconds: Double = 20) -> Bool {
@@ -113,18 +113,6 @@ package final class RunningProgram {
     let copy = malloc(bytes.count + 1)?.assumingMemoryBound(to: CChar.self)
     for (index, byte) in (bytes + [0]).enumerated() { copy?[index] = CChar(bitPattern: byte) }
     return copy
-  }
-
-  private func contents(of path: String) -> String {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return "" }
-    defer { close(descriptor) }
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 65536)
-    while case let count = read(descriptor, &buffer, buffer.count), count > 0 {
-      bytes += buffer.prefix(count)
-    }
-    return String(decoding: bytes, as: UTF8.self)
   }
 }
 

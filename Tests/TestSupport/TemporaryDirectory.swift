@@ -55,6 +55,19 @@ package final class TemporaryDirectory: Sendable {
     return self[name]
   }
 
+  /// A file's content; empty where there is none.
+  package func text(of name: String) -> String {
+    let descriptor = open(self[name], O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return "" }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    while case let count = read(descriptor, &buffer, buffer.count), count > 0 {
+      bytes += buffer.prefix(count)
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
   @discardableResult
   package func makeLink(_ name: String, to target: String) throws -> String {
     guard symlink(target, self[name]) == 0 else { throw SystemError("symlink", errno: errno) }

@@ -37,7 +37,7 @@ struct AttachmentRules {
       guard claims.insert(.standardIO).inserted else {
         throw ConfigurationError(
           option: option, value: "stdio",
-          problem: "standard input and output are connected to something else already",
+          problem: "standard input and output are in use already",
           remedy: "connect one thing only to stdio")
       }
     case .file(let path): try checkFile(Target(option: option, key: "file", path: path))
@@ -86,7 +86,7 @@ struct AttachmentRules {
   private mutating func claim(_ entry: Entry, for target: Target) throws(ConfigurationError) {
     let claim = Claim.entry(directory: entry.directory, name: entry.name)
     guard claims.insert(claim).inserted else {
-      throw target.error("this path is used already", "give every port a path of its own")
+      throw target.error("this path is in use already", "give every port a path of its own")
     }
   }
 }

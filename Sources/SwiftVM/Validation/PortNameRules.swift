@@ -8,38 +8,34 @@ struct PortNameRules {
     guard let name = port.name else {
       guard port.isConsole else {
         throw ConfigurationError(
-          option: OptionName.virtserialport, problem: "the port has no name",
+          option: OptionName.of(port), problem: "the port has no name",
           remedy: "add name=NAME")
       }
       return
     }
+    func error(_ problem: String, _ remedy: String) -> ConfigurationError {
+      ConfigurationError(
+        option: OptionName.of(port), value: "name=" + name, problem: problem, remedy: remedy)
+    }
     let bytes = Array(name.utf8)
     let choose = "choose another name"
     guard !bytes.isEmpty else {
-      throw Self.error(name, "the name is empty", "give e.g. name=org.example.port.0")
+      throw error("the name is empty", "give e.g. name=org.example.port.0")
     }
     guard bytes.count <= VirtioConsolePortConfiguration.maximumNameLength else {
-      throw Self.error(name, "the name has \(bytes.count) bytes, and at most 255 fit", choose)
+      throw error("the name has \(bytes.count) bytes, and at most 255 fit", choose)
     }
     guard !bytes.contains(UInt8(ascii: "/")) else {
-      throw Self.error(
-        name, "the name holds \"/\", and it becomes a file name in the guest", choose)
+      throw error("the name holds \"/\", and it becomes a file name in the guest", choose)
     }
     guard !bytes.contains(where: { $0 < 0x20 || $0 == 0x7f }) else {
-      throw Self.error(name, "the name holds a control character", choose)
+      throw error("the name holds a control character", choose)
     }
     guard name != ".", name != ".." else {
-      throw Self.error(name, "the name means a directory in the guest", choose)
+      throw error("the name means a directory in the guest", choose)
     }
     guard taken.insert(bytes).inserted else {
-      throw Self.error(name, "another port has this name already", choose)
+      throw error("A port already exists by name \(PlainText.shortened(name))", choose)
     }
-  }
-
-  private static func error(
-    _ name: String, _ problem: String, _ remedy: String
-  ) -> ConfigurationError {
-    ConfigurationError(
-      option: OptionName.virtserialport, value: "name=" + name, problem: problem, remedy: remedy)
   }
 }

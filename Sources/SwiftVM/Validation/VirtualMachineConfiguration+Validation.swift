@@ -28,18 +28,27 @@ extension VirtualMachineConfiguration {
         option: OptionName.cpus, value: String(cpuCount),
         problem: "the guest needs at least one CPU", remedy: "give e.g. --cpus 1")
     }
-    var names = PortNameRules()
-    for device in consoleDevices {
-      try device.validatePortCount()
-      for port in device.ports { try names.check(port) }
-    }
+    try ConsoleDeviceRules.check(consoleDevices)
+    try validateEmergencyOutput()
     var rules = AttachmentRules()
     for (attachment, option) in attachments { try rules.check(attachment, option: option) }
   }
 
   private var attachments: [(SerialPortAttachment, option: String)] {
     [(serialPort.attachment, OptionName.serial)]
-      + consoleDevices.flatMap(\.ports).map { ($0.attachment, OptionName.virtserialport) }
+      + consoleDevices.flatMap(\.ports).map { ($0.attachment, OptionName.of($0)) }
+      + (emergencyAttachment.map { [($0, OptionName.emergency)] } ?? [])
+  }
+
+  private var emergencyAttachment: SerialPortAttachment? {
+    if case .file(let path) = emergencyOutput { .file(path: path) } else { nil }
+  }
+
+  private func validateEmergencyOutput() throws(ConfigurationError) {
+    guard emergencyOutput == .serialPort, serialPort.attachment == .none else { return }
+    throw ConfigurationError(
+      option: OptionName.emergency, value: "serial", problem: "there is no serial console",
+      remedy: "give --emergency file=PATH, or a --serial that is not none")
   }
 
   private func validateMemorySize(hostMemorySize: UInt64) throws(ConfigurationError) {
@@ -67,23 +76,5 @@ extension VirtualMachineConfiguration {
     let (bytes, overflow) = pages.multipliedReportingOverflow(
       by: UInt64(clamping: sysconf(Int32(_SC_PAGESIZE))))
     return overflow ? .max : bytes
-  }
-}
-
-extension VirtioConsoleDeviceConfiguration {
-  fileprivate func validatePortCount() throws(ConfigurationError) {
-    guard Self.allowedMaximumPortCounts.contains(maximumPortCount) else {
-      throw ConfigurationError(
-        option: OptionName.virtserialport,
-        problem: "a device cannot have room for \(maximumPortCount) ports",
-        remedy: "give it from 1 to 511")
-    }
-    let numberedFromOne = ports.count - (ports.contains(where: \.isConsole) ? 1 : 0)
-    guard numberedFromOne < maximumPortCount else {
-      throw ConfigurationError(
-        option: OptionName.virtserialport,
-        problem: "\(numberedFromOne) ports are more than the \(maximumPortCount - 1) of a device",
-        remedy: "leave some out")
-    }
   }
 }

@@ -1,0 +1,67 @@
+import Virtio
+import VirtioSerial
+
+// The public values as the machine has them.
+
+extension PortConfiguration {
+  /// The port as the device knows it.
+  init(_ port: VirtioConsolePortConfiguration) {
+    self.init(
+      number: port.number.map { UInt32(clamping: $0) }, name: port.name ?? "",
+      isConsole: port.isConsole, policy: PortPolicy(port.policy))
+  }
+}
+
+extension PortPolicy {
+  init(_ policy: VirtioConsolePortPolicy) {
+    self.init()
+    onHostClose =
+      switch policy.onHostClose {
+      case .keep: .keep
+      case .discard: .discard
+      }
+    early =
+      switch policy.early {
+      case .hold: .hold
+      case .drop: .drop
+      }
+    onGuestClose =
+      switch policy.onGuestClose {
+      case .keep: .keep
+      case .shutdown: .shutdown
+      case .close: .close
+      }
+    overflow =
+      switch policy.overflow {
+      case .dropNewest: .dropNewest
+      case .dropOldest: .dropOldest
+      }
+  }
+}
+
+extension VirtioTransport {
+  init(_ transport: VirtioConsoleTransport) {
+    self =
+      switch transport {
+      case .pci(.modern): .pci(.modern)
+      case .pci(.transitional): .pci(.transitional)
+      case .pci(.legacy): .pci(.legacy)
+      case .mmio: .mmio
+      }
+  }
+}
+
+extension Features {
+  /// What may be offered.
+  init(_ features: VirtioConsoleFeatures) {
+    self = .all
+    for (isOffered, feature) in [
+      (features.packedRing, Features(bit: 34)), (features.eventIndex, .eventIndex),
+      (features.indirectDescriptors, .indirectDescriptors),
+      (features.queueReset, Features(bit: 40)),
+      (features.multiport, SerialDevice.multiportFeature),
+    ] where !isOffered {
+      remove(feature)
+    }
+  }
+}

@@ -1,0 +1,58 @@
+/// What a machine's virtio-serial devices and their ports may be: each possible by itself, names and
+/// ids used once in the machine, numbers once in a device.
+struct ConsoleDeviceRules {
+  /// The places of the PCI bus beside the host bridge's.
+  static let maximumPCIDeviceCount = 31
+
+  private var names = PortNameRules()
+  private var identifiers = IdentifierRules()
+
+  /// Checks all devices of a machine.
+  static func check(_ devices: [VirtioConsoleDeviceConfiguration]) throws(ConfigurationError) {
+    var rules = ConsoleDeviceRules()
+    for device in devices { try rules.check(device) }
+    let count = devices.count { $0.transport != .mmio }
+    guard count <= maximumPCIDeviceCount else {
+      throw ConfigurationError(
+        option: OptionName.virtioSerial,
+        problem: "\(count) devices are more than the \(maximumPCIDeviceCount) of the PCI bus",
+        remedy: "leave some out; one device has room for 32765 ports")
+    }
+  }
+
+  private mutating func check(
+    _ device: VirtioConsoleDeviceConfiguration
+  ) throws(ConfigurationError) {
+    try identifiers.check(device.id, option: OptionName.virtioSerial)
+    if let count = device.vectorCount {
+      try Self.checkRange(
+        count, VirtioConsoleDeviceConfiguration.allowedVectorCounts, key: "vectors",
+        "a device cannot have so many interrupt vectors")
+      guard device.transport != .mmio else {
+        throw ConfigurationError(
+          option: OptionName.virtioSerial, value: "vectors=\(count)",
+          problem: "a device on mmio has a single interrupt", remedy: "leave vectors out")
+      }
+    }
+    for port in device.ports {
+      try identifiers.check(port.id, option: OptionName.of(port))
+      try names.check(port)
+    }
+    let numbers = try device.portNumbers
+    guard device.features.multiport || numbers.allSatisfy({ $0 == 0 }) else {
+      throw ConfigurationError(
+        option: OptionName.virtioSerial, value: "multiport=off",
+        problem: "such a device has one port, a virtconsole with number 0",
+        remedy: "give its other ports to another device")
+    }
+  }
+
+  static func checkRange(
+    _ value: Int, _ range: ClosedRange<Int>, key: String, _ problem: String
+  ) throws(ConfigurationError) {
+    guard !range.contains(value) else { return }
+    throw ConfigurationError(
+      option: OptionName.virtioSerial, value: "\(key)=\(value)", problem: problem,
+      remedy: "give \(key)= from \(range.lowerBound) to \(range.upperBound)")
+  }
+}

@@ -1,0 +1,30 @@
+/// What ids of devices and ports may be: QEMU's identifiers, none used twice in a machine.
+struct IdentifierRules {
+  private var taken: Set<String> = []
+
+  mutating func check(_ id: String?, option: String) throws(ConfigurationError) {
+    guard let id else { return }
+    guard Self.isWellFormed(id) else {
+      throw ConfigurationError(
+        option: option, value: "id=" + id,
+        problem: "this is no identifier: a letter, then letters, digits, \"-\", \".\" and \"_\"",
+        remedy: "give e.g. id=vs0")
+    }
+    guard taken.insert(id).inserted else {
+      throw ConfigurationError(
+        option: option, value: "id=" + id, problem: "Duplicate device ID '\(id)'",
+        remedy: "give another id, or none")
+    }
+  }
+
+  private static func isWellFormed(_ id: String) -> Bool {
+    func isLetter(_ byte: UInt8) -> Bool {
+      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+    }
+    guard let first = id.utf8.first, isLetter(first) else { return false }
+    return id.utf8.allSatisfy { byte in
+      isLetter(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+        || "-._".utf8.contains(byte)
+    }
+  }
+}

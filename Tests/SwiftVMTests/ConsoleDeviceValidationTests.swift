@@ -1,0 +1,117 @@
+import SwiftVM
+import Testing
+
+@Suite
+struct ConsoleDeviceValidationTests {
+  /// The problem of a machine with these devices.
+  private func problem(_ devices: [VirtioConsoleDeviceConfiguration]) throws -> String? {
+    var fixture = try ConfigurationFixture()
+    fixture.configuration.consoleDevices = devices
+    return fixture.problem()
+  }
+
+  private func port(
+    id: String? = nil, _ name: String, isConsole: Bool = false
+  ) -> VirtioConsolePortConfiguration {
+    VirtioConsolePortConfiguration(id: id, name: name, isConsole: isConsole, attachment: .none)
+  }
+
+  @Test(arguments: [0, -1, 32767, Int.max])
+  func refusesRoom(maximum: Int) throws {
+    #expect(
+      try problem([VirtioConsoleDeviceConfiguration(ports: [], maximumPortCount: maximum)])
+        == "--virtio-serial max-ports=\(maximum): a device cannot have room for so many ports;"
+        + " give max-ports= from 1 to 32766")
+  }
+
+  @Test(arguments: [-1, 2049])
+  func refusesVectors(count: Int) throws {
+    #expect(
+      try problem([VirtioConsoleDeviceConfiguration(ports: [], vectorCount: count)])
+        == "--virtio-serial vectors=\(count): a device cannot have so many interrupt vectors;"
+        + " give vectors= from 0 to 2048")
+  }
+
+  @Test(arguments: [0, 1, 2, 2048])
+  func acceptsVectors(count: Int) throws {
+    #expect(try problem([VirtioConsoleDeviceConfiguration(ports: [], vectorCount: count)]) == nil)
+    #expect(
+      try problem([
+        VirtioConsoleDeviceConfiguration(ports: [], transport: .mmio, vectorCount: count)
+      ])
+        == "--virtio-serial vectors=\(count): a device on mmio has a single interrupt;"
+        + " leave vectors out")
+  }
+
+  @Test(arguments: ["vs0", "A", "a-b.c_9"])
+  func acceptsIdentifiers(id: String) throws {
+    let ports = [port(id: id + "p", "x")]
+    #expect(try problem([VirtioConsoleDeviceConfiguration(id: id, ports: ports)]) == nil)
+  }
+
+  @Test(arguments: ["", "0a", "-a", "a b", "a/b", "é", "a\u{301}", "[a", "`"])
+  func refusesIdentifiers(id: String) throws {
+    let line =
+      ": this is no identifier: a letter, then letters, digits, \"-\", \".\" and \"_\";"
+      + " give e.g. id=vs0"
+    #expect(
+      try problem([VirtioConsoleDeviceConfiguration(id: id, ports: [])])
+        == "--virtio-serial id=\(id)" + line)
+    #expect(
+      try problem([
+        VirtioConsoleDeviceConfiguration(ports: [port(id: id, "x", isConsole: true)])
+      ]) == "--virtconsole id=\(id)" + line)
+  }
+
+  @Test func findsAnIdentifierUsedTwice() throws {
+    let line = "Duplicate device ID 'a'; give another id, or none"
+    #expect(
+      try problem([
+        VirtioConsoleDeviceConfiguration(id: "a", ports: []),
+        VirtioConsoleDeviceConfiguration(id: "a", ports: []),
+      ]) == "--virtio-serial id=a: \(line)")
+    #expect(
+      try problem([
+        VirtioConsoleDeviceConfiguration(id: "a", ports: [port(id: "a", "x")])
+      ]) == "--virtserialport id=a: \(line)")
+    #expect(
+      try problem([
+        VirtioConsoleDeviceConfiguration(ports: [port(id: "a", "x")]),
+        VirtioConsoleDeviceConfiguration(ports: [port(id: "a", "y", isConsole: true)]),
+      ]) == "--virtconsole id=a: \(line)")
+  }
+
+  @Test func findsANameUsedByAConsoleToo() throws {
+    #expect(
+      try problem([
+        VirtioConsoleDeviceConfiguration(ports: [port("x"), port("x", isConsole: true)])
+      ]) == "--virtconsole name=x: A port already exists by name x; choose another name")
+  }
+
+  @Test func givesADeviceWithoutMultiportOneConsole() throws {
+    var features = VirtioConsoleFeatures()
+    features.multiport = false
+    let line =
+      "--virtio-serial multiport=off: such a device has one port, a virtconsole with number 0;"
+      + " give its other ports to another device"
+    let console = port("c", isConsole: true)
+    for (ports, expected) in [
+      ([], nil), ([console], nil), ([port("x")], line), ([console, port("x")], line),
+    ] as [([VirtioConsolePortConfiguration], String?)] {
+      #expect(
+        try problem([VirtioConsoleDeviceConfiguration(ports: ports, features: features)])
+          == expected)
+    }
+  }
+
+  @Test func countsThePlacesOfTheBus() throws {
+    let device = VirtioConsoleDeviceConfiguration(ports: [])
+    #expect(try problem(Array(repeating: device, count: 31)) == nil)
+    #expect(
+      try problem(Array(repeating: device, count: 32))
+        == "--virtio-serial: 32 devices are more than the 31 of the PCI bus;"
+        + " leave some out; one device has room for 32765 ports")
+    let other = VirtioConsoleDeviceConfiguration(ports: [], transport: .mmio)
+    #expect(try problem(Array(repeating: device, count: 31) + [other]) == nil)
+  }
+}
