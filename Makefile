@@ -2,11 +2,12 @@
 PREFIX ?= /usr/local
 images := guest-images/build
 
-.PHONY: help demo test check lint build release guest-images micro nested install clean
+.PHONY: help demo test bench check lint build release guest-images micro nested install clean
 
 help:
 	@echo "make demo          boot a stock Linux kernel and talk to it through org.fedoraproject.port.0"
 	@echo "make test          every test there is, in a nested machine where this host cannot run Linux"
+	@echo "make bench         swiftvm against QEMU on this host's /dev/kvm, in turns; ROUNDS=5 ONLY=part-of-an-id"
 	@echo "make check         lint, build, unit tests"
 	@echo "make release       the static executable .build/release/swiftvm"
 	@echo "make guest-images  the guest image in $(images); KERNEL=... [MODULES=...] for another kernel"
@@ -19,6 +20,10 @@ demo: nested release guest-images
 
 test: nested lint build release guest-images micro
 	@Tests/nested/all-tests
+
+bench: release
+	@guest-images/bench/build.sh
+	@Tests/bench/run
 
 check: lint build micro
 	@echo "==> unit tests"

@@ -73,12 +73,19 @@ void *memcpy(void *to, const void *from, unsigned long count);
 int memcmp(const void *a, const void *b, unsigned long count);
 unsigned long strlen(const char *text);
 
-/* guest.c: the command line's key=value words. A value ends at a space. */
+/* options.c: the command line's key=value words. A value ends at a space. */
+struct hvm_start_info;
+extern const char *command_line;
+/* Before the others. */
+void options_start(const struct hvm_start_info *info);
+static inline int is_space(char character) { return character == ' ' || character == '\0' || character == '\n'; }
 const char *option(const char *key);
 u64 option_number(const char *key, u64 fallback);
 int option_is(const char *key, const char *word);
 /* Copies a value out, NUL-terminated; empty if absent. */
 void option_text(const char *key, char *to, unsigned long size);
+
+/* guest.c */
 /* Maps the 2 MiB around a physical address identically; returns the address. */
 u64 map_device(u64 address);
 
