@@ -30,7 +30,7 @@ struct ChainWalker {
       guard mark > 0 else { throw .chainTooLong }
       return false
     }
-    list.closeChain(head: head)
+    list.closeChain(id: head, entryCount: 1)
     return true
   }
 

@@ -7,32 +7,40 @@ import GuestMemory
 package final class DeviceController {
   /// The device type.
   package let device: any VirtioDevice
-  private let memory: GuestMemory
+  /// Everything the driver may accept.
+  package let offeredFeatures: Features
 
   /// The status field as the driver reads it.
-  package private(set) var status: DeviceStatus = []
-  /// What the driver has accepted so far; final once FEATURES_OK is set.
+  package internal(set) var status: DeviceStatus = []
+  /// What the driver has accepted so far; final once FEATURES_OK is set or the device is live.
   package private(set) var acceptedFeatures: Features = []
   /// How often drivers broke the device since it was made.
   package private(set) var faultCount = 0
+  /// Whether notifications and configuration changes mean anything now.
+  package private(set) var isLive = false
 
-  private var configurations: [QueueConfiguration]
-  private var queues: [Virtqueue?]
-  private var isActive = false
+  var queues: QueueTable
+  private let memory: GuestMemory
 
-  package init(device: any VirtioDevice, memory: GuestMemory) {
+  /// - Parameters:
+  ///   - allowedFeatures: what may be offered of all there is; a feature goes with one it needs.
+  ///   - isTransitional: whether legacy drivers may come as well (virtio 1.2, 1.3.1).
+  package init(
+    device: any VirtioDevice, memory: GuestMemory, allowedFeatures: Features = .all,
+    isTransitional: Bool = false
+  ) {
     self.device = device
     self.memory = memory
-    configurations = Self.freshConfigurations(of: device)
-    queues = Array(repeating: nil, count: device.queueCount)
+    let ownFeatures: Features = isTransitional ? .ring.union(.anyLayout) : .ring
+    offeredFeatures =
+      device.offeredFeatures.intersection(.deviceType).union(ownFeatures)
+      .intersection(allowedFeatures).withoutUnmetPrerequisites
+    queues = QueueTable(count: device.queueCount) { device.maximumSize(ofQueue: $0) }
   }
-
-  /// Everything the driver may accept.
-  package var offeredFeatures: Features { device.offeredFeatures.union(.ring) }
 
   /// Bits the device does not offer, and any after FEATURES_OK, are left out.
   package func accept(_ features: Features, within mask: Features) {
-    guard !status.contains(.featuresOK) else { return }
+    guard !status.contains(.featuresOK), !isLive else { return }
     acceptedFeatures = acceptedFeatures.subtracting(mask).union(
       features.intersection(mask).intersection(offeredFeatures))
   }
@@ -44,7 +52,7 @@ package final class DeviceController {
     for step in steps {
       switch step {
       case .featuresOK:
-        guard acceptedFeatures.contains(.version1) else { return }  // refused by staying clear
+        guard canFinishNegotiation else { return }  // refused by staying clear
         status.insert(.featuresOK)
       case .driverOK:
         status.insert(.driverOK)
@@ -54,55 +62,23 @@ package final class DeviceController {
     }
   }
 
+  private var canFinishNegotiation: Bool {
+    acceptedFeatures.contains(.version1) && !isLive
+      && acceptedFeatures == acceptedFeatures.withoutUnmetPrerequisites
+  }
+
+  /// What both sides go by: until FEATURES_OK, only what a legacy driver can have accepted.
+  private var effectiveFeatures: Features {
+    status.contains(.featuresOK) ? acceptedFeatures : acceptedFeatures.intersection(.legacy)
+  }
+
   /// Back to the state after power-on (virtio 1.2, 2.4).
   package func reset() {
     deactivate()
     status = []
     acceptedFeatures = []
-    configurations = Self.freshConfigurations(of: device)
-    queues = Array(repeating: nil, count: queues.count)
+    queues.reset()
   }
-
-  // MARK: Queues
-
-  /// The configuration of queue `index`, or nil where there is no such queue.
-  package func configuration(ofQueue index: Int) -> QueueConfiguration? {
-    configurations.indices.contains(index) ? configurations[index] : nil
-  }
-
-  /// Changes a queue's configuration, which is possible after FEATURES_OK and before the queue is
-  /// enabled or the device is live.
-  package func configureQueue(_ index: Int, _ change: (inout QueueConfiguration) -> Void) {
-    guard canConfigure(index) else { return }
-    change(&configurations[index])
-  }
-
-  /// Whether queue `index` is enabled.
-  package func isEnabled(queue index: Int) -> Bool {
-    queues.indices.contains(index) && queues[index] != nil
-  }
-
-  /// A driver's write of one to queue_enable. Broken addresses or sizes are a fault.
-  package func enableQueue(_ index: Int, driver: any DriverNotifier) {
-    guard canConfigure(index) else { return }
-    do {
-      queues[index] = try Virtqueue(
-        index: index, configuration: configurations[index], features: acceptedFeatures,
-        memory: memory)
-    } catch {
-      driver.fail(error)
-    }
-  }
-
-  private func canConfigure(_ index: Int) -> Bool {
-    queues.indices.contains(index) && queues[index] == nil && status.contains(.featuresOK)
-      && status.isDisjoint(with: [.driverOK, .needsReset])
-  }
-
-  // MARK: Live and not
-
-  /// Whether notifications and configuration changes mean anything now.
-  package var isLive: Bool { isActive }
 
   /// Makes the device inert and sets DEVICE_NEEDS_RESET; returns whether the driver must be told
   /// by a configuration change notification (virtio 1.2, 2.1.2).
@@ -113,19 +89,36 @@ package final class DeviceController {
     return status.contains(.driverOK)
   }
 
-  private func activate(driver: any DriverNotifier) {
-    guard !status.contains(.needsReset) else { return }
-    isActive = true
-    device.activate(queues: queues, features: acceptedFeatures, driver: driver)
+  /// The queues enabled so far are the device's from now on.
+  func activate(driver: any DriverNotifier) {
+    guard !isLive, !status.contains(.needsReset) else { return }
+    isLive = true
+    device.activate(queues: queues.enabled, features: effectiveFeatures, driver: driver)
   }
 
   private func deactivate() {
-    guard isActive else { return }
-    isActive = false
+    guard isLive else { return }
+    isLive = false
     device.deactivate()
   }
 
-  private static func freshConfigurations(of device: any VirtioDevice) -> [QueueConfiguration] {
-    (0..<device.queueCount).map { QueueConfiguration(maximumSize: device.maximumSize(ofQueue: $0)) }
+  /// Puts queue `index` to use as it is configured. Broken addresses or sizes are a fault.
+  func useQueue(_ index: Int, driver: any DriverNotifier) {
+    guard let configuration = queues.configuration(of: index) else { return }
+    do {
+      let queue = try Virtqueue(
+        index: index, configuration: configuration, features: effectiveFeatures, memory: memory)
+      queues.enable(index, queue)
+      if isLive { device.queueEnabled(index, queue: queue) }
+    } catch {
+      driver.fail(error)
+    }
+  }
+
+  /// Takes queue `index` out of use, and forgets what was set for it.
+  func dropQueue(_ index: Int) {
+    guard isEnabled(queue: index) else { return }
+    queues.reset(index)
+    if isLive { device.resetQueue(index) }
   }
 }

@@ -9,8 +9,11 @@ import Glibc
 package final class SegmentList {
   /// One chain in the list.
   package struct Chain: Equatable, Sendable {
-    /// Index of its first descriptor, by which it is returned to the driver.
-    package let head: UInt16
+    /// By which it is returned to the driver: the index of its first descriptor in a split ring,
+    /// the driver's buffer ID in a packed one.
+    package let id: UInt16
+    /// Entries of the ring it takes up: one in a split ring, one for each descriptor in a packed one.
+    package let entryCount: UInt16
     /// Its length in bytes, at most 2^32.
     package let byteCount: Int
   }
@@ -62,8 +65,8 @@ package final class SegmentList {
   }
 
   /// Completes the chain being gathered.
-  func closeChain(head: UInt16) {
-    chains.append(Chain(head: head, byteCount: openBytes))
+  func closeChain(id: UInt16, entryCount: UInt16) {
+    chains.append(Chain(id: id, entryCount: entryCount, byteCount: openBytes))
     byteCount += openBytes
     openBytes = 0
   }

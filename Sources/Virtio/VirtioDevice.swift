@@ -18,7 +18,13 @@ package protocol VirtioDevice: AnyObject {
   func writeConfiguration(offset: Int, width: Int, value: UInt64)
   /// DRIVER_OK: the device is live. `queues[i]` is queue i if the driver enabled it. Work is left to
   /// the device's own thread; a notification that came before counts as not yet seen.
-  func activate(queues: [Virtqueue?], features: Features, driver: any DriverNotifier)
+  func activate(queues: [Int: Virtqueue], features: Features, driver: any DriverNotifier)
+  /// The live device gets a queue: one that was reset by itself comes back, with other addresses and
+  /// another size, or a legacy driver enables one late. A notification of it counts as not yet seen.
+  func queueEnabled(_ index: Int, queue: Virtqueue)
+  /// The live device loses a queue, which may not be touched any more (VIRTIO_F_RING_RESET; virtio
+  /// 1.2, 2.6.1). Chains that were not completed are forgotten.
+  func resetQueue(_ index: Int)
   /// The device is reset, or inert after a fault: no queue may be touched any more.
   func deactivate()
   /// The driver notified of buffers in queue `index`. Called on the device's own thread, without

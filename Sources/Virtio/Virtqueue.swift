@@ -96,17 +96,11 @@ package final class Virtqueue {
     }
   }
 
-  /// Consumes the next available chain, whose first descriptor was `head`, and returns it to the
-  /// driver with `written` bytes in it (zero for chains the device read). The driver sees it after
-  /// `publish`.
+  /// Consumes the next available chain, `chain`, and returns it to the driver with `written` bytes
+  /// in it (zero for chains the device read). The driver sees it after `publish`.
   package func complete(_ chain: SegmentList.Chain, written: UInt32) {
-    complete(head: chain.head, written: written)
-  }
-
-  /// The same, by the index of the chain's first descriptor.
-  package func complete(head: UInt16, written: UInt32) {
     let entry = used + 4 + 8 * Int(nextUsed & (size &- 1))
-    SharedWord.store32(entry, UInt32(head).littleEndian)
+    SharedWord.store32(entry, UInt32(chain.id).littleEndian)
     SharedWord.store32(entry + 4, written.littleEndian)
     nextUsed = nextUsed &+ 1
     nextAvailable = nextAvailable &+ 1

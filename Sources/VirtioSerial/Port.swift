@@ -16,7 +16,9 @@ final class Port: @unchecked Sendable {
   var state: PortState
   var isWaitingToSend = false
   var receiveQueue: Virtqueue?
-  var transmitQueue: Virtqueue?
+  var transmitQueue: Virtqueue? {
+    didSet { transmitPath.reset() }  // a half-written chain goes with its queue
+  }
   private(set) var counters = PortCounters()
 
   private var transmitPath: TransmitPath
@@ -34,7 +36,6 @@ final class Port: @unchecked Sendable {
   func reset() {
     receiveQueue = nil
     transmitQueue = nil
-    transmitPath.reset()
     state.reset()
     isWaitingToSend = false
   }

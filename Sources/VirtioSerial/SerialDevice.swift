@@ -32,7 +32,8 @@ package final class SerialDevice: @unchecked Sendable {
   private var table: PortTable
   private var control = ControlChannel()
   private var driver: (any DriverNotifier)?
-  private var queues: [Virtqueue?] = []
+  private var queues: [Int: Virtqueue] = [:]
+  private var isMultiport = false
   /// `serviceAll` is on its way: a guest that resets in a loop must not fill the loop's inbox.
   private var isServicePosted = false
 
@@ -159,13 +160,8 @@ package final class SerialDevice: @unchecked Sendable {
     }
     for message in messages { try handle(message, driver: driver) }
     try control.send(using: list, driver: driver)
-    if more { remote.post { [weak self] in self?.queueNotifiedLater() } }
-  }
-
-  private func queueNotifiedLater() {
-    enter { driver throws(QueueFault) in
-      try takeControlTurn(driver: driver)
-    } inert: {
+    if more {
+      remote.post { [weak self] in self?.queueNotified(ControlChannel.transmitQueueIndex) }
     }
   }
 
@@ -235,27 +231,40 @@ extension SerialDevice: VirtioDevice {
     emergencyOutput(UInt8(truncatingIfNeeded: value))
   }
 
-  package func activate(queues: [Virtqueue?], features: Features, driver: any DriverNotifier) {
+  package func activate(queues: [Int: Virtqueue], features: Features, driver: any DriverNotifier) {
     self.driver = driver
-    self.queues = queues
-    let multiport = features.contains(Self.multiportFeature)
-    if multiport {
-      control.receiveQueue = queue(ControlChannel.receiveQueueIndex)
-      control.transmitQueue = queue(ControlChannel.transmitQueueIndex)
-    }
-    for port in table.ports {
-      guard multiport || port.state.id == 0 else { continue }
-      let first = PortTable.receiveQueue(ofPort: port.state.id)
-      port.receiveQueue = queue(first)
-      port.transmitQueue = queue(first + 1)
-      if !multiport { port.state.guestOpened(true) }
-    }
+    isMultiport = features.contains(Self.multiportFeature)
+    if !isMultiport { table[0]?.state.guestOpened(true) }
+    for (index, queue) in queues { connect(index, queue) }
     postService()
+  }
+
+  package func queueEnabled(_ index: Int, queue: Virtqueue) {
+    connect(index, queue)
+    postService()
+  }
+
+  package func resetQueue(_ index: Int) {
+    connect(index, nil)
+    postService()
+  }
+
+  /// Hands a queue to whom it belongs, or takes it away. Without MULTIPORT there is but port 0.
+  private func connect(_ index: Int, _ queue: Virtqueue?) {
+    queues[index] = queue
+    guard isMultiport || index < ControlChannel.receiveQueueIndex else { return }
+    switch index {
+    case ControlChannel.receiveQueueIndex: control.receiveQueue = queue
+    case ControlChannel.transmitQueueIndex: control.transmitQueue = queue
+    case _ where PortTable.isTransmitQueue(index):
+      table.port(ofQueue: index)?.transmitQueue = queue
+    default: table.port(ofQueue: index)?.receiveQueue = queue
+    }
   }
 
   package func deactivate() {
     driver = nil
-    queues = []
+    queues = [:]
     control.reset()
     for port in table.ports { port.reset() }
     postService()
@@ -287,13 +296,9 @@ extension SerialDevice: VirtioDevice {
   /// The driver of a port that is not there may be waiting for its buffers (one without MULTIPORT
   /// writes to port 0, there or not).
   private func discard(queueAt index: Int, driver: any DriverNotifier) throws(QueueFault) {
-    guard PortTable.isTransmitQueue(index), let queue = queue(index),
+    guard PortTable.isTransmitQueue(index), let queue = queues[index],
       try queue.returnUnread(limit: Int(Self.queueSize), using: list, driver: driver)
     else { return }
     remote.post { [weak self] in self?.queueNotified(index) }
-  }
-
-  private func queue(_ index: Int) -> Virtqueue? {
-    queues.indices.contains(index) ? queues[index] : nil
   }
 }

@@ -27,11 +27,14 @@ package final class StubDevice: VirtioDevice {
     }
   }
 
-  package func activate(queues: [Virtqueue?], features: Features, driver: any DriverNotifier) {
+  package func activate(queues: [Int: Virtqueue], features: Features, driver: any DriverNotifier) {
     activations.append(features)
-    enabledQueues = queues.indices.filter { queues[$0] != nil }
+    enabledQueues = queues.keys.sorted()
     self.driver = driver
   }
+
+  package func queueEnabled(_ index: Int, queue: Virtqueue) { enabledQueues.append(index) }
+  package func resetQueue(_ index: Int) { enabledQueues.removeAll { $0 == index } }
 
   package func deactivate() { deactivations += 1 }
   package func queueNotified(_ index: Int) {}

@@ -33,7 +33,7 @@ import Virtio
     let first = mock.publish([.init(0x8000, 6)])
     let second = mock.publish([.init(0x9000, 3), .init(0xa000, 2)])
     try queue.gather(.readable, into: list, byteLimit: 1 << 20)
-    #expect(list.chains.map(\.head) == [first, second])
+    #expect(list.chains.map(\.id) == [first, second])
     #expect(list.chains.map(\.byteCount) == [6, 5])
     #expect(text(of: list) == "hello world")
   }
@@ -102,7 +102,7 @@ import Virtio
   func completesIntoTheUsedRing() throws {
     let (mock, queue) = try makeQueue()
     let head = mock.publish([.init(0x8000, 6, writable: true)])
-    queue.complete(head: head, written: 5)
+    try queue.useNext(.writable, written: 5)
     #expect(mock.usedIndex == 0)
     _ = queue.publish()
     let used = mock.takeUsed()
@@ -113,12 +113,13 @@ import Virtio
   @Test("S7 without EVENT_IDX: the driver's flag decides")
   func notifiesByFlag() throws {
     let (mock, queue) = try makeQueue()
-    let head = mock.publish([.init(0x8000, 6)])
-    queue.complete(head: head, written: 0)
+    mock.publish([.init(0x8000, 6)])
+    try queue.useNext()
     #expect(queue.publish())
     #expect(!queue.publish(), "nothing new, nothing to notify of")
     mock.setAvailableFlags(1)
-    queue.complete(head: mock.publish([.init(0x8000, 6)]), written: 0)
+    mock.publish([.init(0x8000, 6)])
+    try queue.useNext()
     #expect(!queue.publish())
   }
 
@@ -129,7 +130,8 @@ import Virtio
     var notified: [Bool] = []
     for event: UInt16 in [0, 5, 2, 9] {
       mock.setUsedEvent(event)
-      queue.complete(head: mock.publish([.init(0x8000, 6)]), written: 0)
+      mock.publish([.init(0x8000, 6)])
+      try queue.useNext()
       notified.append(queue.publish())
     }
     #expect(notified == [true, false, true, false])
@@ -147,7 +149,10 @@ import Virtio
     let (mock, queue) = try makeQueue(features: [.version1, .eventIndex])
     queue.disableNotifications()
     #expect(mock.usedFlags == 0, "the flag stays zero with EVENT_IDX")
-    for _ in 0..<3 { queue.complete(head: mock.publish([.init(0x8000, 6)]), written: 0) }
+    for _ in 0..<3 {
+      mock.publish([.init(0x8000, 6)])
+      try queue.useNext()
+    }
     #expect(try !queue.enableNotifications())
     #expect(mock.availableEvent == 3)
   }

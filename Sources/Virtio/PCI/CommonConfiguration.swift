@@ -1,13 +1,13 @@
 import Devices
 
-/// The common configuration structure (virtio 1.2, 4.1.4.3): 56 bytes through which a driver
-/// negotiates and sets queues up.
+/// The common configuration structure (virtio 1.2, 4.1.4.3), through which a driver negotiates and
+/// sets queues up.
 ///
 /// A driver accesses each field at its own width, 64-bit fields also by halves; a write of any
 /// other shape is dropped, a read gives the bytes that are there. Used with the device's lock held.
 struct CommonConfiguration {
   /// In bytes.
-  static let length = 56
+  static let length = 60
   /// VIRTIO_MSI_NO_VECTOR.
   static let noVector: UInt16 = 0xffff
 
@@ -29,6 +29,8 @@ struct CommonConfiguration {
     case queueDescriptors = 0x20
     case queueDriver = 0x28
     case queueDevice = 0x30
+    case queueNotifyData = 0x38
+    case queueReset = 0x3a
 
     var width: Int {
       switch self {
@@ -40,26 +42,30 @@ struct CommonConfiguration {
     }
   }
 
-  /// MSI-X vectors of the configuration change and of each queue.
+  /// The MSI-X vector of configuration changes.
   private(set) var configurationVector = noVector
-  private(set) var queueVectors: [UInt16]
+  private var queueVectors: [Int: UInt16] = [:]
   /// Counts changes of the device configuration that the driver may have seen half of.
   var generation: UInt8 = 0
 
   private var deviceFeatureSelect: UInt32 = 0
   private var driverFeatureSelect: UInt32 = 0
   private var queueSelect: UInt16 = 0
+  private let queueCount: Int
   private let vectorCount: Int
 
   init(queueCount: Int, vectorCount: Int) {
-    queueVectors = Array(repeating: Self.noVector, count: queueCount)
+    self.queueCount = queueCount
     self.vectorCount = vectorCount
   }
+
+  /// The MSI-X vector of queue `index`'s notifications.
+  func vector(ofQueue index: Int) -> UInt16 { queueVectors[index] ?? Self.noVector }
 
   /// As after power-on; the generation only ever grows.
   mutating func reset() {
     let generation = generation
-    self = CommonConfiguration(queueCount: queueVectors.count, vectorCount: vectorCount)
+    self = CommonConfiguration(queueCount: queueCount, vectorCount: vectorCount)
     self.generation = generation
   }
 
@@ -86,18 +92,19 @@ struct CommonConfiguration {
     case .driverFeatureSelect: return UInt64(driverFeatureSelect)
     case .driverFeature: return window(controller.acceptedFeatures, driverFeatureSelect)
     case .configurationVector: return UInt64(configurationVector)
-    case .queueCount: return UInt64(UInt16(clamping: queueVectors.count))
+    case .queueCount: return UInt64(UInt16(clamping: queueCount))
     case .deviceStatus: return UInt64(controller.status.rawValue)
     case .configurationGeneration: return UInt64(generation)
     case .queueSelect: return UInt64(queueSelect)
     case .queueSize: return UInt64(queue?.size ?? 0)
-    case .queueVector:
-      return UInt64(queueVectors.indices.contains(index) ? queueVectors[index] : Self.noVector)
+    case .queueVector: return UInt64(vector(ofQueue: index))
     case .queueEnable: return controller.isEnabled(queue: index) ? 1 : 0
     case .queueNotifyOffset: return queue == nil ? 0 : UInt64(queueSelect)
     case .queueDescriptors: return queue?.descriptorTable ?? 0
     case .queueDriver: return queue?.availableRing ?? 0
     case .queueDevice: return queue?.usedRing ?? 0
+    // A reset is complete when the write returns; notifications carry no data of the device's.
+    case .queueReset, .queueNotifyData: return 0
     }
   }
 
@@ -129,11 +136,16 @@ struct CommonConfiguration {
     case .configurationVector: configurationVector = checked(half)
     case .queueSelect: queueSelect = half
     case .queueSize: controller.configureQueue(index) { $0.size = half }
-    case .queueVector where queueVectors.indices.contains(index):
-      queueVectors[index] = checked(half)
+    case .queueVector where index < queueCount: queueVectors[index] = checked(half)
     case .queueEnable where half == 1: controller.enableQueue(index, driver: driver)
+    case .queueReset where half == 1: resetQueue(index, controller)
     default: return
     }
+  }
+
+  private mutating func resetQueue(_ index: Int, _ controller: DeviceController) {
+    controller.resetQueue(index)
+    if !controller.isEnabled(queue: index) { queueVectors[index] = nil }
   }
 
   private func writeFeatures(_ value: UInt64, _ controller: DeviceController) {

@@ -232,8 +232,7 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
 
 extension VirtioPCIFunction: DriverNotifier {
   package func notifyUsedBuffers(queue: Int) {
-    guard common.queueVectors.indices.contains(queue) else { return }
-    interrupt(vector: common.queueVectors[queue], isrBit: 1)
+    interrupt(vector: common.vector(ofQueue: queue), isrBit: 1)
   }
 
   package func notifyConfigurationChange() {

@@ -1,0 +1,254 @@
+import GuestMemory
+import TestSupport
+import Testing
+import Virtio
+
+/// Negotiation and queue set-up below every transport.
+@Suite struct DeviceControllerTests {
+  static let memoryEnd: UInt64 = 0x100_0000
+  let memory: GuestMemory
+  let device = StubDevice(queueCount: 65534)
+  let notifier = RecordingNotifier()
+
+  init() throws { memory = try GuestMemory(regions: [0..<Self.memoryEnd]) }
+
+  private func makeController(
+    _ allowed: Features = .all, isTransitional: Bool = false
+  ) -> DeviceController {
+    let controller = DeviceController(
+      device: device, memory: memory, allowedFeatures: allowed, isTransitional: isTransitional)
+    notifier.controller = controller
+    return controller
+  }
+
+  /// Everything up to FEATURES_OK.
+  private func negotiate(_ controller: DeviceController, _ features: Features) {
+    controller.writeStatus([.acknowledge], driver: notifier)
+    controller.writeStatus([.acknowledge, .driver], driver: notifier)
+    controller.accept(features, within: .all)
+    controller.writeStatus([.acknowledge, .driver, .featuresOK], driver: notifier)
+  }
+
+  private func goLive(_ controller: DeviceController) {
+    controller.writeStatus(controller.status.union(.driverOK), driver: notifier)
+  }
+
+  private func setUp(_ controller: DeviceController, _ index: Int, base: UInt64, size: UInt16 = 8) {
+    let ring = MockQueue(memory: memory, base: base, size: size)
+    controller.configureQueue(index) { $0 = ring.configuration(maximumSize: $0.maximumSize) }
+    controller.enableQueue(index, driver: notifier)
+  }
+
+  // MARK: Features
+
+  @Test("N1: VERSION_1 is offered; a driver that does not take it is refused")
+  func offersVersionOne() {
+    let controller = makeController()
+    #expect(controller.offeredFeatures.contains(.version1))
+    negotiate(controller, controller.offeredFeatures.subtracting(.version1))
+    #expect(controller.status == [.acknowledge, .driver])
+  }
+
+  @Test("N2: neither a masked feature is offered, nor one that needs it, nor an undefined bit")
+  func offersNothingWithoutItsPrerequisite() {
+    for bit in 0..<64 {
+      let allowed = Features.all.subtracting(Features(bit: bit))
+      let offered = makeController(allowed).offeredFeatures
+      #expect(offered.isSubset(of: allowed))
+      #expect(offered == offered.withoutUnmetPrerequisites)
+      #expect(offered.contains(.ringReset) == (bit != 32 && bit != 40))
+    }
+    let greedy = DeviceController(
+      device: StubDevice(features: .all), memory: memory, isTransitional: true)
+    #expect(
+      greedy.offeredFeatures == Features.deviceType.union(.ring).union(.anyLayout),
+      "of the bits that are not its own, a device type offers none")
+  }
+
+  @Test("N3: every subset with VERSION_1 is accepted, every other refused; N4: after a reset again")
+  func acceptsEveryValidSubset() {
+    let controller = makeController()
+    let bits = (0..<64).filter { controller.offeredFeatures.contains(Features(bit: $0)) }
+    for subset in 0..<(1 << bits.count) {
+      let features = Features(
+        bits.indices.filter { subset >> $0 & 1 == 1 }.map { Features(bit: bits[$0]) })
+      for _ in 0..<2 {
+        negotiate(controller, features)
+        #expect(controller.acceptedFeatures == features)
+        #expect(controller.status.contains(.featuresOK) == features.contains(.version1))
+        controller.writeStatus([], driver: notifier)
+      }
+    }
+  }
+
+  @Test("N5, N7, G4: the device gets its enabled queues at DRIVER_OK, and loses them at reset")
+  func activatesAtDriverOK() {
+    let controller = makeController()
+    negotiate(controller, .version1)
+    setUp(controller, 65533, base: 0x1000)
+    setUp(controller, 3, base: 0x3000)
+    setUp(controller, 65534, base: 0x5000)
+    #expect(device.activations.isEmpty)
+    goLive(controller)
+    #expect(device.enabledQueues == [3, 65533])
+    controller.writeStatus([], driver: notifier)
+    #expect(device.deactivations == 1)
+    #expect(!controller.isEnabled(queue: 3))
+  }
+
+  @Test("N6: a fault makes the device inert until it is reset")
+  func staysInertAfterAFault() {
+    let controller = makeController()
+    negotiate(controller, [.version1, .ringReset])
+    setUp(controller, 1, base: 0x1000)
+    goLive(controller)
+    notifier.fail(QueueFault(queue: 1, violation: .chainTooLong))
+    #expect(notifier.configurationChanges == 1)
+    controller.resetQueue(1)
+    setUp(controller, 2, base: 0x3000)
+    #expect(controller.isEnabled(queue: 1))
+    #expect(!controller.isEnabled(queue: 2))
+    #expect(device.deactivations == 1)
+    #expect(controller.faultCount == 1)
+    controller.writeStatus([], driver: notifier)
+    negotiate(controller, .version1)
+    goLive(controller)
+    #expect(controller.isLive)
+  }
+
+  // MARK: P9: one queue's reset
+
+  @Test("P9: a queue goes while the device is live, and comes back elsewhere with another size")
+  func resetsOneQueue() {
+    let controller = makeController()
+    negotiate(controller, [.version1, .ringReset])
+    setUp(controller, 1, base: 0x1000)
+    setUp(controller, 2, base: 0x3000)
+    goLive(controller)
+    controller.resetQueue(1)
+    #expect(device.enabledQueues == [2])
+    #expect(!controller.isEnabled(queue: 1))
+    #expect(controller.configuration(ofQueue: 1) == QueueConfiguration(maximumSize: 64))
+    setUp(controller, 1, base: 0x5000, size: 16)
+    #expect(device.enabledQueues == [2, 1])
+    #expect(controller.configuration(ofQueue: 1)?.size == 16)
+    #expect(device.activations.count == 1)
+    setUp(controller, 1, base: 0x7000, size: 4)
+    #expect(controller.configuration(ofQueue: 1)?.size == 16, "not while it is enabled")
+  }
+
+  @Test("P9: only of queues that are enabled, and only with RING_RESET")
+  func resetsNothingElse() {
+    let controller = makeController()
+    negotiate(controller, .version1)
+    setUp(controller, 1, base: 0x1000)
+    goLive(controller)
+    controller.resetQueue(1)
+    #expect(controller.isEnabled(queue: 1))
+    controller.writeStatus([], driver: notifier)
+    negotiate(controller, [.version1, .ringReset])
+    setUp(controller, 1, base: 0x1000)
+    goLive(controller)
+    for index in [0, 2, 65534, -1, .max] {
+      controller.resetQueue(index)
+      setUp(controller, index, base: 0x3000)
+    }
+    #expect(device.enabledQueues == [1], "what was never enabled is not enabled after DRIVER_OK")
+  }
+
+  @Test("P9, G2: a queue that comes back with bad addresses is a fault")
+  func refusesABadQueueAfterReset() {
+    let controller = makeController()
+    negotiate(controller, [.version1, .ringReset])
+    setUp(controller, 1, base: 0x1000)
+    goLive(controller)
+    controller.resetQueue(1)
+    setUp(controller, 1, base: Self.memoryEnd)
+    #expect(notifier.faults.map(\.queue) == [1])
+    #expect(controller.status.contains(.needsReset))
+    #expect(!controller.isLive)
+  }
+
+  // MARK: Legacy drivers
+
+  @Test("L5: a legacy ring is found by its page number, the used ring on the next page boundary")
+  func placesLegacyRings() {
+    let controller = makeController(isTransitional: true)
+    controller.enableLegacyQueue(5, pageFrame: 0x123, driver: notifier)
+    let ring = controller.configuration(ofQueue: 5)
+    #expect(ring?.size == 64)
+    #expect(ring?.descriptorTable == 0x12_3000)
+    #expect(ring?.availableRing == 0x12_3400)
+    #expect(ring?.usedRing == 0x12_4000)
+    #expect(controller.legacyPageFrame(ofQueue: 5) == 0x123)
+    controller.enableLegacyQueue(5, pageFrame: 0, driver: notifier)
+    #expect(controller.legacyPageFrame(ofQueue: 5) == 0)
+    #expect(!controller.isEnabled(queue: 5))
+  }
+
+  @Test("L3, L6: a legacy driver gets the low 32 features, ANY_LAYOUT among them, and goes live")
+  func negotiatesWithoutFeaturesOK() {
+    let controller = makeController(isTransitional: true)
+    #expect(controller.offeredFeatures.contains(.anyLayout))
+    #expect(!makeController().offeredFeatures.contains(.anyLayout))
+    controller.writeLegacyStatus([.acknowledge], driver: notifier)
+    controller.writeLegacyStatus([.acknowledge, .driver], driver: notifier)
+    controller.accept(.all, within: .all)
+    controller.enableLegacyQueue(0, pageFrame: 1, driver: notifier)
+    controller.writeLegacyStatus([.acknowledge, .driver, .driverOK], driver: notifier)
+    #expect(controller.status == [.acknowledge, .driver, .driverOK])
+    #expect(device.activations == [controller.offeredFeatures.intersection(.legacy)])
+    #expect(device.enabledQueues == [0])
+    controller.writeLegacyStatus([], driver: notifier)
+    #expect(controller.status == [])
+    #expect(device.deactivations == 1)
+  }
+
+  @Test("L4: a legacy driver may use the device before DRIVER_OK, and add queues while it is live")
+  func goesLiveAtTheFirstNotification() {
+    let controller = makeController(isTransitional: true)
+    controller.legacyDriverNotified(driver: notifier)
+    #expect(!controller.isLive, "there is no queue yet")
+    controller.enableLegacyQueue(0, pageFrame: 1, driver: notifier)
+    controller.legacyDriverNotified(driver: notifier)
+    #expect(device.enabledQueues == [0])
+    controller.enableLegacyQueue(1, pageFrame: 4, driver: notifier)
+    #expect(device.enabledQueues == [0, 1])
+    controller.writeLegacyStatus([.driverOK], driver: notifier)
+    #expect(device.activations.count == 1)
+    controller.accept(.indirectDescriptors, within: .all)
+    #expect(controller.acceptedFeatures == [], "features are fixed once the device is live")
+    controller.enableLegacyQueue(0, pageFrame: 0, driver: notifier)
+    #expect(device.enabledQueues == [1])
+  }
+
+  @Test("L3: a driver that mixes the two interfaces gets one of them, and breaks nothing")
+  func keepsTheInterfacesApart() {
+    let controller = makeController(isTransitional: true)
+    negotiate(controller, .version1)
+    controller.enableLegacyQueue(0, pageFrame: 1, driver: notifier)
+    controller.legacyDriverNotified(driver: notifier)
+    controller.writeLegacyStatus([.driverOK], driver: notifier)
+    #expect(device.activations.isEmpty)
+    #expect(!controller.isEnabled(queue: 0))
+    controller.writeLegacyStatus([], driver: notifier)
+    controller.enableLegacyQueue(0, pageFrame: 1, driver: notifier)
+    controller.accept(.version1, within: .all)
+    controller.legacyDriverNotified(driver: notifier)
+    #expect(device.activations == [[]])
+    controller.writeStatus([.acknowledge, .driver, .featuresOK], driver: notifier)
+    #expect(!controller.status.contains(.featuresOK), "too late: the device is live")
+  }
+
+  @Test("L5, G2: a legacy ring outside memory is a fault")
+  func refusesLegacyRingsOutsideMemory() {
+    let controller = makeController(isTransitional: true)
+    for pageFrame: UInt32 in [0xfff, 0x1000, .max] {
+      controller.enableLegacyQueue(0, pageFrame: pageFrame, driver: notifier)
+      #expect(!controller.isEnabled(queue: 0))
+      #expect(controller.status.contains(.needsReset))
+      controller.writeLegacyStatus([], driver: notifier)
+    }
+    #expect(notifier.faults.count == 3)
+  }
+}
