@@ -9,8 +9,8 @@
 # Steps whose result is up to date are skipped; downloads are kept in ${SWIFTVM_CACHE:-~/.cache/swiftvm}.
 . "$(dirname "$0")/lib.sh"
 
-# virtio_pci and virtio_console: the ports. button and evdev: the power button, for an acpid.
-modules="virtio_pci virtio_console button? evdev?"
+# virtio_pci or virtio_mmio, and virtio_console: the ports. button and evdev: the power button, for an acpid.
+modules="virtio_pci virtio_mmio? virtio_console button? evdev?"
 stock=linux-image-cloud-amd64
 
 # The toolchain's own clang, unless CC says otherwise: nothing else is sure to be there.
@@ -34,13 +34,13 @@ build_tools() {
 pack() {
   local kernel=$1 out=$2 root=$2.root busybox
   busybox=$("$images/fetch-program.sh" --packaged busybox busybox-static)
-  ! up_to_date "$out" "$kernel/key" "$busybox" "$build/parts/vport" "$images"/{init,port-link,await-port} \
+  ! up_to_date "$out" "$kernel/key" "$busybox" "$build/parts/vport" "$images"/{init,load-module,await-port} \
     "$images"/scripts "$images"/scripts/* "$images/build.sh" || return 0
   say "packing $out"
   rm -rf "$root"
   mkdir -p "$root"/{bin,dev,lib,proc,sys,tmp}
-  cp "$busybox" "$build/parts/vport" "$images/await-port" "$root/bin"
-  cp -r "$kernel/modules" "$images/port-link" "$root/lib"
+  cp "$busybox" "$build/parts/vport" "$images/await-port" "$images/load-module" "$root/bin"
+  cp -r "$kernel/modules" "$root/lib"
   cp -r "$images/scripts" "$images/init" "$root"
   "$images/pack-initramfs.sh" "$root" "$out"
   rm -rf "$root"

@@ -21,6 +21,12 @@ static const struct command {
     {"echo", command_echo, 1, "PATH [BYTES]: sends back what comes, also after reconnects"},
     {"write-nonblock", command_write_nonblock, 2, "PATH BYTES [CHUNK]: pattern of seed 1; prints: wrote N all|EAGAIN|..."},
     {"read-nonblock", command_read_nonblock, 1, "PATH [CHUNK]: one read; prints read N (0: no host) or EAGAIN"},
+    {"seek", command_seek, 1, "PATH: prints what lseek(2) fails with"},
+    {"signals", command_signals, 1, "PATH: prints what poll(2) says at each SIGIO, and what there is to read then"},
+    {"forward", command_forward, 4, "BYTES CHUNK PATH SINK...: reads CHUNKs and writes each to every SINK"},
+    {"links", command_links, 0, "keeps /dev/virtio-ports in order from now on, in the background"},
+    {"hibernate", command_hibernate, 0, "freezes and restores every device, as hibernation does; prints: restored"},
+    {"kexec", command_kexec, 2, "KERNEL INITRD [WORDS]: starts that kernel in this one's place"},
     {"bench-send", command_bench_send, 2, "PATH BYTES [CHUNK]: prints: sent N bytes in S s: R MB/s"},
     {"bench-recv", command_bench_recv, 2, "PATH BYTES [CHUNK]: the same, timed from the first byte on"},
 };
@@ -28,7 +34,7 @@ enum { command_count = sizeof commands / sizeof *commands };
 
 static int usage(void) {
   fprintf(stderr,
-          "usage: vport COMMAND PATH ... (PATH - is standard input; sizes may end in K, M, G)\n");
+          "usage: vport COMMAND ... (PATH - is standard input; sizes may end in K, M, G)\n");
   for (int i = 0; i < command_count; i++) fprintf(stderr, "  %-14s %s\n", commands[i].name, commands[i].usage);
   return 2;
 }

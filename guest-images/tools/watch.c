@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,4 +61,32 @@ int command_hold(int argc, char **argv) {
   if (argc > 1) sleep((unsigned)parse_size(argv[1]));
   else pause();
   return 0;
+}
+
+int command_seek(int argc, char **argv) {
+  (void)argc;
+  printf("%s\n", lseek(port_open(argv[0]), 0, SEEK_SET) < 0 ? strerrorname_np(errno) : "moved");
+  return 0;
+}
+
+int command_signals(int argc, char **argv) {
+  int port = port_open(argv[0]);
+  (void)argc;
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGIO);
+  if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0) die("sigprocmask");
+  if (fcntl(port, F_SETOWN, getpid()) < 0 || fcntl(port, F_SETFL, O_ASYNC | O_NONBLOCK) < 0) die("fcntl");
+  setlinebuf(stdout);
+  printf("ready ");
+  print_events(port_poll(port, 0));
+  while (sigwaitinfo(&signals, NULL) == SIGIO) {
+    short events = port_poll(port, 0);
+    printf("SIGIO ");
+    print_events(events);
+    char bytes[256];
+    ssize_t count = events & POLLIN ? read(port, bytes, sizeof bytes) : 0;
+    if (count > 0) printf("read %.*s\n", (int)count, bytes);
+  }
+  die("sigwaitinfo");
 }

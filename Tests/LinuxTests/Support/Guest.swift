@@ -14,6 +14,8 @@ final class Guest: @unchecked Sendable {
     var append = "quiet"
     /// Options of `swiftvm run`.
     var arguments: [String] = []
+    /// A program, with its words, that starts the executable.
+    var launcher: [String] = []
     /// The terminal to be started on.
     var terminal: String?
   }
@@ -31,7 +33,8 @@ final class Guest: @unchecked Sendable {
     directory = try TemporaryDirectory()
     portNames = options.ports + (options.action == "agent" ? [Self.agentPort] : [])
     let append = "swiftvm.run=\(options.action) \(options.append)"
-    var words = [LinuxHost.executable, "run", "--append", append] + options.arguments
+    var words = options.launcher + [LinuxHost.executable, "run", "--append", append]
+    words += options.arguments
     for name in portNames {
       words += ["--virtserialport", "name=\(name),socket=\(directory[name])"]
     }
@@ -57,6 +60,9 @@ final class Guest: @unchecked Sendable {
       return agent
     }
   }
+
+  /// Lets the agent's client go; the next use of the agent has a new one.
+  func disconnectAgent() { connectedAgent = nil }
 
   /// Waits until the guest answers.
   func awaitAgent() throws {

@@ -57,6 +57,23 @@ final class PortClient {
     }
   }
 
+  /// Sends more and more until the socket takes no more for good; returns how much that was.
+  func fill(most: Int) throws -> Int {
+    let bytes = [UInt8](repeating: UInt8(ascii: "f"), count: 4096)
+    var count = 0
+    while count < most {
+      let sent = try sendSome(bytes[..<min(bytes.count, most - count)])
+      if sent == 0, !isWritable(milliseconds: 500) { break }
+      count += sent
+    }
+    return count
+  }
+
+  private func isWritable(milliseconds: Int32) -> Bool {
+    var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+    return poll(&entry, 1, milliseconds) > 0
+  }
+
   /// Sends what the socket takes now.
   private func sendSome(_ bytes: ArraySlice<UInt8>) throws -> Int {
     let count = bytes.withUnsafeBytes {

@@ -1,0 +1,103 @@
+import Glibc
+import Testing
+
+extension StockGuestTests {
+  /// The guest starts again while the machine goes on.
+  @Suite(.guest(Guest.Options(ports: RestartPort.all)))
+  struct RestartTests {
+    typealias Port = RestartPort
+
+    let guest: Guest
+
+    init() throws { guest = try Guest.current }
+
+    private static func path(_ port: String) -> String { "/dev/virtio-ports/" + port }
+
+    /// Runs what restarts the guest, and waits for the guest's next life.
+    private func expectRestart(_ restart: () throws -> Void) throws {
+      let life = try guest.agent.run("cat /proc/sys/kernel/random/boot_id")
+      let count = guest.count(of: "init: agent")
+      try restart()
+      try Deadline(seconds: Guest.bootLimit).wait(
+        until: { guest.count(of: "init: agent") == count + 1 }, "the guest's next boot")
+      try guest.awaitAgent()
+      #expect(try guest.agent.run("cat /proc/sys/kernel/random/boot_id") != life)
+    }
+
+    /// Clients and guest send all the time; the same clients go on afterwards.
+    @Test("stressed_restart") func restartUnderTraffic() throws {
+      nonisolated(unsafe) let reading = try guest.connect(Port.outwards)
+      nonisolated(unsafe) let writing = try guest.connect(Port.inwards)
+      try guest.agent.start("outwards", "seq 1 50000000 >\(Self.path(Port.outwards))")
+      try guest.agent.start("inwards", "cat \(Self.path(Port.inwards)) >/dev/null")
+      _ = try reading.receive(exactly: 256 << 10)
+      let traffic = BackgroundThread {
+        _ = try? writing.send([UInt8](repeating: UInt8(ascii: "\n"), count: 4096), seconds: 1)
+        _ = try? reading.receive(seconds: 0.1)
+      }
+      try expectRestart { try guest.agent.say("reboot -f") }
+      traffic.stop()
+      for port in Port.all { try guest.agent.run("await-port \(port)") }
+      try guest.agent.run("vport wait \(Self.path(Port.inwards)) host")
+      try guest.agent.start("loop", "cat \(Self.path(Port.inwards)) >\(Self.path(Port.outwards))")
+      try writing.send("\nafter the restart\n")
+      while try reading.receiveLine() != "after the restart" {}
+      // And nothing is between one byte and the next any more.
+      try writing.send("and on\n")
+      #expect(try reading.receiveLine() == "and on")
+      try guest.agent.run("kill $(pidof cat)")
+    }
+
+    /// Not one client is there while the guest goes down and comes up.
+    @Test("unplugged_restart") func restartWithoutClients() throws {
+      var client: PortClient? = try guest.connect(Port.trigger)
+      try expectRestart {
+        try guest.agent.start(
+          "restart",
+          "exec 3<>\(Self.path(Port.trigger)); vport wait - host <&3; vport wait - hup <&3;"
+            + " reboot -f"
+        )
+        _ = try guest.agent.line(1, of: "restart")
+        guest.disconnectAgent()
+        #expect(client != nil)
+        client = nil
+      }
+      let next = try guest.connect(Port.trigger)
+      try guest.agent.start("echo", "vport echo \(Self.path(Port.trigger)) 6")
+      try next.send("again\n")
+      #expect(try next.receiveLine() == "again")
+      try guest.agent.finish("echo")
+    }
+
+    /// The kernel starts another in its place: the device is found as its last driver left it.
+    @Test func kexecStartsAnotherKernel() throws {
+      let client = try guest.connect(Port.trigger)
+      for file in ["vmlinuz", "initramfs.cpio"] {
+        let bytes = try File.contents(LinuxHost.image + "/" + file)
+        try guest.agent.start(
+          "take", "head -c \(bytes.count) \(Self.path(Port.trigger)) >/tmp/\(file)")
+        try client.send(bytes, seconds: 120)
+        try guest.agent.finish("take", seconds: 120)
+      }
+      try guest.agent.startProgram("held", "vport hold \(Self.path(Port.outwards))")
+      #expect(try guest.agent.line(1, of: "held") == "open")
+      try expectRestart {
+        try guest.agent.say(
+          "vport kexec /tmp/vmlinuz /tmp/initramfs.cpio \"$(cat /proc/cmdline) kexeced\"")
+      }
+      #expect(try guest.agent.run("cat /proc/cmdline").hasSuffix(" kexeced"))
+      try guest.agent.start("echo", "vport echo \(Self.path(Port.trigger)) 6")
+      try client.send("again\n")
+      #expect(try client.receiveLine() == "again")
+      try guest.agent.finish("echo")
+    }
+  }
+}
+
+/// The ports of that guest.
+enum RestartPort {
+  static let outwards = "org.example.outwards"
+  static let inwards = "org.example.inwards"
+  static let trigger = "org.example.trigger"
+  static let all = [outwards, inwards, trigger]
+}
