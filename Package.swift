@@ -52,7 +52,7 @@ let package = Package(
     tests("BootTests", ["Boot"]),
     tests("ChardevTests", ["Chardev", "Host", "TestSupport"]),
     tests("DevicesTests", ["Devices"]),
-    tests("VirtioTests", ["Virtio", "Devices", "GuestMemory", "TestSupport"]),
+    tests("VirtioTests", ["Virtio", "Devices", "GuestMemory", "Host", "TestSupport"]),
     tests(
       "VirtioSerialTests",
       ["VirtioSerial", "Virtio", "Chardev", "GuestMemory", "Host", "TestSupport"]),

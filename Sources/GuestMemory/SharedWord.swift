@@ -30,6 +30,12 @@ package enum SharedWord {
     pointer.assumingMemoryBound(to: Atomic<UInt16>.self).pointee.load(ordering: .acquiring)
   }
 
+  /// See `loadAcquire16`; for a word of which a part says that the rest is valid.
+  @inlinable @inline(__always)
+  package static func loadAcquire64(_ pointer: UnsafeRawPointer) -> UInt64 {
+    pointer.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .acquiring)
+  }
+
   /// A plain once-only write.
   @inlinable @inline(__always)
   package static func store16(_ pointer: UnsafeMutableRawPointer, _ value: UInt16) {
@@ -52,6 +58,12 @@ package enum SharedWord {
   @inlinable @inline(__always)
   package static func storeRelease16(_ pointer: UnsafeMutableRawPointer, _ value: UInt16) {
     pointer.assumingMemoryBound(to: Atomic<UInt16>.self).pointee.store(value, ordering: .releasing)
+  }
+
+  /// See `storeRelease16`.
+  @inlinable @inline(__always)
+  package static func storeRelease64(_ pointer: UnsafeMutableRawPointer, _ value: UInt64) {
+    pointer.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.store(value, ordering: .releasing)
   }
 
   /// Orders an earlier write before a later read, as needed between publishing an index and looking

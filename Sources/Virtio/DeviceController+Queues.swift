@@ -31,6 +31,9 @@ extension DeviceController {
     dropQueue(index)
   }
 
+  /// What happened on queue `index` since the device was made; nil if it was never in use.
+  package func counters(ofQueue index: Int) -> QueueCounters? { queues.counters(of: index) }
+
   private func canConfigure(_ index: Int) -> Bool {
     guard status.contains(.featuresOK), !status.contains(.needsReset), !isEnabled(queue: index)
     else { return false }

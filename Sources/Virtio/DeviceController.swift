@@ -107,10 +107,12 @@ package final class DeviceController {
     guard let configuration = queues.configuration(of: index) else { return }
     do {
       let queue = try Virtqueue(
-        index: index, configuration: configuration, features: effectiveFeatures, memory: memory)
+        index: index, configuration: configuration, features: effectiveFeatures, memory: memory,
+        counters: queues.counters(of: index) ?? QueueCounters())
       queues.enable(index, queue)
       if isLive { device.queueEnabled(index, queue: queue) }
     } catch {
+      queues.countFault(index)
       driver.fail(error)
     }
   }

@@ -17,6 +17,8 @@ package struct Features: OptionSet, Sendable, Hashable {
   package static let eventIndex = Features(bit: 29)
   /// VIRTIO_F_VERSION_1: not a legacy driver.
   package static let version1 = Features(bit: 32)
+  /// VIRTIO_F_RING_PACKED: queues are packed rings.
+  package static let packedRing = Features(bit: 34)
   /// VIRTIO_F_RING_RESET: the driver may reset one queue while the device is live.
   package static let ringReset = Features(bit: 40)
 
@@ -24,7 +26,9 @@ package struct Features: OptionSet, Sendable, Hashable {
   package static let all = Features(rawValue: .max)
 
   /// What every device here offers by itself: the features of its rings.
-  package static let ring: Features = [.indirectDescriptors, .eventIndex, .version1, .ringReset]
+  package static let ring: Features = [
+    .indirectDescriptors, .eventIndex, .version1, .packedRing, .ringReset,
+  ]
   /// The bits that a legacy driver sees (virtio 1.2, 2.2.3).
   package static let legacy = Features(rawValue: 0xffff_ffff)
   /// The bits whose meaning is up to the device type (virtio 1.2, 2.2).

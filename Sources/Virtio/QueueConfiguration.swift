@@ -6,9 +6,11 @@ package struct QueueConfiguration: Equatable, Sendable {
   package var size: UInt16
   /// Guest address of the descriptor area.
   package var descriptorTable: UInt64 = 0
-  /// Guest address of the driver area: the available ring.
+  /// Guest address of the driver area: the available ring, or in a packed ring the driver's event
+  /// suppression structure.
   package var availableRing: UInt64 = 0
-  /// Guest address of the device area: the used ring.
+  /// Guest address of the device area: the used ring, or in a packed ring the device's event
+  /// suppression structure.
   package var usedRing: UInt64 = 0
 
   /// As after a reset.

@@ -7,6 +7,8 @@ struct QueueTable {
   private let maximumSize: (Int) -> UInt16
   private var configurations: [Int: QueueConfiguration] = [:]
   private var resetWhileLive: Set<Int> = []
+  /// Of the queues that were in use and are no more.
+  private var pastCounters: [Int: QueueCounters] = [:]
 
   /// The queues in use.
   private(set) var enabled: [Int: Virtqueue] = [:]
@@ -34,15 +36,27 @@ struct QueueTable {
     resetWhileLive.remove(index)
   }
 
+  /// What happened on queue `index` so far, in all its lives.
+  func counters(of index: Int) -> QueueCounters? {
+    enabled[index]?.counters ?? pastCounters[index]
+  }
+
+  /// The driver broke queue `index` before it was in use.
+  mutating func countFault(_ index: Int) {
+    pastCounters[index, default: QueueCounters()].faults &+= 1
+  }
+
   /// Back to the queue's defaults, leaving the others alone (virtio 1.2, 2.6.1).
   mutating func reset(_ index: Int) {
+    pastCounters[index] = counters(of: index)
     enabled[index] = nil
     configurations[index] = nil
     resetWhileLive.insert(index)
   }
 
-  /// As after power-on.
+  /// As after power-on, but for the counters.
   mutating func reset() {
+    for (index, queue) in enabled { pastCounters[index] = queue.counters }
     enabled = [:]
     configurations = [:]
     resetWhileLive = []

@@ -1,4 +1,5 @@
 import Glibc
+import GuestMemory
 
 /// Buffers of one or more descriptor chains as one list of I/O vectors, ready for one
 /// `readv`/`writev`: gathering several chains saves a system call for each but the first.
@@ -14,6 +15,8 @@ package final class SegmentList {
     package let id: UInt16
     /// Entries of the ring it takes up: one in a split ring, one for each descriptor in a packed one.
     package let entryCount: UInt16
+    /// Which way its buffers go.
+    package let direction: BufferDirection
     /// Its length in bytes, at most 2^32.
     package let byteCount: Int
   }
@@ -55,8 +58,18 @@ package final class SegmentList {
     chains.removeAll(keepingCapacity: true)
   }
 
-  /// Adds a segment to the chain being gathered; false when the list is full.
-  func append(_ base: UnsafeMutableRawPointer, count: Int) -> Bool {
+  /// Adds a buffer to the chain being gathered, once it is checked; false when the list is full. One
+  /// of no length is passed over.
+  func append(
+    at address: UInt64, length: UInt32, in memory: GuestMemory
+  ) throws(RingViolation) -> Bool {
+    let count = Int(length)
+    guard count > 0 else { return true }
+    guard openBytes + count <= 1 << 32 else { throw .chainTooLarge }
+    let base: UnsafeMutableRawPointer
+    do { base = try memory.pointer(at: address, count: UInt64(length)) } catch {
+      throw .bufferOutsideMemory(address: address, length: length)
+    }
     guard end < Self.capacity else { return false }
     storage[end] = iovec(iov_base: base, iov_len: count)
     end += 1
@@ -65,16 +78,19 @@ package final class SegmentList {
   }
 
   /// Completes the chain being gathered.
-  func closeChain(id: UInt16, entryCount: UInt16) {
-    chains.append(Chain(id: id, entryCount: entryCount, byteCount: openBytes))
+  func closeChain(id: UInt16, entryCount: UInt16, _ direction: BufferDirection) {
+    chains.append(
+      Chain(id: id, entryCount: entryCount, direction: direction, byteCount: openBytes))
     byteCount += openBytes
     openBytes = 0
   }
 
-  /// Takes back the segments of the chain being gathered.
-  func abandonChain(segmentsBefore: Int) {
+  /// Takes back the segments of the chain being gathered, for which the list has no room; a fault
+  /// where the list held nothing else.
+  func abandonChain(segmentsBefore: Int) throws(RingViolation) {
     end = segmentsBefore
     openBytes = 0
+    guard segmentsBefore > 0 else { throw .chainTooLong }
   }
 
   /// Segments now in the list, for `abandonChain`.

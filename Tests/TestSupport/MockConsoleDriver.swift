@@ -91,7 +91,8 @@ package final class MockConsoleDriver {
       writeStatus([.acknowledge])
       writeStatus([.acknowledge, .driver])
       controller.accept(
-        features ?? controller.offeredFeatures, within: Features(rawValue: .max))
+        features ?? controller.offeredFeatures.subtracting(.packedRing),
+        within: Features(rawValue: .max))
       writeStatus([.acknowledge, .driver, .featuresOK])
       for index in 0..<(2 * lastPort + 4) {
         let isControl = [ControlChannelQueue.receive, ControlChannelQueue.transmit].contains(index)

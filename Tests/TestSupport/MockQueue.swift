@@ -3,7 +3,7 @@ import Virtio
 
 /// A guest driver's side of one split virtqueue, over plain guest memory; honest by default, with
 /// raw access for tests that are not.
-package final class MockQueue {
+package final class MockQueue: DriverQueue {
   /// A buffer of a chain to be made available.
   package struct Buffer {
     package var address: UInt64
@@ -28,22 +28,32 @@ package final class MockQueue {
 
   /// The available index as last published.
   package private(set) var availableIndex: UInt16
+  private let usesEventIndex: Bool
   private var nextDescriptor: UInt16 = 0
   private var seenUsed: UInt16
+  private var kicked: UInt16
 
-  /// Lays the ring out from `base` (4096 bytes for sizes up to 64, 8192 up to 256).
-  package init(memory: GuestMemory, base: UInt64, size: UInt16, startIndex: UInt16 = 0) {
+  /// Lays the ring out from `base` (4096 bytes for sizes up to 64, 8192 up to 256), empty, with both
+  /// indexes at `startIndex`.
+  package init(
+    memory: GuestMemory, base: UInt64, size: UInt16, startIndex: UInt16 = 0,
+    usesEventIndex: Bool = false
+  ) {
     self.memory = memory
     self.size = size
+    self.usesEventIndex = usesEventIndex
     descriptorTable = base
     availableRing = base + 16 * UInt64(size)
     usedRing = (availableRing + 6 + 2 * UInt64(size) + 3) & ~3
     availableIndex = startIndex
     seenUsed = startIndex
+    kicked = startIndex
+    store(UInt32(startIndex) << 16, availableRing)
+    store(UInt32(startIndex) << 16, usedRing)
   }
 
   /// What the driver would write to the transport's registers.
-  package func configuration(maximumSize: UInt16 = 256) -> QueueConfiguration {
+  package func configuration(maximumSize: UInt16) -> QueueConfiguration {
     var configuration = QueueConfiguration(maximumSize: maximumSize)
     configuration.size = size
     configuration.descriptorTable = descriptorTable
@@ -52,7 +62,6 @@ package final class MockQueue {
     return configuration
   }
 
-  /// Makes one chain available and returns its head.
   @discardableResult
   package func publish(_ buffers: [Buffer]) -> UInt16 {
     let head = nextDescriptor
@@ -69,7 +78,6 @@ package final class MockQueue {
     return head
   }
 
-  /// Makes one chain available whose buffers are listed in an indirect table at `table`.
   @discardableResult
   package func publishIndirect(_ buffers: [Buffer], table: UInt64) -> UInt16 {
     for (position, buffer) in buffers.enumerated() {
@@ -93,15 +101,29 @@ package final class MockQueue {
     setAvailableIndex(availableIndex &+ 1)
   }
 
-  /// The chains used since the last call: head and written length.
-  package func takeUsed() -> [(head: UInt32, length: UInt32)] {
-    var taken: [(head: UInt32, length: UInt32)] = []
+  package func takeUsed() -> [(id: UInt32, length: UInt32)] {
+    var taken: [(id: UInt32, length: UInt32)] = []
     while seenUsed != usedIndex {
       let entry = usedRing + 4 + 8 * UInt64(seenUsed % size)
       taken.append((load(entry, UInt32.self), load(entry + 4, UInt32.self)))
       seenUsed &+= 1
     }
     return taken
+  }
+
+  // MARK: Notifications
+
+  package func setWantsInterrupts(_ wanted: Bool) { setAvailableFlags(wanted ? 0 : 1) }
+
+  package func askForInterrupt(at distance: Int) {
+    setUsedEvent(seenUsed &+ UInt16(truncatingIfNeeded: distance))
+  }
+
+  package func takeKick() -> Bool {
+    let old = kicked
+    kicked = availableIndex
+    guard usesEventIndex else { return usedFlags & 1 == 0 }
+    return availableIndex &- availableEvent &- 1 < availableIndex &- old
   }
 
   // MARK: Raw fields

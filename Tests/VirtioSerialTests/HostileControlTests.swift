@@ -144,7 +144,7 @@ import VirtioSerial
       ] {
         if status.contains(.featuresOK) {
           driver.controller.accept(
-            driver.controller.offeredFeatures, within: Features(rawValue: .max))
+            driver.controller.offeredFeatures.subtracting(.packedRing), within: .all)
         }
         driver.writeStatus(status)
       }

@@ -56,7 +56,7 @@ import Virtio
     driver.setCommon(0x00, 4, 0)
     #expect(driver.common(0x04, 4) == low)
     driver.setCommon(0x00, 4, 1)
-    #expect(driver.common(0x04, 4) == 0x101)
+    #expect(driver.common(0x04, 4) == 0x105)
     for select: UInt64 in [2, 3, 0xffff_ffff] {
       driver.setCommon(0x00, 4, select)
       #expect(driver.common(0x04, 4) == 0)
@@ -70,7 +70,7 @@ import Virtio
     driver.setCommon(0x08, 4, 0)
     #expect(driver.common(0x0c, 4) == low)
     driver.status = 15
-    #expect(driver.device.activations.map(\.rawValue) == [0x101 << 32 | low])
+    #expect(driver.device.activations.map(\.rawValue) == [0x105 << 32 | low])
   }
 
   @Test("N3: FEATURES_OK stays clear without VERSION_1")

@@ -1,0 +1,15 @@
+/// What happened on one queue since its machine was made; resets do not clear it.
+package struct QueueCounters: Equatable, Sendable {
+  /// Notifications from the driver that reached the device.
+  package var notifications: UInt64 = 0
+  /// Used-buffer notifications the driver wanted and got.
+  package var interrupts: UInt64 = 0
+  /// Chains returned to the driver.
+  package var buffers: UInt64 = 0
+  /// Bytes in the chains that were returned: to be read, or written into them.
+  package var bytes: UInt64 = 0
+  /// How often the driver broke the queue.
+  package var faults: UInt64 = 0
+
+  package init() {}
+}

@@ -1,0 +1,96 @@
+import GuestMemory
+
+/// A split virtqueue from the device's side (virtio 1.2, 2.7).
+///
+/// Chains are completed in the order they became available, so one index tells both how far the
+/// available ring is consumed and how far the used ring is written.
+final class SplitRing {
+  private let size: UInt16
+  private let available: UnsafeMutableRawPointer
+  private let used: UnsafeMutableRawPointer
+  private let walker: SplitChainWalker
+  private let usesEventIndex: Bool
+
+  /// The next entry of either ring; modulo 2^16.
+  private var next: UInt16
+  /// The used index as the driver knows it.
+  private var published: UInt16
+
+  init(
+    _ configuration: QueueConfiguration, features: Features, memory: GuestMemory, start: UInt16?
+  ) throws(RingViolation) {
+    let size = configuration.size
+    guard size > 0, size <= configuration.maximumSize, size & (size &- 1) == 0 else {
+      throw .invalidSize(size)
+    }
+    let count = Int(size)
+    let table = try memory.ringPart(
+      .descriptorTable, at: configuration.descriptorTable, count: count * Descriptor.stride,
+      alignment: 16)
+    available = try memory.ringPart(
+      .availableRing, at: configuration.availableRing, count: 6 + 2 * count, alignment: 2)
+    used = try memory.ringPart(
+      .usedRing, at: configuration.usedRing, count: 6 + 8 * count, alignment: 4)
+    walker = SplitChainWalker(
+      memory: memory, table: table, tableSize: count,
+      allowsIndirect: features.contains(.indirectDescriptors))
+    usesEventIndex = features.contains(.eventIndex)
+    self.size = size
+    next = start ?? 0
+    published = next
+  }
+
+  func availableCount() throws(RingViolation) -> Int {
+    let index = UInt16(littleEndian: SharedWord.loadAcquire16(available + 2))
+    let count = index &- next
+    guard count <= size else { throw .availableIndexJump(from: next, to: index) }
+    return Int(count)
+  }
+
+  func gather(
+    _ direction: BufferDirection, into list: SegmentList, byteLimit: Int
+  ) throws(RingViolation) {
+    for offset in 0..<(try availableCount()) {
+      guard list.byteCount < byteLimit || list.chains.isEmpty else { return }
+      let slot = Int((next &+ UInt16(offset)) & (size &- 1))
+      let head = UInt16(littleEndian: SharedWord.load16(available + 4 + 2 * slot))
+      guard head < size else { throw .headOutOfRange(head) }
+      guard try walker.append(head: head, direction, to: list) else { return }
+    }
+  }
+
+  func complete(_ chain: SegmentList.Chain, written: UInt32) {
+    let entry = used + 4 + 8 * Int(next & (size &- 1))
+    SharedWord.store32(entry, UInt32(chain.id).littleEndian)
+    SharedWord.store32(entry + 4, written.littleEndian)
+    next = next &+ 1
+  }
+
+  func publish() -> Bool {
+    guard next != published else { return false }
+    let old = published
+    SharedWord.storeRelease16(used + 2, next.littleEndian)
+    published = next
+    SharedWord.fence()
+    guard usesEventIndex else {
+      return UInt16(littleEndian: SharedWord.load16(available)) & 1 == 0
+    }
+    let event = UInt16(littleEndian: SharedWord.load16(available + 4 + 2 * Int(size)))
+    return next &- event &- 1 < next &- old
+  }
+
+  func disableNotifications() {
+    guard !usesEventIndex else { return }  // an index that stays behind asks for none
+    SharedWord.store16(used, UInt16(1).littleEndian)
+  }
+
+  func enableNotifications() throws(RingViolation) -> Bool {
+    if usesEventIndex {
+      SharedWord.store16(used + 4 + 8 * Int(size), next.littleEndian)
+    } else {
+      SharedWord.store16(used, 0)
+    }
+    SharedWord.fence()
+    return try availableCount() > 0
+  }
+}
