@@ -45,9 +45,49 @@ package protocol Chardev: AnyObject {
   /// connected.
   func setWantsWritable(_ wanted: Bool)
 
+  /// Tells whoever is connected that no more bytes come: a client reads its end of file once it has
+  /// what was written. What it sends is read as before. Nothing comes of it where there are no
+  /// clients that come and go.
+  func endOutput()
+
+  /// Ends the connection; the client still gets what was written. The delegate hears of it later,
+  /// from the event loop.
+  func disconnectClient()
+
+  /// The size of the terminal that bytes go to, in characters; nil where there is none.
+  var windowSize: (columns: UInt16, rows: UInt16)? { get }
+
+  /// The program has been told that a terminal's size changed (`SIGWINCH`). Called from the event
+  /// loop, by whoever handles signals; the delegate hears of it if it is so.
+  func windowSizeMayHaveChanged()
+
   /// Ends service for good: closes, and removes what this chardev made in the file system. The
   /// delegate hears nothing of it, and nothing more.
   func stop()
+}
+
+/// Without clients that come and go, and without a terminal, there is nothing to do.
+extension Chardev {
+  package func endOutput() {}
+  package func disconnectClient() {}
+  package var windowSize: (columns: UInt16, rows: UInt16)? { nil }
+  package func windowSizeMayHaveChanged() {}
+
+  /// Reads and throws away what the host end has now, up to about `limit` bytes; returns how many.
+  package func discardInput(limit: Int) -> Int {
+    withUnsafeTemporaryAllocation(byteCount: 32 << 10, alignment: 1) { room in
+      let segment = iovec(iov_base: room.baseAddress, iov_len: room.count)
+      return withUnsafePointer(to: segment) { segment in
+        var discarded = 0
+        while discarded < limit,
+          case .transferred(let count) = read(into: UnsafeBufferPointer(start: segment, count: 1))
+        {
+          discarded += count
+        }
+        return discarded
+      }
+    }
+  }
 }
 
 /// What a chardev tells its front end; called on the event loop's thread.
@@ -60,4 +100,11 @@ package protocol ChardevDelegate: AnyObject {
   func chardevIsReadable(_ chardev: any Chardev)
   /// Bytes can be written again (asked for by `setWantsWritable`).
   func chardevIsWritable(_ chardev: any Chardev)
+  /// `windowSize` has changed.
+  func chardevDidResize(_ chardev: any Chardev)
+}
+
+/// Not every front end has a use for a size.
+extension ChardevDelegate {
+  package func chardevDidResize(_ chardev: any Chardev) {}
 }

@@ -40,6 +40,9 @@ final class OutputEnd {
     }
   }
 
+  /// The size of the terminal that is written to, if it is one.
+  var windowSize: Terminal.Size? { Terminal.size(of: descriptor.rawValue) }
+
   func setWantsWritable(_ wanted: Bool) {
     watch?.setWanted(wanted)
   }

@@ -17,6 +17,8 @@ package final class StandardIO: Chardev {
   private var escape: EscapeKey?
   private let whenEnded: () -> Void
   private var loop: EventLoop?
+  /// The size as the delegate knows it.
+  private var knownSize: Terminal.Size?
   /// Where typed bytes are looked at for escapes; a person types less at a time.
   private let typed = UnsafeMutableRawBufferPointer.allocate(byteCount: 1024, alignment: 1)
 
@@ -35,6 +37,7 @@ package final class StandardIO: Chardev {
       name: "standard output", try SharedDescriptor(output, access: O_WRONLY))
     self.escape = escape
     self.whenEnded = whenEnded
+    knownSize = self.output.windowSize
   }
 
   deinit {
@@ -92,6 +95,16 @@ package final class StandardIO: Chardev {
 
   package func setWantsWritable(_ wanted: Bool) {
     output.setWantsWritable(wanted)
+  }
+
+  package var windowSize: (columns: UInt16, rows: UInt16)? {
+    knownSize.map { ($0.columns, $0.rows) }
+  }
+
+  package func windowSizeMayHaveChanged() {
+    guard let size = output.windowSize, size != knownSize else { return }
+    knownSize = size
+    delegate?.chardevDidResize(self)
   }
 
   package func stop() {

@@ -49,6 +49,11 @@ struct StreamConnection: ~Copyable {
     }
   }
 
+  /// Writes no more: the peer reads the end of file after what was written.
+  func endOutput() {
+    _ = shutdown(descriptor.rawValue, Int32(SHUT_WR))
+  }
+
   /// Whether a read would bring bytes now. Looks at the first one: `SIOCINQ` also counts urgent
   /// data, which no read ever brings.
   var hasUnreadBytes: Bool {

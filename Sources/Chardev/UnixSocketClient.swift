@@ -40,6 +40,16 @@ final class UnixSocketClient {
     return interest
   }
 
+  /// The client reads its end of file after what was written.
+  func endOutput() {
+    guard !hasOutputEnded, !isFinished else { return }
+    hasOutputEnded = true
+    connection.endOutput()
+  }
+
+  /// Treats the client as gone, whatever it still sends.
+  func finish() { isFinished = true }
+
   func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
     if hasOutputEnded || isFinished { return .disconnected }
     switch connection.write(segments) {

@@ -92,6 +92,18 @@ package final class UnixSocketServer: Chardev {
     updateInterest()
   }
 
+  package func endOutput() {
+    client?.endOutput()
+    updateInterest()
+  }
+
+  package func disconnectClient() {
+    guard let client else { return }
+    client.finish()
+    updateInterest()
+    postSettlement()
+  }
+
   package func stop() {
     acceptRest?.cancel()
     if let listenerToken { loop?.remove(listenerToken) }

@@ -10,6 +10,12 @@ package final class ScriptedChardev: Chardev {
   package private(set) var wantsReadable = false
   package private(set) var wantsWritable = false
   package private(set) var isStopped = false
+  /// How often the front end ended the output, and the connection.
+  package private(set) var outputEnds = 0
+  package private(set) var disconnections = 0
+  private var isLeaving = false
+  /// The terminal's size.
+  package private(set) var windowSize: (columns: UInt16, rows: UInt16)?
   /// Bytes the test has sent and the guest has not received.
   package private(set) var outgoing: [UInt8] = []
   /// Bytes the guest has sent.
@@ -27,6 +33,13 @@ package final class ScriptedChardev: Chardev {
   package func stop() { isStopped = true }
   package func setWantsReadable(_ wanted: Bool) { wantsReadable = wanted }
   package func setWantsWritable(_ wanted: Bool) { wantsWritable = wanted }
+
+  package func endOutput() { outputEnds += 1 }
+
+  package func disconnectClient() {
+    disconnections += 1
+    isLeaving = true
+  }
 
   package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
     writeCalls += 1
@@ -64,13 +77,33 @@ package final class ScriptedChardev: Chardev {
 
   package func disconnect() {
     isConnected = false
+    isLeaving = false
     delegate?.chardevDidDisconnect(self)
+  }
+
+  /// The client that the front end has disconnected leaves, if there is one.
+  package func leaveIfAsked() {
+    if isLeaving { disconnect() }
+  }
+
+  /// The terminal has a new size.
+  package func resize(columns: UInt16, rows: UInt16) {
+    windowSize = (columns, rows)
+    delegate?.chardevDidResize(self)
   }
 
   /// Sends bytes, and says so if the front end wants to know, until all are taken or it does not.
   package func send(_ bytes: [UInt8]) {
     outgoing += bytes
     deliver()
+  }
+
+  /// Sends bytes of which the front end has not been told.
+  package func sendUnnoticed(_ bytes: [UInt8]) { outgoing += bytes }
+
+  /// Tells the front end once that there are bytes.
+  package func notifyReadable() {
+    if wantsReadable { delegate?.chardevIsReadable(self) }
   }
 
   /// Tells the front end of unread bytes while it wants to hear of them.
