@@ -6,14 +6,13 @@ struct ConsoleConfiguration {
   /// Offset of emerg_wr.
   static let emergencyWriteOffset = 8
 
-  /// The size a terminal is taken to have until one is attached.
-  var columns: UInt16 = 80
-  var rows: UInt16 = 24
+  /// Port 0's, or what a terminal is taken to have until one is attached.
+  var size = ConsoleSize(columns: 80, rows: 24)
   let maximumPorts: UInt32
 
   /// The byte at `offset`; zero for emerg_wr, which is only written.
   func byte(at offset: Int) -> UInt8 {
-    let fields = UInt64(columns) | UInt64(rows) << 16 | UInt64(maximumPorts) << 32
+    let fields = UInt64(size.columns) | UInt64(size.rows) << 16 | UInt64(maximumPorts) << 32
     return offset < 8 ? UInt8(truncatingIfNeeded: fields >> UInt64(8 * offset)) : 0
   }
 }

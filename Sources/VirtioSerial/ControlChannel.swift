@@ -12,24 +12,49 @@ struct ControlChannel {
   var receiveQueue: Virtqueue?
   var transmitQueue: Virtqueue?
 
-  /// Ports that owe the guest something, each at most once, in the order they came to.
-  private var waiting: [Port] = []
-  private var nextWaiting = 0
+  /// Whom the guest has yet to hear of: each port at most once, each number's removal at most once,
+  /// in the order they came to.
+  private enum Debt {
+    case port(Port)
+    case removal(UInt32)
+  }
+
+  private var waiting = Fifo<Debt>()
+  private var pendingRemovals: Set<UInt32> = []
+  private let tracer: Tracer
+
+  init(tracer: Tracer) { self.tracer = tracer }
 
   /// The port has something to tell the guest.
   mutating func enqueue(_ port: Port) {
     guard !port.isWaitingToSend, port.state.nextMessage != nil else { return }
     port.isWaitingToSend = true
-    waiting.append(port)
+    waiting.append(.port(port))
   }
+
+  /// The port is no more. The guest hears of it if it knew of it, before it hears of another port
+  /// of that number.
+  mutating func remove(_ port: Port) {
+    if port.isWaitingToSend {
+      port.isWaitingToSend = false
+      waiting.removeAll { if case .port(let other) = $0 { other === port } else { false } }
+    }
+    guard port.state.isKnownToGuest, pendingRemovals.insert(port.number).inserted else { return }
+    waiting.append(.removal(port.number))
+  }
+
+  /// The guest has not been told yet that its port of this number is gone: what it says of it is
+  /// not about a new one.
+  func owesRemoval(of number: UInt32) -> Bool { pendingRemovals.contains(number) }
 
   /// The device was reset: nobody is owed anything.
   mutating func reset() {
     receiveQueue = nil
     transmitQueue = nil
-    for port in waiting { port.isWaitingToSend = false }
-    waiting.removeAll()
-    nextWaiting = 0
+    while let debt = waiting.removeFirst() {
+      if case .port(let port) = debt { port.isWaitingToSend = false }
+    }
+    pendingRemovals = []
   }
 
   /// Sends what is owed, one port after the other, as far as the guest has buffers.
@@ -38,24 +63,41 @@ struct ControlChannel {
   ) throws(QueueFault) {
     guard let queue = receiveQueue else { return }
     queue.disableNotifications()
-    while nextWaiting < waiting.count {
-      let port = waiting[nextWaiting]
-      guard let message = port.state.nextMessage else {
-        port.isWaitingToSend = false
-        nextWaiting += 1
+    while let debt = waiting.first {
+      guard let message = nextMessage(of: debt) else {
+        forget(debt)
         continue
       }
       guard try deliver(message, through: queue, using: list) else {
         if try queue.enableNotifications() { continue }
         break
       }
-      port.state.messageSent()
-    }
-    if nextWaiting == waiting.count {
-      waiting.removeAll(keepingCapacity: true)
-      nextWaiting = 0
+      tracer.note(.toGuest, message.description)
+      messageSent(of: debt)
     }
     if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) }
+  }
+
+  private func nextMessage(of debt: Debt) -> ControlMessage? {
+    switch debt {
+    case .port(let port): port.state.nextMessage
+    case .removal(let number): ControlMessage(port: number, event: .deviceRemove, value: 1)
+    }
+  }
+
+  private mutating func messageSent(of debt: Debt) {
+    switch debt {
+    case .port(let port): port.state.messageSent()
+    case .removal(let number):
+      pendingRemovals.remove(number)
+      waiting.removeFirst()
+    }
+  }
+
+  /// The port at the head of the queue has nothing more to say.
+  private mutating func forget(_ debt: Debt) {
+    if case .port(let port) = debt { port.isWaitingToSend = false }
+    waiting.removeFirst()
   }
 
   /// Puts the message in the guest's next buffer; false when there is none. A buffer that is too
@@ -76,6 +118,11 @@ struct ControlChannel {
       queue.complete(chain, written: UInt32(clamping: copied))
       return true
     }
+  }
+
+  /// Whether the guest has sent something that has not been taken.
+  var hasArrivals: Bool {
+    get throws(QueueFault) { try (transmitQueue?.availableCount() ?? 0) > 0 }
   }
 
   /// Takes every message the guest has sent, up to `limit`, and returns their buffers; `handle` gets

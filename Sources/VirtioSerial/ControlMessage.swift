@@ -1,6 +1,6 @@
 /// One message on the control queues (virtio 1.2, 5.3.6.2): le32 id, le16 event, le16 value, and
 /// for some events a payload.
-struct ControlMessage: Equatable {
+struct ControlMessage: Equatable, CustomStringConvertible {
   /// What a message says; the numbers are the specification's.
   enum Event: UInt16 {
     case deviceReady = 0
@@ -43,6 +43,21 @@ struct ControlMessage: Equatable {
       let known = Event(rawValue: UInt16(truncatingIfNeeded: event))
     else { return nil }
     self.init(port: port, event: known, value: UInt16(truncatingIfNeeded: value))
+  }
+
+  /// The specification's word for the event, and what it is about.
+  var description: String {
+    let words = [
+      "DEVICE_READY", "DEVICE_ADD", "DEVICE_REMOVE", "PORT_READY", "CONSOLE_PORT", "RESIZE",
+      "PORT_OPEN", "PORT_NAME",
+    ]
+    let subject = event == .deviceReady ? "" : "port \(port): "
+    let said = "\(subject)\(words[Int(event.rawValue)]) \(value)"
+    switch event {
+    case .portName: return "\(said) '\(String(decoding: payload, as: UTF8.self))'"
+    case .resize: return "\(said) \(payload)"
+    default: return said
+    }
   }
 
   /// As it goes over the queue.

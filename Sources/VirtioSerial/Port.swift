@@ -10,44 +10,119 @@ import Virtio
 /// `@unchecked Sendable`: guarded by the device's lock.
 final class Port: @unchecked Sendable {
   /// Bytes one port moves in one direction before the others have their turn.
-  static let turnBytes = 1 << 20
+  static let turnBytes = 256 << 10
+  /// Bytes passed on at the end of the port or of the machine: what a Linux guest's full queue holds.
+  static let farewellBytes = 4 << 20
 
+  /// The directions in which a port may have more to do.
+  struct Turns: OptionSet {
+    let rawValue: UInt8
+    static let transmit = Turns(rawValue: 1)
+    static let receive = Turns(rawValue: 2)
+  }
+
+  let configuration: PortConfiguration
   let chardev: any Chardev
   var state: PortState
   var isWaitingToSend = false
+  /// The turns the port waits for in the device's run queue.
+  var pendingTurns: Turns = []
+  /// The driver's queues are the port's to use. A port that comes while the driver runs gets them
+  /// only when the driver knows of it: what lies in them before was meant for an earlier port.
+  var hasQueues = false
   var receiveQueue: Virtqueue?
-  var transmitQueue: Virtqueue? {
-    didSet { transmitPath.reset() }  // a half-written chain goes with its queue
-  }
+  private(set) var transmitQueue: Virtqueue?
   private(set) var counters = PortCounters()
+  /// The host end takes no more, and the guest's bytes wait in the queue.
+  private(set) var isThrottled = false
 
   private var transmitPath: TransmitPath
   private let receivePath = ReceivePath()
+  /// The guest has closed the port, and the client is to notice once it has everything.
+  private var owesGuestClose = false
   /// Whose port it is; set once, by the device.
   weak var device: SerialDevice?
 
-  init(id: UInt32, configuration: PortConfiguration, chardev: any Chardev) {
+  init(
+    number: UInt32, configuration: PortConfiguration, chardev: any Chardev,
+    resizeOrder: ResizeOrder
+  ) {
+    self.configuration = configuration
     self.chardev = chardev
-    state = PortState(id: id, name: configuration.name, isConsole: configuration.isConsole)
-    transmitPath = TransmitPath(holdsBack: !configuration.isConsole)
+    state = PortState(number: number, configuration: configuration, resizeOrder: resizeOrder)
+    transmitPath = TransmitPath(
+      isConsole: configuration.isConsole, policy: configuration.policy)
   }
 
-  /// The driver is gone, and with it the queues.
-  func reset() {
+  var number: UInt32 { state.number }
+
+  private var policy: PortPolicy { configuration.policy }
+
+  // MARK: What the two sides do
+
+  /// The driver is gone, and with it the queues; bytes in them that nobody has taken are counted.
+  /// Touches no chardev: vCPU threads come here.
+  func reset(using list: SegmentList) {
+    guestOpened(false)
+    replaceTransmitQueue(by: nil, using: list)
     receiveQueue = nil
-    transmitQueue = nil
+    hasQueues = false
     state.reset()
-    isWaitingToSend = false
   }
+
+  /// The driver has taken the transmit queue away, or set up another. Bytes in the old one that
+  /// nobody has taken are counted, and the half-written chain is forgotten with it.
+  func replaceTransmitQueue(by queue: Virtqueue?, using list: SegmentList) {
+    if let transmitQueue {
+      countLost(transmitPath.countUntaken(in: transmitQueue, using: list))
+    }
+    transmitPath.reset()
+    transmitQueue = queue
+    isThrottled = false
+  }
+
+  /// The guest is about to open the port: what has come until now came early.
+  func prepareToOpen() {
+    if policy.early == .drop, !guestListens, chardev.isConnected { discardInput() }
+  }
+
+  /// The guest has opened or closed the port; a close that the client has not noticed yet is taken
+  /// back by the next opening.
+  func guestOpened(_ open: Bool) {
+    if state.isGuestOpen != open, !state.isConsole {
+      owesGuestClose = !open && policy.onGuestClose != .keep
+    }
+    state.guestOpened(open)
+  }
+
+  /// A client has come or gone, and the guest is to be told.
+  func hostOpened(_ open: Bool) {
+    if open, !state.isHostOpen { counters.connections &+= 1 }
+    state.hostOpened(open)
+  }
+
+  /// What the client has left unread goes back to the guest before it hears that the client has
+  /// left, since Linux reclaims buffers at that message.
+  func discardIfHostLeft(
+    using list: SegmentList, driver: any DriverNotifier
+  ) throws(QueueFault) {
+    guard !state.isHostOpen, !state.isConsole, policy.onHostClose == .discard else { return }
+    try discardQueued(using: list, driver: driver)
+  }
+
+  // MARK: Turns
 
   /// The guest takes bytes: a generic port throws away what comes while it is closed, a console
   /// does not.
   private var guestListens: Bool { state.isConsole || state.isGuestOpen }
 
-  /// Host to guest, as much as one turn allows.
-  func takeReceiveTurn(using list: SegmentList, driver: any DriverNotifier) throws(QueueFault) {
+  /// Host to guest, as much as one turn allows; returns whether another turn is due.
+  func takeReceiveTurn(
+    using list: SegmentList, driver: any DriverNotifier
+  ) throws(QueueFault) -> Bool {
     guard guestListens, chardev.isConnected, let queue = receiveQueue else {
-      return chardev.setWantsReadable(false)
+      takeIdleReceiveTurn()
+      return false
     }
     let outcome = try receivePath.run(
       queue, from: chardev, using: list, budget: Self.turnBytes, counters: &counters,
@@ -56,33 +131,127 @@ final class Port: @unchecked Sendable {
     case .drained, .more: chardev.setWantsReadable(true)
     case .starved, .disconnected: chardev.setWantsReadable(false)
     }
+    return outcome == .more
+  }
+
+  /// The same while the guest does not listen: bytes wait in the host end, or are thrown away.
+  private func takeIdleReceiveTurn() {
+    let drops = policy.early == .drop && !guestListens
+    if drops, chardev.isConnected { discardInput() }
+    chardev.setWantsReadable(drops)
   }
 
   /// Guest to host, as much as one turn allows; returns whether another turn is due.
   func takeTransmitTurn(
     using list: SegmentList, driver: any DriverNotifier
   ) throws(QueueFault) -> Bool {
-    try transmit(using: list, driver: driver) == .more
+    try transmit(budget: Self.turnBytes, using: list, driver: driver) == .more
   }
 
-  /// The same at the end; returns whether something is left that a connected client may still take.
+  /// While no driver is there: only the client's side moves.
+  func takeTurnWithoutDriver() {
+    let isBehind = transmitPath.flushBacklog(to: chardev, counters: &counters)
+    chardev.setWantsWritable(isBehind)
+    if owesGuestClose { passOnGuestClose() }
+    takeIdleReceiveTurn()
+  }
+
+  /// At the end of the machine: one more, long turn; returns whether something is left that a connected client may still
+  /// take.
   func flush(using list: SegmentList, driver: any DriverNotifier) throws(QueueFault) -> Bool {
-    let outcome = try transmit(using: list, driver: driver)
-    return outcome == .more || outcome == .blocked
+    let outcome = try transmit(budget: Self.farewellBytes, using: list, driver: driver)
+    return outcome == .more || outcome == .blocked || hasBacklogForClient
+  }
+
+  /// The same without a driver.
+  func flushBacklog() -> Bool {
+    _ = transmitPath.flushBacklog(to: chardev, counters: &counters)
+    return hasBacklogForClient
+  }
+
+  private var hasBacklogForClient: Bool {
+    transmitPath.backlogByteCount > 0 && chardev.isConnected
+  }
+
+  /// The port is being removed: passes on what the client takes, gives back the rest.
+  func farewell(using list: SegmentList, driver: any DriverNotifier) throws(QueueFault) {
+    guard transmitQueue != nil else { return }
+    _ = try transmit(budget: Self.farewellBytes, using: list, driver: driver)
+    try discardQueued(using: list, driver: driver)
+  }
+
+  /// The port's life ends, and its chardev is let go; what waits in the queue or in a console's
+  /// backlog reaches nobody any more.
+  func end(using list: SegmentList) {
+    replaceTransmitQueue(by: nil, using: list)
+    _ = flushBacklog()
+    counters.bytesDropped &+= UInt64(transmitPath.dropBacklog())
+    chardev.delegate = nil
+    chardev.setWantsReadable(false)
+    chardev.setWantsWritable(false)
+    device = nil
+    hasQueues = false
+    receiveQueue = nil
   }
 
   private func transmit(
-    using list: SegmentList, driver: any DriverNotifier
+    budget: Int, using list: SegmentList, driver: any DriverNotifier
   ) throws(QueueFault) -> TransmitPath.Outcome {
     guard let queue = transmitQueue else {
-      chardev.setWantsWritable(false)
+      chardev.setWantsWritable(transmitPath.flushBacklog(to: chardev, counters: &counters))
+      if owesGuestClose { passOnGuestClose() }
       return .idle
     }
     let outcome = try transmitPath.run(
-      queue, to: chardev, using: list, budget: Self.turnBytes, counters: &counters,
-      driver: driver)
-    chardev.setWantsWritable(outcome == .blocked)
+      queue, to: chardev, using: list, budget: budget, counters: &counters, driver: driver)
+    chardev.setWantsWritable(outcome == .blocked || transmitPath.backlogByteCount > 0)
+    setThrottled(outcome == .blocked)
+    if owesGuestClose, outcome == .idle || outcome == .disconnected { passOnGuestClose() }
     return outcome
+  }
+
+  private func setThrottled(_ throttled: Bool) {
+    guard throttled != isThrottled else { return }
+    isThrottled = throttled
+    if throttled { counters.throttles &+= 1 }
+    device?.tracer.note(
+      .state, "port \(number): \(throttled ? "throttled" : "no longer throttled")")
+  }
+
+  // MARK: What is lost, and counted
+
+  private func discardQueued(
+    using list: SegmentList, driver: any DriverNotifier
+  ) throws(QueueFault) {
+    guard let transmitQueue else { return }
+    countLost(try transmitPath.discard(transmitQueue, using: list, driver: driver))
+    setThrottled(false)
+  }
+
+  private func countLost(_ count: Int) {
+    if state.isConsole {
+      counters.bytesDropped &+= UInt64(count)
+    } else {
+      counters.bytesDiscarded &+= UInt64(count)
+    }
+  }
+
+  /// The client has everything the guest sent before it closed the port.
+  private func passOnGuestClose() {
+    owesGuestClose = false
+    guard chardev.isConnected else { return }
+    switch policy.onGuestClose {
+    case .keep: break
+    case .shutdown: chardev.endOutput()
+    case .close:
+      discardInput()
+      chardev.disconnectClient()
+    }
+  }
+
+  /// Reads and throws away, for one turn.
+  private func discardInput() {
+    counters.bytesDiscarded &+= UInt64(chardev.discardInput(limit: Self.turnBytes))
   }
 }
 
@@ -98,4 +267,6 @@ extension Port: ChardevDelegate {
   func chardevIsReadable(_ chardev: any Chardev) { device?.hostSideIsReadable(of: self) }
 
   func chardevIsWritable(_ chardev: any Chardev) { device?.hostSideIsWritable(of: self) }
+
+  func chardevDidResize(_ chardev: any Chardev) { device?.hostSideWasResized(of: self) }
 }

@@ -4,10 +4,15 @@ package struct PortCounters: Equatable, Sendable {
   package var bytesToHost: UInt64 = 0
   /// Bytes from the host that were put into the guest's buffers.
   package var bytesToGuest: UInt64 = 0
-  /// Bytes a console sent that were dropped, since nobody took them.
+  /// Bytes a console sent that were dropped, since nobody took them in time.
   package var bytesDropped: UInt64 = 0
+  /// Bytes of a channel that were thrown away: from the guest as its client was gone (or the guest
+  /// reset the device before a client took them), from a client as the guest had the port closed.
+  package var bytesDiscarded: UInt64 = 0
   /// How often the guest had to wait for the host.
   package var throttles: UInt64 = 0
+  /// How many clients have come.
+  package var connections: UInt64 = 0
 
   package init() {}
 }

@@ -8,7 +8,7 @@ package enum PortError: Error, Equatable, Sendable, CustomStringConvertible {
   case numberOutOfRange(maximum: UInt32)
   /// Every number the device has is taken.
   case noFreeNumber
-  /// Another port, of this device or another, has this name.
+  /// Another port has this name.
   case nameTaken(String)
   /// There is no port of this number to remove.
   case noSuchPort(UInt32)

@@ -18,22 +18,6 @@ package struct PortNumbers: Sendable {
     self.limit = min(max(limit, 1), Self.portLimit)
   }
 
-  /// Numbers for ports that are all there from the start, in their order. Those that ask for a
-  /// number get it, wherever they stand in the list; then the others are served.
-  package static func assign(
-    _ configurations: [PortConfiguration], limit: Int
-  ) throws(PortError) -> [UInt32] {
-    var numbers = PortNumbers(limit: limit)
-    var assigned = [UInt32](repeating: 0, count: configurations.count)
-    for (index, configuration) in configurations.enumerated() where configuration.number != nil {
-      assigned[index] = try numbers.take(for: configuration)
-    }
-    for (index, configuration) in configurations.enumerated() where configuration.number == nil {
-      assigned[index] = try numbers.take(for: configuration)
-    }
-    return assigned
-  }
-
   /// The number the port asks for, or the one it gets without asking; nobody else gets it until
   /// `release`.
   package mutating func take(for configuration: PortConfiguration) throws(PortError) -> UInt32 {

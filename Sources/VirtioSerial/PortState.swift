@@ -1,13 +1,15 @@
 /// What guest and host know of one port, and which control messages the guest is still owed.
 ///
 /// Pure: inputs are what the guest or the host did, outputs are messages, in the order drivers rely
-/// on (DEVICE_ADD, then after PORT_READY: CONSOLE_PORT, PORT_NAME, PORT_OPEN). What is owed is
-/// kept as a few bits, never as a list, so that it stays bounded whatever the two sides do; a host
-/// side that closes and opens again faster than the guest listens is told as one close, one open.
+/// on (DEVICE_ADD, then after PORT_READY: CONSOLE_PORT, RESIZE, PORT_NAME, PORT_OPEN). What is owed
+/// is kept as a few bits, never as a list, so that it stays bounded whatever the two sides do; a
+/// host side that closes and opens again faster than the guest listens is told as one close, one
+/// open.
 struct PortState {
-  let id: UInt32
-  let name: [UInt8]
+  let number: UInt32
+  let name: String
   let isConsole: Bool
+  private let resizeOrder: ResizeOrder
 
   /// The guest has said PORT_READY since it last reset the device.
   private(set) var isReady = false
@@ -15,19 +17,45 @@ struct PortState {
   private(set) var isGuestOpen = false
   /// Somebody is connected on the host's side.
   private(set) var isHostOpen = false
+  /// The guest knows the port, so that it must hear of its removal.
+  private(set) var isKnownToGuest = false
+  /// The driver has agreed to hear of sizes by message.
+  var mayResize = false
 
   private var isAnnounced = false
-  private var owesAdd = false
-  private var owesConsole = false
-  private var owesName = false
-  private var owesClose = false
-  private var owesOpen = false
+  /// The size of the console's terminal, once there is one.
+  private(set) var size: ConsoleSize?
+  private var owed: Debts = []
   private var guestBelievesHostOpen = false
 
-  init(id: UInt32, name: String, isConsole: Bool) {
-    self.id = id
-    self.name = Array(name.utf8)
+  /// The messages a guest may be owed, in the order of their sending.
+  private struct Debts: OptionSet {
+    let rawValue: UInt8
+    static let add = Debts(rawValue: 1 << 0)
+    static let console = Debts(rawValue: 1 << 1)
+    static let resize = Debts(rawValue: 1 << 2)
+    static let name = Debts(rawValue: 1 << 3)
+    static let close = Debts(rawValue: 1 << 4)
+    static let open = Debts(rawValue: 1 << 5)
+
+    var first: Debts { Debts(rawValue: rawValue & (~rawValue &+ 1)) }
+
+    mutating func set(_ debts: Debts, _ isOwed: Bool) {
+      if isOwed { insert(debts) } else { remove(debts) }
+    }
+  }
+
+  init(number: UInt32, configuration: PortConfiguration, resizeOrder: ResizeOrder) {
+    self.init(
+      number: number, name: configuration.name, isConsole: configuration.isConsole,
+      resizeOrder: resizeOrder)
+  }
+
+  private init(number: UInt32, name: String, isConsole: Bool, resizeOrder: ResizeOrder) {
+    self.number = number
+    self.name = name
     self.isConsole = isConsole
+    self.resizeOrder = resizeOrder
   }
 
   // MARK: Inputs
@@ -36,28 +64,27 @@ struct PortState {
   mutating func deviceReady() {
     guard !isAnnounced else { return }
     isAnnounced = true
-    owesAdd = true
+    owed.insert(.add)
   }
 
   /// The guest answered DEVICE_ADD, or came back from sleep and asks anew without DEVICE_READY.
   mutating func portReady() {
     isReady = true
     isAnnounced = true
-    owesAdd = false
-    owesConsole = isConsole
-    owesName = !name.isEmpty
-    owesClose = guestBelievesHostOpen && !isHostOpen
-    owesOpen = isHostOpen
+    isKnownToGuest = true
+    owed = []
+    owed.set(.console, isConsole)
+    owed.set(.resize, owesSize)
+    owed.set(.name, !name.isEmpty)
+    owed.set(.close, guestBelievesHostOpen && !isHostOpen)
+    owed.set(.open, isHostOpen)
   }
 
   /// The guest could not set the port up.
   mutating func portFailed() {
     isReady = false
     isGuestOpen = false
-    owesConsole = false
-    owesName = false
-    owesClose = false
-    owesOpen = false
+    owed.formIntersection(.add)
   }
 
   mutating func guestOpened(_ open: Bool) { isGuestOpen = open }
@@ -66,53 +93,55 @@ struct PortState {
     guard open != isHostOpen else { return }
     isHostOpen = open
     guard isReady else { return }
-    if open {
-      owesOpen = true
-    } else {
-      owesOpen = false
-      owesClose = guestBelievesHostOpen
-    }
+    owed.set(.open, open)
+    if !open { owed.set(.close, guestBelievesHostOpen) }
+  }
+
+  /// The console's terminal has this size now.
+  mutating func resized(_ size: ConsoleSize) {
+    guard size != self.size else { return }
+    self.size = size
+    if isReady { owed.set(.resize, owesSize) }
   }
 
   /// The driver is gone: a reset, or a fault that makes the device inert.
   mutating func reset() {
-    let hostOpen = isHostOpen
-    self = PortState(id: id, name: name, isConsole: isConsole)
-    isHostOpen = hostOpen
+    var fresh = PortState(
+      number: number, name: name, isConsole: isConsole, resizeOrder: resizeOrder)
+    fresh.isHostOpen = isHostOpen
+    fresh.size = size
+    self = fresh
   }
 
-  private init(id: UInt32, name: [UInt8], isConsole: Bool) {
-    self.id = id
-    self.name = name
-    self.isConsole = isConsole
-  }
+  private var owesSize: Bool { isConsole && mayResize && size != nil }
 
   // MARK: Outputs
 
   /// The message the guest is owed next, or nil.
   var nextMessage: ControlMessage? {
-    if owesAdd { return ControlMessage(port: id, event: .deviceAdd, value: 1) }
-    if owesConsole { return ControlMessage(port: id, event: .consolePort, value: 1) }
-    if owesName { return ControlMessage(port: id, event: .portName, value: 1, payload: name) }
-    if owesClose { return ControlMessage(port: id, event: .portOpen, value: 0) }
-    if owesOpen { return ControlMessage(port: id, event: .portOpen, value: 1) }
-    return nil
+    switch owed.first {
+    case .add: ControlMessage(port: number, event: .deviceAdd, value: 1)
+    case .console: ControlMessage(port: number, event: .consolePort, value: 1)
+    case .resize:
+      ControlMessage(
+        port: number, event: .resize, value: 1, payload: size?.payload(resizeOrder) ?? [])
+    case .name:
+      ControlMessage(port: number, event: .portName, value: 1, payload: Array(name.utf8))
+    case .close: ControlMessage(port: number, event: .portOpen, value: 0)
+    case .open: ControlMessage(port: number, event: .portOpen, value: 1)
+    default: nil
+    }
   }
 
   /// `nextMessage` has been delivered.
   mutating func messageSent() {
-    if owesAdd {
-      owesAdd = false
-    } else if owesConsole {
-      owesConsole = false
-    } else if owesName {
-      owesName = false
-    } else if owesClose {
-      owesClose = false
-      guestBelievesHostOpen = false
-    } else if owesOpen {
-      owesOpen = false
-      guestBelievesHostOpen = true
+    let sent = owed.first
+    owed.remove(sent)
+    switch sent {
+    case .add: isKnownToGuest = true
+    case .close: guestBelievesHostOpen = false
+    case .open: guestBelievesHostOpen = true
+    default: break
     }
   }
 }

@@ -5,6 +5,7 @@
 /// in use only.
 struct PortTable {
   private var numbers: PortNumbers
+  private var names: Set<String> = []
   private var byNumber: [Port?] = []
 
   /// - Parameter limit: see `PortNumbers.init`.
@@ -21,11 +22,15 @@ struct PortTable {
   /// The ports that are there, by ascending number.
   var ports: some Sequence<Port> { byNumber.lazy.compactMap(\.self) }
 
-  /// Makes a port of the number that the configuration asks for or gets.
+  /// Makes a port of the number that the configuration asks for or gets. Names, if not empty, are
+  /// unique, since guests find ports by them.
   mutating func add(
     _ configuration: PortConfiguration, make: (UInt32) -> Port
   ) throws(PortError) -> Port {
+    let name = configuration.name
+    guard !names.contains(name) else { throw .nameTaken(name) }
     let number = try numbers.take(for: configuration)
+    if !name.isEmpty { names.insert(name) }
     let port = make(number)
     while byNumber.count <= Int(number) { byNumber.append(nil) }
     byNumber[Int(number)] = port
@@ -38,6 +43,7 @@ struct PortTable {
     byNumber[Int(number)] = nil
     while let last = byNumber.last, last == nil { byNumber.removeLast() }
     numbers.release(number)
+    names.remove(port.configuration.name)
     return port
   }
 

@@ -5,11 +5,12 @@ import Virtio
 /// Guest to host: takes what the guest made available in a port's transmit queue and writes it to
 /// the host end, straight from guest memory.
 ///
-/// What the host end does not take stays in the queue and thereby holds the guest's writer back;
-/// nothing is stored here but how much of the first chain has been written. A console is never
-/// held back, since its driver spins until the buffer returns (with interrupts off): what its host
-/// end does not take is dropped and counted.
-struct TransmitPath {
+/// What the host end of a channel does not take stays in the queue and thereby holds the guest's
+/// writer back; nothing is stored here but how much of the first chain has been written. A console
+/// is never held back, since its driver spins until the buffer returns (with interrupts off): what
+/// its host end does not take goes to a bounded backlog, and what does not fit there is dropped
+/// and counted.
+struct TransmitPath: ~Copyable {
   /// Bytes of one `writev`: a chain may have 4 GiB, and a client that reads as fast as we write would
   /// keep the call going for all of them, with the device locked.
   static let batchBytes = 256 << 10
@@ -26,13 +27,21 @@ struct TransmitPath {
     case more
   }
 
-  let holdsBack: Bool
+  private let isConsole: Bool
+  private let policy: PortPolicy
   /// Bytes of the first available chain that the host end already has.
   private var written = 0
+  private var backlog = ConsoleBacklog()
 
-  init(holdsBack: Bool) { self.holdsBack = holdsBack }
+  init(isConsole: Bool, policy: PortPolicy) {
+    self.isConsole = isConsole
+    self.policy = policy
+  }
 
-  /// Forgets the half-written chain, with its queue.
+  /// Bytes of a console that wait for its host end.
+  var backlogByteCount: Int { backlog.count }
+
+  /// Forgets the half-written chain, with its queue. What a console has said waits on.
   mutating func reset() { written = 0 }
 
   /// One turn of at most `budget` bytes.
@@ -40,6 +49,7 @@ struct TransmitPath {
     _ queue: Virtqueue, to chardev: any Chardev, using list: SegmentList, budget: Int,
     counters: inout PortCounters, driver: any DriverNotifier
   ) throws(QueueFault) -> Outcome {
+    _ = flushBacklog(to: chardev, counters: &counters)
     queue.disableNotifications()
     var left = budget
     while left > 0 {
@@ -53,39 +63,84 @@ struct TransmitPath {
       list.dropFirst(written)
       list.keepFirst(Self.batchBytes)
       left -= max(list.byteCount, 1)
-      let outcome = write(queue, to: chardev, from: list, counters: &counters)
+      let outcome = pass(list, to: chardev, from: queue, counters: &counters)
       if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) }
       if let outcome { return outcome }
     }
     return .more
   }
 
-  /// Writes what was gathered; nil when all of it went.
-  private mutating func write(
-    _ queue: Virtqueue, to chardev: any Chardev, from list: SegmentList,
+  /// Returns every chain that is available now as if it had been written, and says how many bytes
+  /// the host end does not get; at most as many chains as the queue has entries.
+  mutating func discard(
+    _ queue: Virtqueue, using list: SegmentList, driver: any DriverNotifier
+  ) throws(QueueFault) -> Int {
+    defer { if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) } }
+    var discarded = 0
+    for _ in 0..<(try queue.availableCount()) {
+      list.removeAll()
+      try queue.gather(.readable, into: list, byteLimit: 1)
+      guard let chain = list.chains.first else { break }
+      discarded += chain.byteCount - written
+      written = 0
+      queue.complete(chain, written: 0)
+    }
+    return discarded
+  }
+
+  /// The bytes that are available now and will never be taken: a reset is about to take the queue
+  /// away. A list's worth of chains is counted, which is all that an honest driver's queue holds.
+  func countUntaken(in queue: Virtqueue, using list: SegmentList) -> Int {
+    list.removeAll()
+    do { try queue.gather(.readable, into: list, byteLimit: .max) } catch { return 0 }
+    return max(0, list.byteCount - written)
+  }
+
+  /// Passes on what waits in the backlog; returns whether something is left.
+  mutating func flushBacklog(to chardev: any Chardev, counters: inout PortCounters) -> Bool {
+    while backlog.count > 0 {
+      guard case .transferred(let count) = backlog.withSegments({ chardev.write($0) }) else {
+        return true
+      }
+      counters.bytesToHost &+= UInt64(count)
+      backlog.removeFirst(count)
+    }
+    return false
+  }
+
+  /// Gives the backlog up; returns how many bytes that were.
+  mutating func dropBacklog() -> Int {
+    defer { backlog.removeAll() }
+    return backlog.count
+  }
+
+  // MARK: Passing on
+
+  /// Passes on what was gathered; nil when nothing of it is left.
+  private mutating func pass(
+    _ list: SegmentList, to chardev: any Chardev, from queue: Virtqueue,
     counters: inout PortCounters
   ) -> Outcome? {
     let wanted = list.byteCount
+    let isBehind = backlog.count > 0
+    let result = wanted == 0 || isBehind ? .transferred(0) : chardev.write(list.segments)
     var taken = 0
-    var outcome: Outcome?
-    if wanted > 0 {
-      switch chardev.write(list.segments) {
-      case .transferred(let count):
-        taken = min(count, wanted)
-        counters.bytesToHost &+= UInt64(taken)
-        outcome = taken < wanted ? .blocked : nil
-      case .wouldBlock: outcome = .blocked
-      case .disconnected: outcome = .disconnected
+    if case .transferred(let count) = result { taken = min(count, wanted) }
+    counters.bytesToHost &+= UInt64(taken)
+    let isRefused = result == .disconnected
+    if taken < wanted {
+      if isConsole {
+        list.dropFirst(taken)
+        counters.bytesDropped &+= UInt64(backlog.append(list.segments, overflow: policy.overflow))
+        taken = wanted
+      } else if isRefused, policy.onHostClose == .discard {
+        counters.bytesDiscarded &+= UInt64(wanted)
+        taken = wanted
       }
     }
-    if !holdsBack, taken < wanted {
-      counters.bytesDropped &+= UInt64(wanted - taken)
-      taken = wanted
-      outcome = nil
-    }
     complete(taken, of: list, in: queue)
-    if outcome == .blocked { counters.throttles &+= 1 }
-    return outcome
+    guard taken < wanted else { return nil }
+    return isRefused ? .disconnected : .blocked
   }
 
   /// Returns every chain that has been written whole, and remembers where the next one stands.

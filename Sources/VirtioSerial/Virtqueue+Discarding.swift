@@ -1,21 +1,23 @@
 import Virtio
 
 extension Virtqueue {
-  /// Gives back up to `limit` of the chains the driver has made available, unread; returns whether
-  /// there may be more.
+  /// Gives back up to `limit` of the chains the driver has made available, unread; returns how many
+  /// bytes they had, and whether there may be more.
   func returnUnread(
     limit: Int, using list: SegmentList, driver: any DriverNotifier
-  ) throws(QueueFault) -> Bool {
+  ) throws(QueueFault) -> (byteCount: Int, mayBeMore: Bool) {
+    var byteCount = 0
     defer { if publish() { driver.notifyUsedBuffers(queue: index) } }
     for _ in 0..<limit {
       list.removeAll()
       try gather(.readable, into: list, byteLimit: 1)
       guard let chain = list.chains.first else {
         if try enableNotifications() { continue }
-        return false
+        return (byteCount, false)
       }
+      byteCount += chain.byteCount
       complete(chain, written: 0)
     }
-    return true
+    return (byteCount, true)
   }
 }

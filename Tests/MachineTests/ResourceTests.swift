@@ -21,6 +21,20 @@ struct ResourceTests {
     #expect(machine.process.end(by: SIGTERM).ending == .exited(143))
   }
 
+  @Test("1024 idle ports, sockets and all, cost less than 4 MiB more than one")
+  func idlePortsCostLittle() throws {
+    func residentBytes(portCount: Int) throws -> Int {
+      let machine = try MicroVM(
+        "run=hello end=halt", ports: (0..<portCount).map { "port.\($0)" },
+        options: ["--virtio-serial", "id=v,max-ports=1025"])
+      try #require(machine.says("done"))
+      return ProcessStatus(of: machine.process.pid).residentBytes
+    }
+    let one = try residentBytes(portCount: 1)
+    let many = try residentBytes(portCount: 1024)
+    #expect(many - one < 4 * Self.mebibyte)
+  }
+
   @Test("A client floods a port that the guest never opens: it is held back, nothing is stored")
   func holdsClientsBack() throws {
     let machine = try MicroVM("run=console mode=msix port=b end=halt", ports: ["a", "b"])

@@ -39,8 +39,8 @@ package final class MockConsoleDriver {
   /// The memory each queue has for its rings: enough for 128 entries, or for 8.
   private let ringBytes: UInt64
   private static let controlRingArea: UInt64 = 0x300_0000
-  private static let bufferArea: UInt64 = 0x400_0000
-  private static let bufferBytes: UInt64 = 0x1_0000
+  static let bufferArea: UInt64 = 0x400_0000
+  static let bufferBytes: UInt64 = 0x1_0000
   private let controlBuffers: Int
   private let controlBufferBytes: Int
   /// The entries of a port's queues, where the test does not say.
@@ -52,17 +52,22 @@ package final class MockConsoleDriver {
   ///
   /// - Parameters:
   ///   - numbers: the numbers that ports ask for, by their index.
+  ///   - policy: every port's.
+  ///   - lastPort: up to which number there are queues; by default, up to the last port.
   ///   - smallRings: rings of 8 entries at most, so that there is room for those of every port.
   package init(
     names: [String], maximumPorts: Int? = nil, consoles: Set<Int> = [],
-    numbers: [Int: UInt32] = [:], controlBufferBytes: Int = 4096, smallRings: Bool = false
+    numbers: [Int: UInt32] = [:], policy: PortPolicy = PortPolicy(), lastPort: Int? = nil,
+    controlBufferBytes: Int = 4096, smallRings: Bool = false,
+    resizeOrder: ResizeOrder = .specification, trace: (@Sendable (TraceEvent) -> Void)? = nil
   ) throws {
     self.controlBufferBytes = controlBufferBytes
     controlBuffers = smallRings ? 64 : 16
     ringBytes = smallRings ? 256 : 8192
     queueSize = smallRings ? 8 : 32
     let limit = maximumPorts ?? max(31, names.count + 1)
-    lastPort = min(max(names.count, Int(numbers.values.max() ?? 0)), limit - 1)
+    self.lastPort =
+      lastPort ?? min(max(names.count, Int(numbers.values.max() ?? 0)), limit - 1)
     memory = try GuestMemory(regions: [0..<0x1000_0000])
     loop = try EventLoop()
     let chardevs = names.map { _ in ScriptedChardev() }
@@ -70,13 +75,14 @@ package final class MockConsoleDriver {
     let ports = names.indices.map { index in
       (
         configuration: PortConfiguration(
-          number: numbers[index], name: names[index], isConsole: consoles.contains(index)),
+          number: numbers[index], name: names[index], isConsole: consoles.contains(index),
+          policy: policy),
         chardev: chardevs[index] as any Chardev
       )
     }
     device = SerialDevice(
       ports: ports, maximumPorts: limit, lock: DeviceLock(),
-      remote: loop.remote, emergencyOutput: { _ in })
+      remote: loop.remote, resizeOrder: resizeOrder, emergencyOutput: { _ in }, trace: trace)
     controller = DeviceController(device: device, memory: memory)
     notifier.controller = controller
     device.attach()
@@ -240,37 +246,10 @@ package final class MockConsoleDriver {
     }
   }
 
-  // MARK: Ports
+  // MARK: Ports, see MockConsoleDriver+Ports.swift
 
-  /// The receive queue of port `id`; the transmit queue is the next one.
-  package static func receiveQueue(_ id: Int) -> Int { id == 0 ? 0 : 2 * id + 2 }
-
-  /// Sends bytes through port `id`, one chain of the given buffer sizes or of one buffer.
-  package func send(_ bytes: [UInt8], port id: Int, slot: Int = 0) {
-    let address = Self.bufferArea + 0x100_0000 + UInt64(slot) * Self.bufferBytes
-    memory.put(bytes, at: address)
-    queues[Self.receiveQueue(id) + 1]?.publish([.init(address, bytes.count)])
-    kick(Self.receiveQueue(id) + 1)
-  }
-
-  /// Gives port `id` one receive buffer.
-  package func offerReceiveBuffer(port id: Int, slot: Int, length: Int = 4096) {
-    let address = Self.bufferArea + 0x200_0000 + UInt64(slot) * Self.bufferBytes
-    let buffer = MockQueue.Buffer(address, length, writable: true)
-    guard let head = queues[Self.receiveQueue(id)]?.publish([buffer]) else { return }
-    portBuffers[id, default: [:]][head] = address
-    kick(Self.receiveQueue(id))
-  }
-
-  /// Bytes that arrived on port `id`, buffer by buffer.
-  package func takeReceived(port id: Int) -> [[UInt8]] {
-    (queues[Self.receiveQueue(id)]?.takeUsed() ?? []).map { head, length in
-      let address = portBuffers[id]?.removeValue(forKey: UInt16(head)) ?? 0
-      return memory.bytes(at: address, count: Int(length))
-    }
-  }
-
-  private var portBuffers: [Int: [UInt16: UInt64]] = [:]
+  /// Where the receive buffers lie, by port and head.
+  var portBuffers: [Int: [UInt16: UInt64]] = [:]
 
   /// Notifies the device of buffers.
   package func kick(_ queue: Int) {

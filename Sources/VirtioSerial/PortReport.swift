@@ -1,0 +1,35 @@
+/// What one port is, who has it open, and what went through it.
+package struct PortReport: Equatable, Sendable {
+  /// The port's number in its device.
+  package let number: UInt32
+  /// Its name; empty for none.
+  package let name: String
+  /// Whether the guest uses it as a terminal.
+  package let isConsole: Bool
+  /// The guest has it open.
+  package let guestOpen: Bool
+  /// A client is connected.
+  package let hostOpen: Bool
+  /// The guest waits for the client to read.
+  package let isThrottled: Bool
+  /// What went through it.
+  package let counters: PortCounters
+
+  init(_ port: Port) {
+    number = port.number
+    name = port.configuration.name
+    isConsole = port.configuration.isConsole
+    guestOpen = port.state.isGuestOpen
+    hostOpen = port.state.isHostOpen
+    isThrottled = port.isThrottled
+    counters = port.counters
+  }
+}
+
+extension SerialDevice {
+  /// Every port's report, by ascending number. On any thread.
+  package var portReports: [PortReport] { lock.withLock { table.ports.map(PortReport.init) } }
+
+  /// What went through each port, by ascending number. On any thread.
+  package var counters: [PortCounters] { lock.withLock { table.ports.map(\.counters) } }
+}

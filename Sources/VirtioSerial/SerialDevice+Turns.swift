@@ -1,0 +1,196 @@
+import Chardev
+import Virtio
+
+// What happens on the I/O thread: a port takes its turn when its client or its guest gives it cause
+// to; if that was not enough, it waits in the run queue for the next one.
+extension SerialDevice {
+  /// Control messages taken from the guest in one turn.
+  private static let controlBudget = 256
+
+  // MARK: Causes
+
+  func hostSideChanged(of port: Port, open: Bool) {
+    tracer.note(.state, "port \(port.number): client \(open ? "connected" : "disconnected")")
+    enter { driver throws(QueueFault) in
+      port.hostOpened(open)
+      try port.discardIfHostLeft(using: list, driver: driver)
+      try tellGuest(of: port, driver: driver)
+      try takeTurns(port, driver: driver)
+    } inert: {
+      port.hostOpened(open)
+      port.takeTurnWithoutDriver()
+    }
+  }
+
+  func hostSideIsReadable(of port: Port) { takeTurn(.receive, of: port) }
+
+  func hostSideIsWritable(of port: Port) { takeTurn(.transmit, of: port) }
+
+  private func takeTurn(_ turn: Port.Turns, of port: Port) {
+    enter { driver throws(QueueFault) in
+      try takeControlTurnIfDue(driver: driver)
+      try takeTurn(turn, of: port, driver: driver)
+    } inert: {
+      port.takeTurnWithoutDriver()
+    }
+  }
+
+  package func queueNotified(_ index: Int) {
+    enter { driver throws(QueueFault) in
+      if index == ControlChannel.receiveQueueIndex || index == ControlChannel.transmitQueueIndex {
+        return try takeControlTurn(driver: driver)
+      }
+      try takeControlTurnIfDue(driver: driver)
+      guard let port = table.port(ofQueue: index), port.hasQueues else {
+        return try returnBuffers(ofQueue: index, driver: driver)
+      }
+      try takeTurn(
+        PortTable.isTransmitQueue(index) ? .transmit : .receive, of: port, driver: driver)
+    } inert: {
+    }
+  }
+
+  /// Passes on what the guest has handed over, one turn for each port (chains may name the same
+  /// memory many times over, so all of it could take minutes); returns whether a connected client
+  /// may still take more. On the I/O thread.
+  package func flush() -> Bool {
+    var left = false
+    enter { driver throws(QueueFault) in
+      for port in table.ports { left = try port.flush(using: list, driver: driver) || left }
+    } inert: {
+      for port in table.ports { left = port.flushBacklog() || left }
+    }
+    return left
+  }
+
+  /// Has everything looked at anew, with the lock held: after activation, when notifications may
+  /// have come too early, and after a reset, when chardevs may no longer be read.
+  func postService() {
+    guard !isServicePosted else { return }
+    isServicePosted = true
+    remote.post { [weak self] in self?.serviceAll() }
+  }
+
+  private func serviceAll() {
+    enter { driver throws(QueueFault) in
+      isServicePosted = false
+      try takeControlTurn(driver: driver)
+      for port in table.ports { try takeTurns(port, driver: driver) }
+    } inert: {
+      isServicePosted = false
+      for port in table.ports { port.takeTurnWithoutDriver() }
+    }
+  }
+
+  // MARK: Turns, with the lock held
+
+  func takeTurns(_ port: Port, driver: any DriverNotifier) throws(QueueFault) {
+    try takeTurn(.transmit, of: port, driver: driver)
+    try takeTurn(.receive, of: port, driver: driver)
+  }
+
+  /// A port that waits for its turn already does not get one before the others for being called
+  /// again.
+  private func takeTurn(
+    _ turn: Port.Turns, of port: Port, driver: any DriverNotifier
+  ) throws(QueueFault) {
+    guard port.pendingTurns.isDisjoint(with: turn) else { return }
+    let isMoreDue =
+      turn == .transmit
+      ? try port.takeTransmitTurn(using: list, driver: driver)
+      : try port.takeReceiveTurn(using: list, driver: driver)
+    guard isMoreDue else { return }
+    runQueue.add(turn, for: port)
+    postRun()
+  }
+
+  func takeControlTurn(driver: any DriverNotifier) throws(QueueFault) {
+    var messages: [ControlMessage] = []
+    let more = try control.receive(using: list, limit: Self.controlBudget, driver: driver) {
+      if let message = ControlMessage($0) { messages.append(message) } else { ignore("no message") }
+    }
+    for message in messages { try handle(message, driver: driver) }
+    try control.send(using: list, driver: driver)
+    runQueue.wantsControl = more
+    if more { postRun() }
+  }
+
+  /// The driver spins until a control message is taken: it does not wait for ports.
+  private func takeControlTurnIfDue(driver: any DriverNotifier) throws(QueueFault) {
+    if try control.hasArrivals { try takeControlTurn(driver: driver) }
+  }
+
+  /// The driver of a port that is not there may be waiting for its buffers (one without MULTIPORT
+  /// writes to port 0, there or not).
+  func returnBuffers(
+    ofQueue index: Int, driver: any DriverNotifier
+  ) throws(QueueFault) {
+    guard PortTable.isTransmitQueue(index), let queue = queues[index] else { return }
+    let returned = try queue.returnUnread(
+      limit: Int(Self.queueSize), using: list, driver: driver)
+    bytesToNobody &+= UInt64(returned.byteCount)
+    guard returned.mayBeMore else { return }
+    runQueue.add(orphan: index)
+    postRun()
+  }
+
+  // MARK: The run queue
+
+  /// One turn of one port for each turn of the event loop, so that whoever has little to do is
+  /// heard between.
+  private func postRun() {
+    guard !runQueue.isPosted else { return }
+    runQueue.isPosted = true
+    remote.post { [weak self] in self?.runNext() }
+  }
+
+  /// Has a port looked at by the I/O thread, with the lock held.
+  func postTurns(of port: Port) {
+    runQueue.add([.transmit, .receive], for: port)
+    postRun()
+  }
+
+  /// Has the control queues looked at by the I/O thread, with the lock held.
+  func postControlTurn() {
+    runQueue.wantsControl = true
+    postRun()
+  }
+
+  private func runNext() {
+    enter { driver throws(QueueFault) in
+      runQueue.isPosted = false
+      if runQueue.wantsControl { try takeControlTurn(driver: driver) }
+      try takeControlTurnIfDue(driver: driver)
+      switch runQueue.next() {
+      case .port(let port):
+        let turns = port.pendingTurns
+        port.pendingTurns = []
+        if turns.contains(.transmit) { try takeTurn(.transmit, of: port, driver: driver) }
+        if turns.contains(.receive) { try takeTurn(.receive, of: port, driver: driver) }
+      case .orphan(let queue): try returnBuffers(ofQueue: queue, driver: driver)
+      case nil: break
+      }
+      if !runQueue.isEmpty { postRun() }
+    } inert: {
+      runQueue.isPosted = false
+    }
+  }
+
+  // MARK: Entering
+
+  /// Enters the device on the I/O thread.
+  func enter(_ body: (any DriverNotifier) throws(QueueFault) -> Void, inert: () -> Void) {
+    lock.withLock { whileLocked(body, inert: inert) }
+  }
+
+  /// Does `body` if a driver is there. A fault of the guest's makes the device inert.
+  func whileLocked(_ body: (any DriverNotifier) throws(QueueFault) -> Void, inert: () -> Void) {
+    guard let driver else { return inert() }
+    do throws(QueueFault) { try body(driver) } catch {
+      tracer.note(.state, "needs reset: \(error)")
+      isFailing = true
+      driver.fail(error)
+      isFailing = false
+    }
+  }
+}
