@@ -43,6 +43,10 @@ package enum AddressMap {
   package static let ecam: Range<UInt64> = 0xe000_0000..<0xe010_0000
   /// What the guest is told to leave alone around `ecam`: room for all 256 buses.
   package static let ecamReserved: Range<UInt64> = 0xe000_0000..<0xf000_0000
+  /// Registers of the virtio-mmio devices, `virtioMMIOStride` for each.
+  package static let virtioMMIO: Range<UInt64> = 0xfeb0_0000..<0xfeb4_0000
+  /// Distance between two virtio-mmio devices: a page, though they need but a part of it.
+  package static let virtioMMIOStride: UInt64 = 0x1000
   /// I/O interrupt controller.
   package static let ioAPIC: UInt64 = 0xfec0_0000
   /// Local interrupt controller of every CPU.
@@ -66,6 +70,8 @@ package enum AddressMap {
   package static let i8042Command: UInt64 = 0x64
   /// PCI configuration mechanism #1: address at 0xcf8, data at 0xcfc.
   package static let pciConfiguration: Range<UInt64> = 0xcf8..<0xd00
+  /// Ports for I/O base address registers.
+  package static let pciPortWindow: Range<UInt64> = 0xc000..<0xf000
   /// Reset control register: a byte inside `pciConfiguration`, as on the PC.
   package static let resetControl: UInt64 = 0xcf9
   /// The value that resets the machine when written to `resetControl`.
@@ -83,6 +89,8 @@ package enum AddressMap {
   package static let systemControlInterrupt: UInt32 = 9
   /// The interrupt inputs the PCI devices share.
   package static let pciInterrupts: Range<UInt32> = 16..<24
+  /// The interrupt inputs the virtio-mmio devices share, all of them free of the PC's own devices.
+  package static let virtioMMIOInterrupts: [UInt32] = [5, 6, 7, 10, 11]
   /// SLP_TYP value that powers the machine off.
   package static let powerOffSleepType: UInt8 = 5
   /// The largest number of CPUs the ACPI tables have room for.
@@ -95,5 +103,19 @@ package enum AddressMap {
   ///   - pin: 0 for INTA to 3 for INTD.
   package static func pciInterrupt(device: UInt32, pin: UInt32) -> UInt32 {
     pciInterrupts.lowerBound &+ (device &+ pin) % UInt32(pciInterrupts.count)
+  }
+
+  /// How many virtio-mmio devices there is room for.
+  package static var virtioMMIOCapacity: Int { virtioMMIO.count / Int(virtioMMIOStride) }
+
+  /// Where the registers of virtio-mmio device `index` are, from 0 to below `virtioMMIOCapacity`.
+  package static func virtioMMIORegisters(_ index: Int) -> Range<UInt64> {
+    let start = virtioMMIO.lowerBound + UInt64(index) * virtioMMIOStride
+    return start..<start + virtioMMIOStride
+  }
+
+  /// The interrupt input of virtio-mmio device `index`.
+  package static func virtioMMIOInterrupt(_ index: Int) -> UInt32 {
+    virtioMMIOInterrupts[index % virtioMMIOInterrupts.count]
   }
 }

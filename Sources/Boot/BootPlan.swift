@@ -10,16 +10,19 @@ package struct BootRequest: Sendable {
   package var initrdSize: UInt64?
   /// Addresses for 64-bit base address registers, above all RAM; may be empty.
   package var pci64Window: Range<UInt64>
+  /// How many virtio-mmio devices there are, at most `AddressMap.virtioMMIOCapacity`.
+  package var virtioMMIODeviceCount: Int
 
   package init(
     memorySize: UInt64, cpuCount: Int, commandLine: String, initrdSize: UInt64?,
-    pci64Window: Range<UInt64>
+    pci64Window: Range<UInt64>, virtioMMIODeviceCount: Int = 0
   ) {
     self.memorySize = memorySize
     self.cpuCount = cpuCount
     self.commandLine = commandLine
     self.initrdSize = initrdSize
     self.pci64Window = pci64Window
+    self.virtioMMIODeviceCount = virtioMMIODeviceCount
   }
 }
 
@@ -62,7 +65,9 @@ package struct BootPlan: Sendable {
     if let size = request.initrdSize {
       initrd = try Initrd.place(size: size, kernel: image, lowMemoryEnd: lowMemoryEnd)
     }
-    let tables = ACPITables(cpuCount: request.cpuCount, pci64Window: request.pci64Window)
+    let tables = ACPITables(
+      cpuCount: request.cpuCount, pci64Window: request.pci64Window,
+      virtioMMIODeviceCount: request.virtioMMIODeviceCount)
     let information = BootInformation(
       memoryMap: MemoryMap(memorySize: request.memorySize), rsdp: tables.rsdp,
       commandLineSize: commandLine.count - 1, initrd: initrd)

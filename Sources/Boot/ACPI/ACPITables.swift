@@ -10,11 +10,14 @@ package struct ACPITables: Sendable {
   /// - Parameters:
   ///   - cpuCount: at most `AddressMap.largestCPUCount` are described.
   ///   - pci64Window: where 64-bit base address registers may go; may be empty.
-  package init(cpuCount: Int, pci64Window: Range<UInt64>) {
+  ///   - virtioMMIODeviceCount: at most `AddressMap.virtioMMIOCapacity` are described.
+  package init(cpuCount: Int, pci64Window: Range<UInt64>, virtioMMIODeviceCount: Int) {
     // The root is at the start but knows the XSDT's address only at the end.
     var area = Area(FixedTables.rsdp(xsdt: 0))
     let facs = area.place(FixedTables.facs())
-    let dsdt = area.place(DSDT.encode(pci64Window: pci64Window))
+    let dsdt = area.place(
+      DSDT.encode(
+        pci64Window: pci64Window, virtioMMIODeviceCount: virtioMMIODeviceCount))
     let tables = [
       area.place(FADT.encode(facs: facs, dsdt: dsdt)),
       area.place(MADT.encode(cpuCount: cpuCount)),

@@ -50,6 +50,9 @@ package enum AML {
     return bytes
   }
 
+  /// A string of ASCII characters.
+  static func string(_ text: String) -> [UInt8] { [0x0d] + Array(text.utf8) + [0] }
+
   /// A Plug and Play id such as PNP0A08: three letters in five bits each, four hexadecimal digits.
   static func eisaID(_ text: String) -> [UInt8] {
     let letters = text.utf8.prefix(3).reduce(UInt32(0)) { $0 << 5 | UInt32($1 & 0x1f) }

@@ -46,6 +46,15 @@ extension AML {
     return bytes
   }
 
+  /// `Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) { interrupt }`: any input.
+  static func sharedInterrupt(_ interrupt: UInt32) -> [UInt8] {
+    let consumer: UInt8 = 1 << 0
+    let shared: UInt8 = 1 << 3
+    var bytes: [UInt8] = [0x89, 6, 0, consumer | shared, 1]
+    bytes.append(little: interrupt)
+    return bytes
+  }
+
   /// `Memory32Fixed (ReadWrite, ...)`.
   static func memory32Fixed(_ memory: Range<UInt64>) -> [UInt8] {
     var bytes: [UInt8] = [0x86, 9, 0, 1]

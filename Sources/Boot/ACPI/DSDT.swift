@@ -1,11 +1,14 @@
 /// Differentiated system description table: the devices a kernel cannot find by itself.
 enum DSDT {
-  /// - Parameter pci64Window: where 64-bit base address registers may go; may be empty.
-  static func encode(pci64Window: Range<UInt64>) -> [UInt8] {
+  /// - Parameters:
+  ///   - pci64Window: where 64-bit base address registers may go; may be empty.
+  ///   - virtioMMIODeviceCount: at most `AddressMap.virtioMMIOCapacity` are described.
+  static func encode(pci64Window: Range<UInt64>, virtioMMIODeviceCount: Int) -> [UInt8] {
     // Revision 2 makes AML integers 64 bits wide.
     var table = TableWriter(signature: "DSDT", revision: 2)
-    table.append(
-      bytes: AML.scope("\\_SB", [hostBridge(pci64Window), motherboard, serialPort, clock]))
+    let count = min(max(virtioMMIODeviceCount, 0), AddressMap.virtioMMIOCapacity)
+    let devices = [hostBridge(pci64Window), motherboard, serialPort, clock]
+    table.append(bytes: AML.scope("\\_SB", devices + (0..<count).map(virtioDevice)))
     table.append(bytes: powerOff)
     return table.finish()
   }
@@ -77,6 +80,23 @@ enum DSDT {
       AML.name("_HID", AML.eisaID("PNP0B00")),
       AML.name("_CRS", AML.resourceTemplate([AML.io(AddressMap.rtc)])),
     ])
+
+  /// A virtio-mmio device, by the id that Linux's driver knows.
+  private static func virtioDevice(_ index: Int) -> [UInt8] {
+    let digits = String(index, radix: 16, uppercase: true)
+    return AML.device(
+      "VM" + String(repeating: "0", count: max(0, 2 - digits.count)) + digits,
+      [
+        AML.name("_HID", AML.string("LNRO0005")),
+        AML.name("_UID", AML.integer(UInt64(index))),
+        AML.name(
+          "_CRS",
+          AML.resourceTemplate([
+            AML.memory32Fixed(AddressMap.virtioMMIORegisters(index)),
+            AML.sharedInterrupt(AddressMap.virtioMMIOInterrupt(index)),
+          ])),
+      ])
+  }
 
   /// What to write to the PM1 control block to power off (ACPI 6.5, 7.4.2).
   private static let powerOff: [UInt8] = {

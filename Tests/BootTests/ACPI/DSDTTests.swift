@@ -5,12 +5,12 @@ import Testing
   private static let window = (64 * gibibyte)..<(128 * gibibyte)
 
   private func names(
-    pci64Window: Range<UInt64> = window
+    pci64Window: Range<UInt64> = window, virtioMMIODevices: Int = 0
   ) throws -> [String: AMLReader.Value] {
     let kernel = ELFFile.microGuest.bytes
     let request = BootRequest(
       memorySize: 64 * mebibyte, cpuCount: 1, commandLine: "", initrdSize: nil,
-      pci64Window: pci64Window)
+      pci64Window: pci64Window, virtioMMIODeviceCount: virtioMMIODevices)
     let plan = try kernel.withUnsafeBytes { try BootPlan(kernel: $0, request: request) }
     let dsdt = try ACPIWalk(plan, kernel: kernel)["DSDT"]
     #expect(dsdt[8] == 2, "64-bit integers")
@@ -91,6 +91,53 @@ import Testing
     #expect(routes == expected)
   }
 
+  @Test("The ports that I/O BARs get are among those the host bridge hands on")
+  func portWindow() throws {
+    let window = AddressMap.pciPortWindow
+    #expect(
+      try resources("._SB_.PCI0._CRS").contains {
+        $0.kind == 1 && $0.range.lowerBound <= window.lowerBound
+          && window.upperBound <= $0.range.upperBound
+      })
+  }
+
+  @Test("A virtio-mmio device is where its registers are, with a level interrupt PCI does not use")
+  func virtioDevices() throws {
+    let names = try names(virtioMMIODevices: 26)
+    #expect(names.keys.filter { $0.hasSuffix("._HID") && $0.contains("VM") }.count == 26)
+    for index in 0..<26 {
+      let digits = String(index, radix: 16, uppercase: true)
+      let device = "._SB_.VM" + (index < 16 ? "0" : "") + digits
+      #expect(names[device + "._HID"] == .string("LNRO0005"))
+      #expect(names[device + "._UID"] == .integer(UInt64(index)))
+      let start = 0xfeb0_0000 + UInt64(index) * 0x1000
+      let line = UInt64(AddressMap.virtioMMIOInterrupt(index))
+      #expect(
+        try resources(device + "._CRS", virtioMMIODevices: 26) == [
+          Resource(tag: 0x86, kind: nil, range: start..<(start + 0x1000)),
+          Resource(tag: 0x89, kind: 0x09, range: line..<(line + 1)),
+        ])
+      #expect(!AddressMap.pciInterrupts.contains(UInt32(line)))
+      #expect(
+        ![0, 2, AddressMap.com1Interrupt, 8, AddressMap.systemControlInterrupt].contains(
+          UInt32(line)))
+    }
+  }
+
+  @Test("As many virtio-mmio devices as there is room for, and their registers overlap nothing")
+  func allVirtioDevices() throws {
+    let capacity = AddressMap.virtioMMIOCapacity
+    let names = try names(virtioMMIODevices: capacity + 1)
+    #expect(names.values.filter { $0 == .string("LNRO0005") }.count == capacity)
+    #expect(
+      AddressMap.virtioMMIORegisters(capacity - 1).upperBound == AddressMap.virtioMMIO.upperBound)
+    #expect(AddressMap.hole.clamped(to: AddressMap.virtioMMIO) == AddressMap.virtioMMIO)
+    for other in [AddressMap.pci32Window, AddressMap.ecamReserved, AddressMap.kvmReserved] {
+      #expect(!other.overlaps(AddressMap.virtioMMIO))
+    }
+    #expect(AddressMap.virtioMMIO.upperBound <= AddressMap.ioAPIC)
+  }
+
   private struct Resource: Equatable {
     let tag: UInt8
     let kind: UInt8?
@@ -99,9 +146,10 @@ import Testing
 
   /// The descriptors of a resource template, each of the length its tag demands.
   private func resources(
-    _ name: String, pci64Window: Range<UInt64> = window
+    _ name: String, pci64Window: Range<UInt64> = window, virtioMMIODevices: Int = 0
   ) throws -> [Resource] {
-    guard case .buffer(let bytes) = try names(pci64Window: pci64Window)[name] else {
+    let names = try names(pci64Window: pci64Window, virtioMMIODevices: virtioMMIODevices)
+    guard case .buffer(let bytes) = names[name] else {
       throw AMLReader.Malformed(description: "\(name) is no buffer")
     }
     var result: [Resource] = []
@@ -134,6 +182,10 @@ import Testing
       let start = UInt64(bytes.integer(UInt32.self, at: 4))
       let size = UInt64(bytes.integer(UInt32.self, at: 8))
       return Resource(tag: 0x86, kind: nil, range: start..<(start + size))
+    case 0x89:
+      #expect(bytes[4] == 1)
+      let line = UInt64(bytes.integer(UInt32.self, at: 5))
+      return Resource(tag: 0x89, kind: bytes[3], range: line..<(line + 1))
     case 0x87: return window(bytes, UInt32.self)
     case 0x88: return window(bytes, UInt16.self)
     case 0x8a: return window(bytes, UInt64.self)

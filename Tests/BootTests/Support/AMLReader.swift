@@ -4,6 +4,7 @@ struct AMLReader {
     case integer(UInt64)
     case package([Value])
     case buffer([UInt8])
+    case string(String)
   }
 
   struct Malformed: Error, CustomStringConvertible {
@@ -51,6 +52,7 @@ struct AMLReader {
     case 0x0a: return .integer(try readInteger(1, end))
     case 0x0b: return .integer(try readInteger(2, end))
     case 0x0c: return .integer(try readInteger(4, end))
+    case 0x0d: return .string(try readString(end))
     case 0x0e: return .integer(try readInteger(8, end))
     case 0x11:
       let bufferEnd = try readPackageEnd(end)
@@ -104,6 +106,12 @@ struct AMLReader {
       path += "." + String(decoding: name, as: UTF8.self)
     }
     return path
+  }
+
+  private mutating func readString(_ end: Int) throws -> String {
+    var text: [UInt8] = []
+    while case let byte = try next(before: end), byte != 0 { text.append(byte) }
+    return String(decoding: text, as: UTF8.self)
   }
 
   private mutating func readInteger(_ size: Int, _ end: Int) throws -> UInt64 {
