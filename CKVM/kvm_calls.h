@@ -35,6 +35,7 @@ CKVM_CALL_IN(ckvm_create_pit2, KVM_CREATE_PIT2, struct kvm_pit_config)
 CKVM_CALL_IN(ckvm_set_user_memory_region, KVM_SET_USER_MEMORY_REGION, struct kvm_userspace_memory_region)
 CKVM_CALL_IN(ckvm_set_gsi_routing, KVM_SET_GSI_ROUTING, struct kvm_irq_routing)
 CKVM_CALL_IN(ckvm_irqfd, KVM_IRQFD, struct kvm_irqfd)
+CKVM_CALL_IN(ckvm_signal_msi, KVM_SIGNAL_MSI, struct kvm_msi)
 CKVM_CALL_IN(ckvm_ioeventfd, KVM_IOEVENTFD, struct kvm_ioeventfd)
 CKVM_CALL_IN(ckvm_irq_line, KVM_IRQ_LINE, struct kvm_irq_level)
 CKVM_CALL_VALUE(ckvm_create_vcpu, KVM_CREATE_VCPU)
@@ -59,6 +60,7 @@ CKVM_CALL_INOUT(ckvm_translate, KVM_TRANSLATE, struct kvm_translation)
 
 /* Constants Swift cannot import: macros that name an enumerator or hold a cast. */
 static const uint32_t CKVM_IOEVENTFD_PIO = KVM_IOEVENTFD_FLAG_PIO;
+static const uint32_t CKVM_IOEVENTFD_DATAMATCH = KVM_IOEVENTFD_FLAG_DATAMATCH;
 static const uint32_t CKVM_IOEVENTFD_DEASSIGN = KVM_IOEVENTFD_FLAG_DEASSIGN;
 static const uint32_t CKVM_IRQFD_DEASSIGN = KVM_IRQFD_FLAG_DEASSIGN;
 

@@ -77,22 +77,45 @@ package final class KVMVirtualMachine: Sendable {
     case port(UInt16)
   }
 
-  /// Signals `eventFD` on every guest write that starts at `address`.
-  ///
-  /// Any width of write matches where the kernel can do that (since Linux 4.4), else only 2 bytes.
-  ///
-  /// - Throws: EEXIST if the address has one already.
-  package func assignIOEventFD(
-    _ eventFD: EventFD, at address: NotifyAddress
-  ) throws(SystemError) {
-    try setIOEventFD(eventFD, at: address, flags: 0)
+  /// Which of a guest's writes to a notify address signals.
+  package struct NotifyValue: Hashable, Sendable {
+    /// What is written.
+    package let value: UInt64
+    /// In bytes: 1, 2, 4 or 8.
+    package let width: Int
+
+    package init(_ value: UInt64, width: Int) {
+      self.value = value
+      self.width = width
+    }
   }
 
-  /// Undoes `assignIOEventFD` for the same eventfd and address; writes leave the kernel again.
-  package func deassignIOEventFD(
-    _ eventFD: EventFD, at address: NotifyAddress
+  /// Signals `eventFD` on every guest write that starts at `address`, or on those of one value.
+  ///
+  /// Without a value any width of write matches where the kernel can do that (since Linux 4.4), else
+  /// only 2 bytes.
+  ///
+  /// - Throws: EEXIST if the address has one already for these writes.
+  package func assignIOEventFD(
+    _ eventFD: EventFD, at address: NotifyAddress, value: NotifyValue? = nil
   ) throws(SystemError) {
-    try setIOEventFD(eventFD, at: address, flags: CKVM_IOEVENTFD_DEASSIGN)
+    try setIOEventFD(eventFD, at: address, value: value, flags: 0)
+  }
+
+  /// Undoes `assignIOEventFD` for the same eventfd, address and value; writes leave the kernel again.
+  package func deassignIOEventFD(
+    _ eventFD: EventFD, at address: NotifyAddress, value: NotifyValue? = nil
+  ) throws(SystemError) {
+    try setIOEventFD(eventFD, at: address, value: value, flags: CKVM_IOEVENTFD_DEASSIGN)
+  }
+
+  /// Sends one message-signalled interrupt (KVM_SIGNAL_MSI).
+  package func signalMSI(address: UInt64, data: UInt32) throws(SystemError) {
+    var message = kvm_msi()
+    message.address_lo = UInt32(truncatingIfNeeded: address)
+    message.address_hi = UInt32(truncatingIfNeeded: address >> 32)
+    message.data = data
+    try checked("KVM_SIGNAL_MSI", ckvm_signal_msi(descriptor.rawValue, &message))
   }
 
   /// Raises interrupt `gsi` each time `eventFD` is signalled. The route of `gsi` must be set before.
@@ -146,12 +169,17 @@ extension KVMVirtualMachine {
   }
 
   private func setIOEventFD(
-    _ eventFD: EventFD, at address: NotifyAddress, flags: UInt32
+    _ eventFD: EventFD, at address: NotifyAddress, value: NotifyValue?, flags: UInt32
   ) throws(SystemError) {
     var argument = kvm_ioeventfd()
     argument.fd = eventFD.rawValue
     argument.flags = flags
     argument.len = ioeventfdMatchesAnyLength ? 0 : 2
+    if let value {
+      argument.flags |= CKVM_IOEVENTFD_DATAMATCH
+      argument.datamatch = value.value
+      argument.len = UInt32(value.width)
+    }
     switch address {
     case .mmio(let address):
       argument.addr = address

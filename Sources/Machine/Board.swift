@@ -12,7 +12,7 @@ import VirtioSerial
 ///
 /// Belongs to the loop's thread; `onEvent` comes from vCPU threads.
 final class Board {
-  private let consoles: [ConsoleFunction]
+  private let consoles: [PluggedConsole]
   private let platform: PlatformDevices
   private let processors: [VCPUThread]
 
@@ -34,18 +34,13 @@ final class Board {
     let router = ExitRouter()
     platform = try PlatformDevices(
       router: router, machine: machine, console: serial, onEvent: onEvent)
-    let messages = KVMMessageRouter(machine: machine)
-    var bars = BARAllocator(window: AddressMap.pci32Window)
-    let pins = AddressMap.pciInterrupts.map { SharedInterruptLine(machine.makeLine(gsi: $0)) }
-    consoles = configuration.consoleDevices.enumerated().map { index, console in
-      let gsi = AddressMap.pciInterrupt(device: UInt32(index + 1), pin: 0)
-      return ConsoleFunction(
-        console, slot: index + 1, loop: loop, memory: memory, machine: machine,
-        messages: messages, pin: pins[Int(gsi - AddressMap.pciInterrupts.lowerBound)],
-        router: router, emergencyOutput: emergencyOutput)
-    }
-    for (index, console) in consoles.enumerated() {
-      try console.plug(into: platform.bus, slot: index + 1, bars: &bars)
+    let surroundings = PluggedConsole.Surroundings(
+      loop: loop, memory: memory, machine: machine,
+      messages: KVMMessageRouter(machine: machine), router: router,
+      emergencyOutput: emergencyOutput)
+    var backplane = Backplane(bus: platform.bus, machine: machine)
+    consoles = try configuration.consoleDevices.enumerated().map { index, console in
+      try PluggedConsole(console, index: index, into: &backplane, surroundings)
     }
     timings.mark("devices made")
     processors = try (0..<configuration.cpuCount).map { id in

@@ -3,18 +3,28 @@ import KVM
 import Synchronization
 import Virtio
 
-/// A virtio-pci function's notify addresses: each queue's first notification comes as an exit and
-/// costs one, and binds an ioeventfd that carries all later ones past user space.
+/// The notify registers of one device: each queue's first notification comes as an exit and costs
+/// one, and binds an ioeventfd that carries all later ones past user space.
 ///
-/// So a device with a thousand queues costs the descriptors of those that are used. `move` and
+/// So a device with a thousand queues costs the descriptors of those that are used. `place` and
 /// `ring` come from vCPU threads; binding and the notifications themselves happen on the loop's.
 final class Doorbells: DoorbellBinder, @unchecked Sendable {
+  /// One queue's notifications by one register.
+  private struct Bell: Hashable {
+    let queue: Int
+    let register: NotifyRegister
+  }
+
   private struct State {
-    var base: UInt64?
-    var bound: [Int: EventFD] = [:]
-    /// Queues whose first ring is on its way to the loop: a guest that rings faster than the loop
+    var addresses: [NotifyRegister: UInt64] = [:]
+    /// What KVM has.
+    var bound: [Bell: EventFD] = [:]
+    /// What KVM does not take, as where the guest put two BARs over each other: it is left to its
+    /// exits, which work as well.
+    var refused: Set<Bell> = []
+    /// Bells whose first ring is on its way to the loop: a guest that rings faster than the loop
     /// turns must not fill its inbox.
-    var rung: Set<Int> = []
+    var rung: Set<Bell> = []
   }
 
   private let machine: KVMVirtualMachine
@@ -22,6 +32,7 @@ final class Doorbells: DoorbellBinder, @unchecked Sendable {
   private let state = Mutex(State())
   // The loop's thread only:
   private let loop: EventLoop
+  private var eventFDs: [Int: EventFD] = [:]
   private var tokens: [EventLoop.Token] = []
   /// Where notifications go; set once, before the guest runs.
   weak var device: (any VirtioDevice)?
@@ -32,61 +43,86 @@ final class Doorbells: DoorbellBinder, @unchecked Sendable {
     remote = loop.remote
   }
 
-  func move(to base: UInt64?) {
+  func place(_ register: NotifyRegister, at address: UInt64?) {
     state.withLock { state in
-      for (queue, eventFD) in state.bound {
-        if let old = state.base {
-          try? machine.deassignIOEventFD(eventFD, at: .mmio(old + offset(queue)))
+      if let old = state.addresses[register] {
+        for (bell, eventFD) in state.bound where bell.register == register {
+          let target = Self.target(bell, old)
+          try? machine.deassignIOEventFD(eventFD, at: target.address, value: target.value)
         }
-        // A failure leaves the queue to its exits, which work as well.
-        if let base { try? machine.assignIOEventFD(eventFD, at: .mmio(base + offset(queue))) }
       }
-      state.base = base
+      state.bound = state.bound.filter { $0.key.register != register }
+      state.refused = state.refused.filter { $0.register != register }
+      state.addresses[register] = address
     }
   }
 
-  func ring(queue: Int) {
-    guard state.withLock({ $0.rung.insert(queue).inserted }) else { return }
+  func ring(queue: Int, through register: NotifyRegister) {
+    let bell = Bell(queue: queue, register: register)
+    guard state.withLock({ $0.rung.insert(bell).inserted }) else { return }
     remote.post { [weak self] in
       guard let self else { return }
-      _ = state.withLock { $0.rung.remove(queue) }
-      bind(queue)
+      _ = state.withLock { $0.rung.remove(bell) }
+      bind(bell)
       device?.queueNotified(queue)
     }
   }
 
   /// Takes the descriptors out of the loop and of KVM; on the loop's thread.
   func close() {
-    move(to: nil)
+    for register in NotifyRegister.allCases { place(register, at: nil) }
     for token in tokens { loop.remove(token) }
     tokens = []
-    state.withLock { $0.bound = [:] }
+    eventFDs = [:]
   }
 
-  private func bind(_ queue: Int) {
-    guard state.withLock({ $0.base != nil && $0.bound[queue] == nil }),
-      let eventFD = try? EventFD(),
+  private func bind(_ bell: Bell) {
+    let isWanted = state.withLock {
+      $0.addresses[bell.register] != nil && $0.bound[bell] == nil && !$0.refused.contains(bell)
+    }
+    guard isWanted else { return }
+    let eventFD = eventFD(ofQueue: bell.queue)
+    state.withLock { state in
+      guard let address = state.addresses[bell.register] else { return }
+      let target = Self.target(bell, address)
+      guard let eventFD,
+        (try? machine.assignIOEventFD(eventFD, at: target.address, value: target.value)) != nil
+      else {
+        state.refused.insert(bell)
+        return
+      }
+      state.bound[bell] = eventFD
+    }
+  }
+
+  /// The queue's descriptor, registered with the loop; nil where the host has none left.
+  private func eventFD(ofQueue queue: Int) -> EventFD? {
+    if let eventFD = eventFDs[queue] { return eventFD }
+    guard let eventFD = try? EventFD(),
       let token = try? loop.register(
         eventFD.rawValue, interest: .readable,
         handler: { [weak self] _ in
           eventFD.drain()
           self?.device?.queueNotified(queue)
         })
-    else { return }
+    else { return nil }
     tokens.append(token)
-    state.withLock { state in
-      state.bound[queue] = eventFD
-      if let base = state.base { assign(eventFD, queue: queue, base: base) }
+    eventFDs[queue] = eventFD
+    return eventFD
+  }
+
+  /// Which writes notify of the bell's queue.
+  private static func target(
+    _ bell: Bell, _ address: UInt64
+  ) -> (address: KVMVirtualMachine.NotifyAddress, value: KVMVirtualMachine.NotifyValue?) {
+    let queue = UInt64(bell.queue)
+    return switch bell.register {
+    case .queueAddresses:
+      (.mmio(address &+ queue &* VirtioPCIFunction.notifyMultiplier), nil)
+    case .indexPort:
+      (.port(UInt16(truncatingIfNeeded: address)), .init(queue, width: 2))
+    case .indexRegister:
+      (.mmio(address), .init(queue, width: 4))
     }
-  }
-
-  /// A refusal, as where the guest put two BARs over each other, leaves the queue to its exits,
-  /// which work as well.
-  private func assign(_ eventFD: EventFD, queue: Int, base: UInt64) {
-    try? machine.assignIOEventFD(eventFD, at: .mmio(base &+ offset(queue)))
-  }
-
-  private func offset(_ queue: Int) -> UInt64 {
-    UInt64(queue) * VirtioPCIFunction.notifyMultiplier
   }
 }

@@ -80,7 +80,8 @@ struct ConfigurationOpener {
       memorySize: configuration.memorySize, cpuCount: configuration.cpuCount,
       commandLine: loader.commandLine,
       initrdSize: hasInitrd ? UInt64(files.initrdBytes.count) : nil,
-      pci64Window: pci64Window(hypervisor))
+      pci64Window: pci64Window(hypervisor),
+      virtioMMIODeviceCount: configuration.consoleDevices.count { $0.transport == .mmio })
     do throws(BootError) {
       return try BootPlan(kernel: files.kernel.bytes, request: request)
     } catch {

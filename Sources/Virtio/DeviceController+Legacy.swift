@@ -1,6 +1,16 @@
 // A legacy driver's ways, which a transitional device puts up with: no FEATURES_OK, queues given by
 // one page number, and use of the device before DRIVER_OK (virtio 1.2, 3.1.2 and 4.1.4.8).
 extension DeviceController {
+  /// A legacy driver's choice of features, which stands until the device is used. Rings that are
+  /// there already follow it, since drivers do the two in either order.
+  package func acceptLegacy(_ features: Features, driver: any DriverNotifier) {
+    guard !isLive, !status.contains(.featuresOK) else { return }
+    accept(features, within: .legacy)
+    for index in queues.enabled.keys.sorted() {
+      enableLegacyQueue(index, pageFrame: legacyPageFrame(ofQueue: index), driver: driver)
+    }
+  }
+
   /// A legacy driver's write of the status field, in which only bits are added until a reset.
   package func writeLegacyStatus(_ value: DeviceStatus, driver: any DriverNotifier) {
     guard value != [] else { return reset() }

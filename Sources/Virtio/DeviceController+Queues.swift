@@ -34,6 +34,13 @@ extension DeviceController {
   /// What happened on queue `index` since the device was made; nil if it was never in use.
   package func counters(ofQueue index: Int) -> QueueCounters? { queues.counters(of: index) }
 
+  /// A driver's write of zero to QueueReady, which virtio-mmio drivers stop a queue with
+  /// (virtio 1.2, 4.2.2.2); whether the device is live or not.
+  package func disableQueue(_ index: Int) {
+    guard status.contains(.featuresOK), !status.contains(.needsReset) else { return }
+    dropQueue(index)
+  }
+
   private func canConfigure(_ index: Int) -> Bool {
     guard status.contains(.featuresOK), !status.contains(.needsReset), !isEnabled(queue: index)
     else { return false }

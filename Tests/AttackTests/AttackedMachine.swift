@@ -79,11 +79,12 @@ final class AttackedMachine {
     let function = VirtioPCIFunction(
       device: device, lock: lock, memory: memory,
       platform: .init(
-        memorySpace: space, router: MockRouter(), interruptLine: MockLine(), doorbells: doorbells,
+        memorySpace: space, portSpace: AddressSpace(name: "ports"), router: MockRouter(),
+        interruptLine: MockLine(), doorbells: doorbells,
         onFault: { _ in faults.count(slot: number) }))
     doorbells.device = device
     let bar = 0xc000_0000 + UInt64(number) * 0x10_0000
-    function.place(at: bar)
+    function.place(memory: bar, ports: nil)
     try bus.add(function, device: number)
     device.attach()
     return Slot(
@@ -121,9 +122,9 @@ final class LoopDoorbells: DoorbellBinder, @unchecked Sendable {
 
   init(remote: EventLoop.Remote) { self.remote = remote }
 
-  func move(to base: UInt64?) {}
+  func place(_ register: NotifyRegister, at address: UInt64?) {}
 
-  func ring(queue: Int) {
+  func ring(queue: Int, through register: NotifyRegister) {
     guard rung.withLock({ $0.insert(queue).inserted }) else { return }
     remote.post { [weak self] in
       guard let self else { return }

@@ -139,7 +139,7 @@ private final class Platform: Sendable {
       _ = table.readPendingBits(offset: offset, width: width)
       table.trigger(vector: offset)
       table.trigger(vector: Int(truncatingIfNeeded: value))
-      if value % 97 == 0 { table.reset() }
+      if value % 97 == 0 { table.setControl(enabled: false, functionMasked: true) }
     }
     function.setInterrupt(value % 2 == 0)
   }

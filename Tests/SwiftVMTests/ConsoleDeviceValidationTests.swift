@@ -113,5 +113,10 @@ struct ConsoleDeviceValidationTests {
         + " leave some out; one device has room for 32765 ports")
     let other = VirtioConsoleDeviceConfiguration(ports: [], transport: .mmio)
     #expect(try problem(Array(repeating: device, count: 31) + [other]) == nil)
+    #expect(try problem(Array(repeating: other, count: 64)) == nil)
+    #expect(
+      try problem(Array(repeating: other, count: 65))
+        == "--virtio-serial: there is room for 64 devices on mmio;"
+        + " leave some out; one device has room for 32765 ports")
   }
 }

@@ -14,8 +14,10 @@ package final class MockPCIDriver {
   }
 
   package static let barAddress: UInt64 = 0xc000_0000
+  package static let portAddress: UInt64 = 0xc000
   package let memory: GuestMemory
   package let space = AddressSpace(name: "memory")
+  package let ports = AddressSpace(name: "ports")
   package let router = MockRouter()
   package let line = MockLine()
   package let doorbells = MockDoorbells()
@@ -25,15 +27,18 @@ package final class MockPCIDriver {
   package private(set) var structures: [Int: Structure] = [:]
   package private(set) var messageCapability = 0
 
-  package init(device: StubDevice = StubDevice()) throws {
+  package init(
+    device: StubDevice = StubDevice(), options: VirtioPCIFunction.Options = .init()
+  ) throws {
     self.device = device
     memory = try GuestMemory(regions: [0..<0x100_0000])
     function = VirtioPCIFunction(
       device: device, lock: DeviceLock(), memory: memory,
       platform: .init(
-        memorySpace: space, router: router, interruptLine: line, doorbells: doorbells,
-        onFault: { _ in }))
-    function.place(at: Self.barAddress)
+        memorySpace: space, portSpace: ports, router: router, interruptLine: line,
+        doorbells: doorbells, onFault: { _ in }),
+      options: options)
+    function.place(memory: Self.barAddress, ports: Self.portAddress)
     var at = Int(function.readConfiguration(register: 0x34, width: 1))
     while at != 0 {
       let id = function.readConfiguration(register: at, width: 1)
@@ -46,11 +51,11 @@ package final class MockPCIDriver {
       }
       at = Int(function.readConfiguration(register: at + 1, width: 1))
     }
-    enableMemory()
+    enableDecoding()
   }
 
-  /// Sets the command register's memory and bus master bits.
-  package func enableMemory() { function.writeConfiguration(register: 4, width: 2, value: 6) }
+  /// Sets the command register's I/O, memory and bus master bits.
+  package func enableDecoding() { function.writeConfiguration(register: 4, width: 2, value: 7) }
 
   /// Guest address of a field of structure `type`.
   package func address(_ type: Int, _ offset: UInt64 = 0) -> UInt64 {
@@ -122,5 +127,34 @@ package final class MockPCIDriver {
       space.write(address: at + 8, width: 4, value: 0x40 + UInt64(entry))
       space.write(address: at + 12, width: 4, value: 0)
     }
+  }
+
+  // MARK: The legacy interface
+
+  /// Reads a legacy register.
+  package func legacy(_ offset: UInt64, _ width: Int) -> UInt64 {
+    ports.read(address: Self.portAddress + offset, width: width)
+  }
+
+  /// Writes a legacy register.
+  package func setLegacy(_ offset: UInt64, _ width: Int, _ value: UInt64) {
+    ports.write(address: Self.portAddress + offset, width: width, value: value)
+  }
+
+  /// Puts the ring of queue `index` where a legacy driver's page number says.
+  package func setLegacyQueue(_ index: Int, page: UInt64) {
+    setLegacy(14, 2, UInt64(index))
+    setLegacy(8, 4, page)
+  }
+
+  /// What a legacy driver does: the device is live with queues 0 and 1.
+  package func startLegacy(features: UInt64 = 0) {
+    setLegacy(18, 1, 0)
+    setLegacy(18, 1, 1)
+    setLegacy(18, 1, 3)
+    setLegacy(4, 4, features)
+    setLegacyQueue(0, page: 0x10)
+    setLegacyQueue(1, page: 0x20)
+    setLegacy(18, 1, 7)
   }
 }

@@ -27,6 +27,8 @@ package final class MockRouter: MSIRouter {
     return route
   }
 
+  package func send(address: UInt64, data: UInt32) {}
+
   /// Every route handed out.
   package var routes: [Route] { state.withLock { $0 } }
 }
@@ -42,12 +44,32 @@ package final class MockLine: InterruptLine {
 
 /// Doorbells that remember where they were and what rang.
 package final class MockDoorbells: DoorbellBinder {
-  private let state = Mutex<(bases: [UInt64?], rings: [Int])>(([], []))
+  private struct State {
+    var places: [NotifyRegister: [UInt64?]] = [:]
+    var rings: [(queue: Int, register: NotifyRegister)] = []
+  }
+
+  private let state = Mutex(State())
   package init() {}
-  package func move(to base: UInt64?) { state.withLock { $0.bases.append(base) } }
-  package func ring(queue: Int) { state.withLock { $0.rings.append(queue) } }
-  /// Every base they were moved to, in order.
-  package var bases: [UInt64?] { state.withLock { $0.bases } }
+
+  package func place(_ register: NotifyRegister, at address: UInt64?) {
+    state.withLock { $0.places[register, default: []].append(address) }
+  }
+
+  package func ring(queue: Int, through register: NotifyRegister) {
+    state.withLock { $0.rings.append((queue, register)) }
+  }
+
+  /// Every place of a register, in order.
+  package func places(_ register: NotifyRegister) -> [UInt64?] {
+    state.withLock { $0.places[register] ?? [] }
+  }
+
   /// Every queue that rang, in order.
-  package var rings: [Int] { state.withLock { $0.rings } }
+  package var rings: [Int] { state.withLock { $0.rings.map(\.queue) } }
+
+  /// Every queue that rang through a register, in order.
+  package func rings(through register: NotifyRegister) -> [Int] {
+    state.withLock { $0.rings.filter { $0.register == register }.map(\.queue) }
+  }
 }

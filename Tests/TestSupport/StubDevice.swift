@@ -9,7 +9,9 @@ package final class StubDevice: VirtioDevice {
   /// The device-specific configuration.
   package var configuration: [UInt8] = [1, 2, 3, 4, 5, 6]
   package private(set) var activations: [Features] = []
-  package private(set) var enabledQueues: [Int] = []
+  package private(set) var queues: [Int: Virtqueue] = [:]
+  /// The numbers of `queues`.
+  package var enabledQueues: [Int] { queues.keys.sorted() }
   package private(set) var deactivations = 0
   package private(set) weak var driver: (any DriverNotifier)?
 
@@ -29,12 +31,12 @@ package final class StubDevice: VirtioDevice {
 
   package func activate(queues: [Int: Virtqueue], features: Features, driver: any DriverNotifier) {
     activations.append(features)
-    enabledQueues = queues.keys.sorted()
+    self.queues = queues
     self.driver = driver
   }
 
-  package func queueEnabled(_ index: Int, queue: Virtqueue) { enabledQueues.append(index) }
-  package func resetQueue(_ index: Int) { enabledQueues.removeAll { $0 == index } }
+  package func queueEnabled(_ index: Int, queue: Virtqueue) { queues[index] = queue }
+  package func resetQueue(_ index: Int) { queues[index] = nil }
 
   package func deactivate() { deactivations += 1 }
   package func queueNotified(_ index: Int) {}

@@ -130,7 +130,7 @@ import Virtio
     #expect(!controller.isEnabled(queue: 1))
     #expect(controller.configuration(ofQueue: 1) == QueueConfiguration(maximumSize: 64))
     setUp(controller, 1, base: 0x5000, size: 16)
-    #expect(device.enabledQueues == [2, 1])
+    #expect(device.enabledQueues == [1, 2])
     #expect(controller.configuration(ofQueue: 1)?.size == 16)
     #expect(device.activations.count == 1)
     setUp(controller, 1, base: 0x7000, size: 4)

@@ -13,4 +13,6 @@ package protocol MSIRoute: AnyObject, Sendable {
 package protocol MSIRouter: AnyObject, Sendable {
   /// A fresh route, or nil when the host has none left.
   func makeRoute() -> (any MSIRoute)?
+  /// Sends one message without a route, which takes longer.
+  func send(address: UInt64, data: UInt32)
 }

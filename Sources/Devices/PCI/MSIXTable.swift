@@ -1,10 +1,14 @@
 /// The MSI-X structures of one function: vector table, pending bits, and who may interrupt when
 /// (PCI 3.0, 6.8.2).
 ///
-/// A vector gets its route when it can first interrupt, and the route is programmed only when the
-/// message has changed since, as guests write each entry several times. A value without a lock: it
-/// lives under its function's.
+/// A vector gets its route when it first interrupts, and the route is programmed only then and when
+/// the message has changed since: guests program every vector there is, several times over, and use
+/// few of them. Where the host has no route left, messages go to the processors one by one. A value
+/// without a lock: it lives under its function's.
 package struct MSIXTable: Sendable {
+  /// The largest number of vectors (PCI 3.0, 6.8.2.3).
+  package static let largestVectorCount = 2048
+
   private struct Vector {
     var address: UInt64 = 0
     var data: UInt32 = 0
@@ -12,27 +16,39 @@ package struct MSIXTable: Sendable {
     var isPending = false
     var route: (any MSIRoute)?
     var programmed: (address: UInt64, data: UInt32)?
+
+    /// Whether it is as after power-on.
+    var isUntouched: Bool {
+      address == 0 && data == 0 && isMasked && !isPending && route == nil
+    }
   }
 
   /// Whether the guest has switched the function to MSI-X. If not, triggers are dropped.
   package private(set) var isEnabled = false
   private var isFunctionMasked = false
-  private var vectors: [Vector]
+  /// Those that are not as after power-on.
+  private var touched: [Int: Vector] = [:]
   private let router: any MSIRouter
 
   /// - Parameter vectorCount: 1–2048.
   package init(vectorCount: Int, router: any MSIRouter) {
-    precondition(1...2048 ~= vectorCount)
-    vectors = Array(repeating: Vector(), count: vectorCount)
+    precondition(1...Self.largestVectorCount ~= vectorCount)
+    self.vectorCount = vectorCount
     self.router = router
   }
 
   /// How many vectors there are.
-  package var vectorCount: Int { vectors.count }
+  package let vectorCount: Int
   /// Of the vector table, in bytes.
-  package var tableSize: Int { 16 * vectors.count }
+  package var tableSize: Int { 16 * vectorCount }
   /// Of the pending bit array, in bytes.
-  package var pendingBitsSize: Int { (vectors.count + 63) / 64 * 8 }
+  package var pendingBitsSize: Int { (vectorCount + 63) / 64 * 8 }
+
+  /// Every vector is there; what is stored is the touched ones. The index is below `vectorCount`.
+  private subscript(index: Int) -> Vector {
+    get { touched[index] ?? Vector() }
+    set { touched[index] = newValue.isUntouched ? nil : newValue }
+  }
 
   /// What the guest reads in the vector table; zero outside it.
   package func readTable(offset: Int, width: Int) -> UInt64 {
@@ -63,7 +79,7 @@ package struct MSIXTable: Sendable {
     guard isInside(offset, width, pendingBitsSize) else { return 0 }
     return (0..<8 * width).reduce(0) { bits, bit in
       let index = 8 * offset + bit
-      guard index < vectors.count, vectors[index].isPending else { return bits }
+      guard touched[index]?.isPending == true else { return bits }
       return bits | 1 << UInt64(bit)
     }
   }
@@ -73,8 +89,8 @@ package struct MSIXTable: Sendable {
     guard enabled != isEnabled || functionMasked != isFunctionMasked else { return }
     isEnabled = enabled
     isFunctionMasked = functionMasked
-    for index in vectors.indices {
-      if !enabled { vectors[index].isPending = false }
+    for index in touched.keys.sorted() {
+      if !enabled { self[index].isPending = false }
       update(index)
     }
   }
@@ -82,40 +98,33 @@ package struct MSIXTable: Sendable {
   /// Interrupts, or remembers to when the vector is unmasked. A vector there is not, such as
   /// virtio's NO_VECTOR, is dropped.
   package mutating func trigger(vector index: Int) {
-    guard isEnabled, vectors.indices.contains(index) else { return }
-    vectors[index].isPending = true
+    guard isEnabled, 0..<vectorCount ~= index else { return }
+    self[index].isPending = true
     update(index)
   }
 
-  /// All vectors masked, zero and not pending, MSI-X off. The routes are kept.
-  package mutating func reset() {
-    isEnabled = false
-    isFunctionMasked = false
-    for index in vectors.indices {
-      let (route, programmed) = (vectors[index].route, vectors[index].programmed)
-      vectors[index] = Vector(route: route, programmed: programmed)
-    }
-  }
-
-  /// Brings the vector's route up to date and sends what is pending, if it can interrupt now.
-  /// When the host has no route left the vector stays pending, and each trigger tries again.
+  /// Sends what is pending, if the vector can interrupt now.
   private mutating func update(_ index: Int) {
-    guard isEnabled, !isFunctionMasked, !vectors[index].isMasked else { return }
-    if vectors[index].route == nil { vectors[index].route = router.makeRoute() }
-    guard let route = vectors[index].route else { return }
-    let message = (address: vectors[index].address, data: vectors[index].data)
-    if vectors[index].programmed.map({ $0 != message }) ?? true {
-      route.program(address: message.address, data: message.data)
-      vectors[index].programmed = message
-    }
-    if vectors[index].isPending {
-      vectors[index].isPending = false
+    guard isEnabled, !isFunctionMasked else { return }
+    var vector = self[index]
+    guard vector.isPending, !vector.isMasked else { return }
+    vector.isPending = false
+    let message = (address: vector.address, data: vector.data)
+    if vector.route == nil { vector.route = router.makeRoute() }
+    if let route = vector.route {
+      if vector.programmed.map({ $0 != message }) ?? true {
+        route.program(address: message.address, data: message.data)
+        vector.programmed = message
+      }
       route.trigger()
+    } else {
+      router.send(address: message.address, data: message.data)
     }
+    self[index] = vector
   }
 
   private func readWord(_ index: Int) -> UInt32 {
-    let vector = vectors[index / 4]
+    let vector = self[index / 4]
     return switch index % 4 {
     case 0: UInt32(truncatingIfNeeded: vector.address)
     case 1: UInt32(truncatingIfNeeded: vector.address >> 32)
@@ -128,11 +137,11 @@ package struct MSIXTable: Sendable {
     let entry = index / 4
     switch index % 4 {
     case 0:
-      vectors[entry].address = (vectors[entry].address & ~0xffff_ffff) | UInt64(word & ~3)
+      self[entry].address = (self[entry].address & ~0xffff_ffff) | UInt64(word & ~3)
     case 1:
-      vectors[entry].address = (vectors[entry].address & 0xffff_ffff) | UInt64(word) << 32
-    case 2: vectors[entry].data = word
-    default: vectors[entry].isMasked = word & 1 != 0
+      self[entry].address = (self[entry].address & 0xffff_ffff) | UInt64(word) << 32
+    case 2: self[entry].data = word
+    default: self[entry].isMasked = word & 1 != 0
     }
   }
 

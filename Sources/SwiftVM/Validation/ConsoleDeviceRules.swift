@@ -1,3 +1,5 @@
+import Boot
+
 /// What a machine's virtio-serial devices and their ports may be: each possible by itself, names and
 /// ids used once in the machine, numbers once in a device.
 struct ConsoleDeviceRules {
@@ -16,6 +18,12 @@ struct ConsoleDeviceRules {
       throw ConfigurationError(
         option: OptionName.virtioSerial,
         problem: "\(count) devices are more than the \(maximumPCIDeviceCount) of the PCI bus",
+        remedy: "leave some out; one device has room for 32765 ports")
+    }
+    guard devices.count - count <= AddressMap.virtioMMIOCapacity else {
+      throw ConfigurationError(
+        option: OptionName.virtioSerial,
+        problem: "there is room for \(AddressMap.virtioMMIOCapacity) devices on mmio",
         remedy: "leave some out; one device has room for 32765 ports")
     }
   }

@@ -8,8 +8,6 @@ import Devices
 struct CommonConfiguration {
   /// In bytes.
   static let length = 60
-  /// VIRTIO_MSI_NO_VECTOR.
-  static let noVector: UInt16 = 0xffff
 
   /// The fields, by offset.
   enum Field: Int, CaseIterable {
@@ -42,37 +40,31 @@ struct CommonConfiguration {
     }
   }
 
-  /// The MSI-X vector of configuration changes.
-  private(set) var configurationVector = noVector
-  private var queueVectors: [Int: UInt16] = [:]
-  /// Counts changes of the device configuration that the driver may have seen half of.
-  var generation: UInt8 = 0
+  /// MSI-X vectors of the configuration change and of each queue.
+  var vectors: VectorMap
+  /// Tells the driver that the device configuration changed while it read it.
+  var generation = ConfigurationGeneration()
 
   private var deviceFeatureSelect: UInt32 = 0
   private var driverFeatureSelect: UInt32 = 0
   private var queueSelect: UInt16 = 0
-  private let queueCount: Int
-  private let vectorCount: Int
 
   init(queueCount: Int, vectorCount: Int) {
-    self.queueCount = queueCount
-    self.vectorCount = vectorCount
+    vectors = VectorMap(queueCount: queueCount, vectorCount: vectorCount)
   }
 
-  /// The MSI-X vector of queue `index`'s notifications.
-  func vector(ofQueue index: Int) -> UInt16 { queueVectors[index] ?? Self.noVector }
-
-  /// As after power-on; the generation only ever grows.
+  /// As after power-on, but for the generation, which a driver may still compare.
   mutating func reset() {
-    let generation = generation
-    self = CommonConfiguration(queueCount: queueCount, vectorCount: vectorCount)
-    self.generation = generation
+    vectors.reset()
+    deviceFeatureSelect = 0
+    driverFeatureSelect = 0
+    queueSelect = 0
   }
 
   // MARK: Reads
 
   /// The value of `width` bytes at `offset`, wholly within the structure.
-  func read(offset: Int, width: Int, controller: DeviceController) -> UInt64 {
+  mutating func read(offset: Int, width: Int, controller: DeviceController) -> UInt64 {
     var value: UInt64 = 0
     for field in Field.allCases
     where field.rawValue < offset + width && offset < field.rawValue + field.width {
@@ -83,7 +75,7 @@ struct CommonConfiguration {
     return value & .allOnes(width: width)
   }
 
-  private func value(of field: Field, _ controller: DeviceController) -> UInt64 {
+  private mutating func value(of field: Field, _ controller: DeviceController) -> UInt64 {
     let index = Int(queueSelect)
     let queue = controller.configuration(ofQueue: index)
     switch field {
@@ -91,13 +83,13 @@ struct CommonConfiguration {
     case .deviceFeature: return window(controller.offeredFeatures, deviceFeatureSelect)
     case .driverFeatureSelect: return UInt64(driverFeatureSelect)
     case .driverFeature: return window(controller.acceptedFeatures, driverFeatureSelect)
-    case .configurationVector: return UInt64(configurationVector)
-    case .queueCount: return UInt64(UInt16(clamping: queueCount))
+    case .configurationVector: return UInt64(vectors.configuration)
+    case .queueCount: return UInt64(UInt16(clamping: vectors.queueCount))
     case .deviceStatus: return UInt64(controller.status.rawValue)
-    case .configurationGeneration: return UInt64(generation)
+    case .configurationGeneration: return UInt64(generation.read())
     case .queueSelect: return UInt64(queueSelect)
     case .queueSize: return UInt64(queue?.size ?? 0)
-    case .queueVector: return UInt64(vector(ofQueue: index))
+    case .queueVector: return UInt64(vectors.vector(ofQueue: index))
     case .queueEnable: return controller.isEnabled(queue: index) ? 1 : 0
     case .queueNotifyOffset: return queue == nil ? 0 : UInt64(queueSelect)
     case .queueDescriptors: return queue?.descriptorTable ?? 0
@@ -133,10 +125,10 @@ struct CommonConfiguration {
     case .deviceFeatureSelect: deviceFeatureSelect = UInt32(truncatingIfNeeded: value)
     case .driverFeatureSelect: driverFeatureSelect = UInt32(truncatingIfNeeded: value)
     case .driverFeature: writeFeatures(value, controller)
-    case .configurationVector: configurationVector = checked(half)
+    case .configurationVector: vectors.setConfiguration(half)
     case .queueSelect: queueSelect = half
     case .queueSize: controller.configureQueue(index) { $0.size = half }
-    case .queueVector where index < queueCount: queueVectors[index] = checked(half)
+    case .queueVector: vectors.set(half, ofQueue: index)
     case .queueEnable where half == 1: controller.enableQueue(index, driver: driver)
     case .queueReset where half == 1: resetQueue(index, controller)
     default: return
@@ -145,7 +137,7 @@ struct CommonConfiguration {
 
   private mutating func resetQueue(_ index: Int, _ controller: DeviceController) {
     controller.resetQueue(index)
-    if !controller.isEnabled(queue: index) { queueVectors[index] = nil }
+    if !controller.isEnabled(queue: index) { vectors.set(VectorMap.none, ofQueue: index) }
   }
 
   private func writeFeatures(_ value: UInt64, _ controller: DeviceController) {
@@ -170,10 +162,5 @@ struct CommonConfiguration {
       default: queue.usedRing = merge(queue.usedRing)
       }
     }
-  }
-
-  /// A vector that does not exist reads back as none (virtio 1.2, 4.1.5.1.2).
-  private func checked(_ vector: UInt16) -> UInt16 {
-    Int(vector) < vectorCount ? vector : Self.noVector
   }
 }

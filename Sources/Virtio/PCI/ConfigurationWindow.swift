@@ -11,6 +11,8 @@ struct ConfigurationWindow {
 
   /// Where the capability is in configuration space.
   let capability: Int
+  /// Index of the one BAR it reaches.
+  let bar: Int
 
   /// Of pci_cfg_data in configuration space.
   var dataRegister: Int { capability + 16 }
@@ -25,7 +27,7 @@ struct ConfigurationWindow {
     let bar = configuration.read(register: capability + 4, width: 1)
     let offset = configuration.read(register: capability + 8, width: 4)
     let length = configuration.read(register: capability + 12, width: 4)
-    guard bar == TransportLayout.bar, [1, 2, 4].contains(length), offset % length == 0 else {
+    guard self.bar == Int(bar), [1, 2, 4].contains(length), offset % length == 0 else {
       return nil
     }
     return Access(offset: UInt64(offset), width: Int(length))

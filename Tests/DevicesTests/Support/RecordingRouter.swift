@@ -5,6 +5,7 @@ enum RouterEvent: Equatable {
   case exhausted
   case programmed(Int, address: UInt64, data: UInt32)
   case triggered(Int)
+  case sent(address: UInt64, data: UInt32)
 }
 
 /// Hands out numbered routes while `limit` lasts, and notes all that is done with them.
@@ -26,6 +27,10 @@ final class RecordingRouter: MSIRouter {
     count.record(number)
     log.record(.made(number))
     return Route(number: number, log: log)
+  }
+
+  func send(address: UInt64, data: UInt32) {
+    log.record(.sent(address: address, data: data))
   }
 
   private final class Route: MSIRoute {

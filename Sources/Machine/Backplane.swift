@@ -1,0 +1,78 @@
+import Boot
+import Devices
+import KVM
+import Virtio
+
+/// There is no room for another device.
+enum BackplaneError: Error, CustomStringConvertible {
+  case noSlot
+  case noRegisters
+
+  var description: String {
+    switch self {
+    case .noSlot: "the PCI bus has room for \(PCIBus.deviceCount - 1) devices"
+    case .noRegisters: "there is room for \(AddressMap.virtioMMIOCapacity) virtio-mmio devices"
+    }
+  }
+}
+
+/// Where a board's devices are plugged in: the slots of the PCI bus with their interrupt lines and
+/// base addresses, and the places of virtio-mmio devices. Each is taken in turn.
+struct Backplane {
+  /// A slot of the PCI bus.
+  struct Slot {
+    let number: Int
+    let interruptLine: any InterruptLine
+  }
+
+  /// A place for a virtio-mmio device.
+  struct Registers {
+    let range: Range<UInt64>
+    let interruptLine: any InterruptLine
+  }
+
+  private let bus: PCIBus
+  private let machine: KVMVirtualMachine
+  private var lines: [UInt32: SharedInterruptLine] = [:]
+  private var memory = BARAllocator(window: AddressMap.pci32Window)
+  private var ports = BARAllocator(window: AddressMap.pciPortWindow)
+  private var nextSlot = 1
+  private var nextRegisters = 0
+
+  /// Slot 0 is the host bridge's.
+  init(bus: PCIBus, machine: KVMVirtualMachine) {
+    self.bus = bus
+    self.machine = machine
+  }
+
+  /// The next slot.
+  mutating func takeSlot() throws(BackplaneError) -> Slot {
+    guard nextSlot < PCIBus.deviceCount else { throw .noSlot }
+    defer { nextSlot += 1 }
+    let gsi = AddressMap.pciInterrupt(device: UInt32(nextSlot), pin: 0)
+    return Slot(number: nextSlot, interruptLine: lineEnd(gsi))
+  }
+
+  /// Puts a function on the bus, its BARs where there is room for them.
+  mutating func insert(_ function: VirtioPCIFunction, into slot: Slot) throws(PCIBusError) {
+    function.place(
+      memory: memory.allocate(size: function.memorySize),
+      ports: function.portCount.flatMap { ports.allocate(size: $0) })
+    try bus.add(function, device: slot.number)
+  }
+
+  /// The next place for a virtio-mmio device, as the ACPI tables announce it.
+  mutating func takeRegisters() throws(BackplaneError) -> Registers {
+    guard nextRegisters < AddressMap.virtioMMIOCapacity else { throw .noRegisters }
+    defer { nextRegisters += 1 }
+    return Registers(
+      range: AddressMap.virtioMMIORegisters(nextRegisters),
+      interruptLine: lineEnd(AddressMap.virtioMMIOInterrupt(nextRegisters)))
+  }
+
+  private mutating func lineEnd(_ gsi: UInt32) -> any InterruptLine {
+    let line = lines[gsi] ?? SharedInterruptLine(machine.makeLine(gsi: gsi))
+    lines[gsi] = line
+    return line.makeEnd()
+  }
+}

@@ -1,0 +1,85 @@
+import Devices
+import GuestMemory
+import Host
+import KVM
+import Virtio
+import VirtioSerial
+
+/// One virtio-serial device with its transport and its doorbells: what a board plugs in and out.
+/// Belongs to the loop's thread.
+final class PluggedConsole {
+  /// What a device gets from the machine it is in.
+  struct Surroundings {
+    let loop: EventLoop
+    let memory: GuestMemory
+    let machine: KVMVirtualMachine
+    let messages: any MSIRouter
+    let router: ExitRouter
+    let emergencyOutput: EmergencyOutput
+  }
+
+  private enum Transport {
+    case pci(VirtioPCIFunction)
+    case mmio(VirtioMMIODevice)
+  }
+
+  private static let faultLog = RateLimitedLog()
+
+  let device: SerialDevice
+  private let transport: Transport
+  private let doorbells: Doorbells
+
+  /// Makes the device and plugs it in where `backplane` has room; its chardevs are running.
+  init(
+    _ configuration: MachineConfiguration.ConsoleDevice, index: Int,
+    into backplane: inout Backplane, _ surroundings: Surroundings
+  ) throws {
+    let lock = DeviceLock()
+    let emergencyOutput = surroundings.emergencyOutput
+    device = SerialDevice(
+      ports: configuration.ports, maximumPorts: configuration.maximumPorts, lock: lock,
+      remote: surroundings.loop.remote, emergencyOutput: { emergencyOutput.write($0) })
+    doorbells = Doorbells(machine: surroundings.machine, loop: surroundings.loop)
+    let name = configuration.id.isEmpty ? "\(index)" : configuration.id
+    let onFault: @Sendable (QueueFault) -> Void = {
+      Self.faultLog.warning("virtio-serial \(name) needs a reset: the guest broke \($0)")
+    }
+    switch configuration.transport {
+    case .pci(let interface):
+      let slot = try backplane.takeSlot()
+      let function = VirtioPCIFunction(
+        device: device, lock: lock, memory: surroundings.memory,
+        platform: .init(
+          memorySpace: surroundings.router.memory, portSpace: surroundings.router.ports,
+          router: surroundings.messages, interruptLine: slot.interruptLine,
+          doorbells: doorbells, onFault: onFault),
+        options: .init(
+          interface: interface, allowedFeatures: configuration.allowedFeatures,
+          vectorCount: configuration.vectorCount))
+      try backplane.insert(function, into: slot)
+      transport = .pci(function)
+    case .mmio:
+      let place = try backplane.takeRegisters()
+      let registers = VirtioMMIODevice(
+        device: device, lock: lock, memory: surroundings.memory,
+        platform: .init(
+          memorySpace: surroundings.router.memory, interruptLine: place.interruptLine,
+          doorbells: doorbells, onFault: onFault),
+        allowedFeatures: configuration.allowedFeatures)
+      try registers.plug(at: place.range)
+      transport = .mmio(registers)
+    }
+    doorbells.device = device
+    device.attach()
+  }
+
+  /// Ends the device; its chardevs live on. No vCPU runs any more.
+  func unplug() {
+    device.detach()
+    switch transport {
+    case .pci(let function): function.unplug()
+    case .mmio(let registers): registers.unplug()
+    }
+    doorbells.close()
+  }
+}

@@ -1,0 +1,99 @@
+import Devices
+
+/// The registers of the legacy interface, in I/O space (virtio 1.2, 4.1.4.10): little-endian, since
+/// the guest is.
+///
+/// Reads of any width give the bytes that are there; a write takes effect at the field's own width.
+/// Used with the device's lock held.
+struct LegacyConfiguration {
+  /// The registers, by offset.
+  enum Register: Int, CaseIterable {
+    case deviceFeatures = 0
+    case driverFeatures = 4
+    case queueAddress = 8
+    case queueSize = 12
+    case queueSelect = 14
+    case queueNotify = 16
+    case deviceStatus = 18
+    case interruptStatus = 19
+    case configurationVector = 20
+    case queueVector = 22
+
+    var width: Int {
+      switch self {
+      case .deviceFeatures, .driverFeatures, .queueAddress: 4
+      case .deviceStatus, .interruptStatus: 1
+      default: 2
+      }
+    }
+  }
+
+  /// The length of the registers with MSI-X enabled; without, the last two are not there.
+  static let longestLength = 24
+
+  /// The length of the registers; the device configuration follows them.
+  static func length(usesMessages: Bool) -> Int { usesMessages ? longestLength : 20 }
+
+  private var queueSelect: UInt16 = 0
+
+  /// As after power-on.
+  mutating func reset() { self = LegacyConfiguration() }
+
+  // MARK: Reads
+
+  /// The value of `width` bytes at `offset` in the registers. The ISR status is the transport's.
+  func read(offset: Int, width: Int, controller: DeviceController, vectors: VectorMap) -> UInt64 {
+    var value: UInt64 = 0
+    for register in Register.allCases
+    where register.rawValue < offset + width && offset < register.rawValue + register.width {
+      let bits = self.value(of: register, controller, vectors)
+      let distance = register.rawValue - offset
+      value |= distance >= 0 ? bits << UInt64(8 * distance) : bits >> UInt64(-8 * distance)
+    }
+    return value & .allOnes(width: width)
+  }
+
+  private func value(
+    of register: Register, _ controller: DeviceController, _ vectors: VectorMap
+  ) -> UInt64 {
+    let index = Int(queueSelect)
+    return switch register {
+    case .deviceFeatures: controller.offeredFeatures.intersection(.legacy).rawValue
+    case .driverFeatures: controller.acceptedFeatures.intersection(.legacy).rawValue
+    case .queueAddress: UInt64(controller.legacyPageFrame(ofQueue: index))
+    case .queueSize: UInt64(controller.configuration(ofQueue: index)?.maximumSize ?? 0)
+    case .queueSelect: UInt64(queueSelect)
+    case .queueNotify, .interruptStatus: 0
+    case .deviceStatus: UInt64(controller.status.rawValue)
+    case .configurationVector: UInt64(vectors.configuration)
+    case .queueVector: UInt64(vectors.vector(ofQueue: index))
+    }
+  }
+
+  // MARK: Writes
+
+  /// The register that a write of `width` bytes at `offset` is for, if it is for one.
+  static func register(offset: Int, width: Int) -> Register? {
+    guard let register = Register(rawValue: offset), register.width == width else { return nil }
+    return register
+  }
+
+  /// A driver's write of any register but the status and the notifications.
+  mutating func write(
+    _ register: Register, _ value: UInt64, controller: DeviceController,
+    vectors: inout VectorMap, driver: any DriverNotifier
+  ) {
+    let half = UInt16(truncatingIfNeeded: value)
+    switch register {
+    case .driverFeatures:
+      controller.acceptLegacy(Features(rawValue: value), driver: driver)
+    case .queueAddress:
+      controller.enableLegacyQueue(
+        Int(queueSelect), pageFrame: UInt32(truncatingIfNeeded: value), driver: driver)
+    case .queueSelect: queueSelect = half
+    case .configurationVector: vectors.setConfiguration(half)
+    case .queueVector: vectors.set(half, ofQueue: Int(queueSelect))
+    default: return
+    }
+  }
+}
