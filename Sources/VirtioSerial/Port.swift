@@ -30,8 +30,10 @@ final class Port: @unchecked Sendable {
   /// The driver's queues are the port's to use. A port that comes while the driver runs gets them
   /// only when the driver knows of it: what lies in them before was meant for an earlier port.
   var hasQueues = false
-  var receiveQueue: Virtqueue?
+  private(set) var receiveQueue: Virtqueue?
   private(set) var transmitQueue: Virtqueue?
+  private var pastReceiveQueueCounters = QueueCounters()
+  private var pastTransmitQueueCounters = QueueCounters()
   private(set) var counters = PortCounters()
   /// The host end takes no more, and the guest's bytes wait in the queue.
   private(set) var isThrottled = false
@@ -64,9 +66,7 @@ final class Port: @unchecked Sendable {
   /// Touches no chardev: vCPU threads come here.
   func reset(using list: SegmentList) {
     guestOpened(false)
-    replaceTransmitQueue(by: nil, using: list)
-    receiveQueue = nil
-    hasQueues = false
+    dropQueues(using: list)
     state.reset()
   }
 
@@ -76,10 +76,27 @@ final class Port: @unchecked Sendable {
     if let transmitQueue {
       countLost(transmitPath.countUntaken(in: transmitQueue, using: list))
     }
+    pastTransmitQueueCounters = transmitQueueCounters
     transmitPath.reset()
     transmitQueue = queue
     isThrottled = false
   }
+
+  /// The same for the receive queue, in which nothing is ever half done.
+  func replaceReceiveQueue(by queue: Virtqueue?) {
+    pastReceiveQueueCounters = receiveQueueCounters
+    receiveQueue = queue
+  }
+
+  private func dropQueues(using list: SegmentList) {
+    hasQueues = false
+    replaceTransmitQueue(by: nil, using: list)
+    replaceReceiveQueue(by: nil)
+  }
+
+  /// A queue carries the counts of its number's earlier lives on.
+  var receiveQueueCounters: QueueCounters { receiveQueue?.counters ?? pastReceiveQueueCounters }
+  var transmitQueueCounters: QueueCounters { transmitQueue?.counters ?? pastTransmitQueueCounters }
 
   /// The guest is about to open the port: what has come until now came early.
   func prepareToOpen() {
@@ -183,15 +200,13 @@ final class Port: @unchecked Sendable {
   /// The port's life ends, and its chardev is let go; what waits in the queue or in a console's
   /// backlog reaches nobody any more.
   func end(using list: SegmentList) {
-    replaceTransmitQueue(by: nil, using: list)
+    dropQueues(using: list)
     _ = flushBacklog()
     counters.bytesDropped &+= UInt64(transmitPath.dropBacklog())
     chardev.delegate = nil
     chardev.setWantsReadable(false)
     chardev.setWantsWritable(false)
     device = nil
-    hasQueues = false
-    receiveQueue = nil
   }
 
   private func transmit(

@@ -1,3 +1,5 @@
+import Virtio
+
 /// What one port is, who has it open, and what went through it.
 package struct PortReport: Equatable, Sendable {
   /// The port's number in its device.
@@ -14,6 +16,10 @@ package struct PortReport: Equatable, Sendable {
   package let isThrottled: Bool
   /// What went through it.
   package let counters: PortCounters
+  /// What happened on the queue of the guest's buffers to be filled, over all drivers' lives.
+  package let receiveQueue: QueueCounters
+  /// The same of the queue of what the guest sends.
+  package let transmitQueue: QueueCounters
 
   init(_ port: Port) {
     number = port.number
@@ -23,6 +29,8 @@ package struct PortReport: Equatable, Sendable {
     hostOpen = port.state.isHostOpen
     isThrottled = port.isThrottled
     counters = port.counters
+    receiveQueue = port.receiveQueueCounters
+    transmitQueue = port.transmitQueueCounters
   }
 }
 

@@ -37,6 +37,7 @@ extension SerialDevice {
 
   package func queueNotified(_ index: Int) {
     enter { driver throws(QueueFault) in
+      queues[index]?.countNotification()
       if index == ControlChannel.receiveQueueIndex || index == ControlChannel.transmitQueueIndex {
         return try takeControlTurn(driver: driver)
       }

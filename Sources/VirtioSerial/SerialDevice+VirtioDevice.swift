@@ -62,7 +62,7 @@ extension SerialDevice: VirtioDevice {
       if PortTable.isTransmitQueue(index) {
         port.replaceTransmitQueue(by: queue, using: list)
       } else {
-        port.receiveQueue = queue
+        port.replaceReceiveQueue(by: queue)
       }
       return postTurns(of: port)
     }
@@ -75,7 +75,7 @@ extension SerialDevice: VirtioDevice {
     guard isMultiport || port.number == 0 else { return }
     let first = PortTable.receiveQueue(ofPort: port.number)
     port.hasQueues = true
-    port.receiveQueue = queues[first]
+    port.replaceReceiveQueue(by: queues[first])
     port.replaceTransmitQueue(by: queues[first + 1], using: list)
     port.state.mayResize = isMultiport && features.contains(Self.sizeFeature)
     if !isMultiport { port.guestOpened(true) }

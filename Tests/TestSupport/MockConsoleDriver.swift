@@ -42,6 +42,7 @@ package final class MockConsoleDriver {
   static let bufferArea: UInt64 = 0x400_0000
   static let bufferBytes: UInt64 = 0x1_0000
   private let controlBuffers: Int
+  private var controlBuffersGiven = 0
   private let controlBufferBytes: Int
   /// The entries of a port's queues, where the test does not say.
   private let queueSize: UInt16
@@ -130,6 +131,7 @@ package final class MockConsoleDriver {
     locked { writeStatus([]) }
     queues = [:]
     receiveBuffers = [:]
+    controlBuffersGiven = 0
     settle()
   }
 
@@ -144,7 +146,10 @@ package final class MockConsoleDriver {
 
   /// Gives the device buffers for control messages.
   package func fillControlQueue(count: Int? = nil) {
-    for number in 0..<(count ?? controlBuffers) { addControlBuffer(number) }
+    for _ in 0..<(count ?? controlBuffers) {
+      addControlBuffer(controlBuffersGiven)
+      controlBuffersGiven += 1
+    }
     kick(ControlChannelQueue.receive)
   }
 

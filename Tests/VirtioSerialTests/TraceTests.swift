@@ -109,8 +109,12 @@ import Virtio
     #expect(counters.bytesToHost == 3 && counters.bytesToGuest == 1)
     #expect(counters.throttles == 1, "once, however often it is looked at")
     #expect(counters.connections == 2)
+    #expect(reports[1].transmitQueue.buffers == 1 && reports[1].transmitQueue.bytes == 3)
+    #expect(reports[1].transmitQueue.notifications == 3)
+    #expect(reports[1].receiveQueue.buffers == 1 && reports[1].receiveQueue.bytes == 1)
     driver.reset()
     #expect(driver.device.portReports[1].counters.bytesDiscarded == 2, "a reset took them away")
+    #expect(driver.device.portReports[1].transmitQueue == reports[1].transmitQueue)
     #expect(driver.device.portReports.map(\.guestOpen) == [false, false])
     #expect(driver.device.portReports[1].hostOpen)
   }
