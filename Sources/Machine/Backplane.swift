@@ -27,6 +27,7 @@ struct Backplane {
 
   /// A place for a virtio-mmio device.
   struct Registers {
+    let number: Int
     let range: Range<UInt64>
     let interruptLine: any InterruptLine
   }
@@ -66,6 +67,7 @@ struct Backplane {
     guard nextRegisters < AddressMap.virtioMMIOCapacity else { throw .noRegisters }
     defer { nextRegisters += 1 }
     return Registers(
+      number: nextRegisters,
       range: AddressMap.virtioMMIORegisters(nextRegisters),
       interruptLine: lineEnd(AddressMap.virtioMMIOInterrupt(nextRegisters)))
   }

@@ -39,8 +39,8 @@ final class Board {
       messages: KVMMessageRouter(machine: machine), router: router,
       emergencyOutput: emergencyOutput)
     var backplane = Backplane(bus: platform.bus, machine: machine)
-    consoles = try configuration.consoleDevices.enumerated().map { index, console in
-      try PluggedConsole(console, index: index, into: &backplane, surroundings)
+    consoles = try configuration.consoleDevices.map {
+      try PluggedConsole($0, into: &backplane, surroundings)
     }
     timings.mark("devices made")
     processors = try (0..<configuration.cpuCount).map { id in

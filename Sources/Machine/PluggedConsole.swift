@@ -31,7 +31,7 @@ final class PluggedConsole {
 
   /// Makes the device and plugs it in where `backplane` has room; its chardevs are running.
   init(
-    _ configuration: MachineConfiguration.ConsoleDevice, index: Int,
+    _ configuration: MachineConfiguration.ConsoleDevice,
     into backplane: inout Backplane, _ surroundings: Surroundings
   ) throws {
     let lock = DeviceLock()
@@ -40,10 +40,6 @@ final class PluggedConsole {
       ports: configuration.ports, maximumPorts: configuration.maximumPorts, lock: lock,
       remote: surroundings.loop.remote, emergencyOutput: { emergencyOutput.write($0) })
     doorbells = Doorbells(machine: surroundings.machine, loop: surroundings.loop)
-    let name = configuration.id.isEmpty ? "\(index)" : configuration.id
-    let onFault: @Sendable (QueueFault) -> Void = {
-      Self.faultLog.warning("virtio-serial \(name) needs a reset: the guest broke \($0)")
-    }
     switch configuration.transport {
     case .pci(let interface):
       let slot = try backplane.takeSlot()
@@ -52,7 +48,8 @@ final class PluggedConsole {
         platform: .init(
           memorySpace: surroundings.router.memory, portSpace: surroundings.router.ports,
           router: surroundings.messages, interruptLine: slot.interruptLine,
-          doorbells: doorbells, onFault: onFault),
+          doorbells: doorbells,
+          onFault: Self.report(configuration.id, place: "in slot \(slot.number)")),
         options: .init(
           interface: interface, allowedFeatures: configuration.allowedFeatures,
           vectorCount: configuration.vectorCount))
@@ -64,13 +61,22 @@ final class PluggedConsole {
         device: device, lock: lock, memory: surroundings.memory,
         platform: .init(
           memorySpace: surroundings.router.memory, interruptLine: place.interruptLine,
-          doorbells: doorbells, onFault: onFault),
+          doorbells: doorbells,
+          onFault: Self.report(configuration.id, place: "on mmio, number \(place.number)")),
         allowedFeatures: configuration.allowedFeatures)
       try registers.plug(at: place.range)
       transport = .mmio(registers)
     }
     doorbells.device = device
     device.attach()
+  }
+
+  /// Says which device a fault is of, by the name the user gave it or else by its place.
+  private static func report(
+    _ id: String, place: String
+  ) -> @Sendable (QueueFault) -> Void {
+    let name = id.isEmpty ? place : id
+    return { faultLog.warning("virtio-serial \(name) needs a reset: the guest broke \($0)") }
   }
 
   /// Ends the device; its chardevs live on. No vCPU runs any more.
