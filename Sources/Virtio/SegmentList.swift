@@ -29,33 +29,37 @@ package final class SegmentList {
   private var end = 0
   private var openBytes = 0
 
-  /// The complete chains, in ring order.
-  package private(set) var chains: [Chain] = []
-  /// Bytes in all complete chains, less what `dropFirst` took.
-  package private(set) var byteCount = 0
+  private var complete: [Chain] = []
+  private var completeBytes = 0
 
   package init() {
     storage = .allocate(capacity: Self.capacity)
-    chains.reserveCapacity(Self.capacity)
+    complete.reserveCapacity(Self.capacity)
   }
 
   deinit { storage.deallocate() }
+
+  /// The complete chains, in ring order.
+  package var chains: [Chain] { complete }
+
+  /// Bytes in all complete chains, less what `dropFirst` took.
+  package var byteCount: Int { completeBytes }
+
+  /// Whether a chain is complete.
+  var isEmpty: Bool { complete.isEmpty }
 
   /// The segments in order.
   package var segments: UnsafeBufferPointer<iovec> {
     UnsafeBufferPointer(start: storage + first, count: end - first)
   }
 
-  /// Segments that still fit.
-  var room: Int { Self.capacity - end }
-
   /// Forgets everything.
   package func removeAll() {
     first = 0
     end = 0
     openBytes = 0
-    byteCount = 0
-    chains.removeAll(keepingCapacity: true)
+    completeBytes = 0
+    complete.removeAll(keepingCapacity: true)
   }
 
   /// Adds a buffer to the chain being gathered, once it is checked; false when the list is full. One
@@ -79,9 +83,9 @@ package final class SegmentList {
 
   /// Completes the chain being gathered.
   func closeChain(id: UInt16, entryCount: UInt16, _ direction: BufferDirection) {
-    chains.append(
+    complete.append(
       Chain(id: id, entryCount: entryCount, direction: direction, byteCount: openBytes))
-    byteCount += openBytes
+    completeBytes += openBytes
     openBytes = 0
   }
 
@@ -99,7 +103,7 @@ package final class SegmentList {
   /// Leaves out the first `count` bytes, which were transferred before; the chains stay.
   package func dropFirst(_ count: Int) {
     var left = min(count, byteCount)
-    byteCount -= left
+    completeBytes -= left
     while left > 0, first < end {
       let length = storage[first].iov_len
       guard left < length else {
@@ -116,7 +120,7 @@ package final class SegmentList {
   /// Leaves out all but the first `count` bytes; the chains stay.
   package func keepFirst(_ count: Int) {
     guard count >= 0, count < byteCount else { return }
-    byteCount = count
+    completeBytes = count
     var left = count
     var index = first
     while left > 0, index < end {

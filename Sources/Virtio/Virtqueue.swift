@@ -9,17 +9,16 @@ import GuestMemory
 /// The rings' addresses are checked once, here; indexes and descriptors are fetched once each and
 /// checked at every use. Belongs to its device's lock.
 package final class Virtqueue {
-  private enum Ring {
+  /// Not copyable, so that looking inside counts no references.
+  private enum Ring: ~Copyable {
     case split(SplitRing)
     case packed(PackedRing)
   }
 
   /// The queue's number in its device.
   package let index: Int
-  /// What went through the queue, in all its lives.
-  package private(set) var counters: QueueCounters
-
   private let ring: Ring
+  private var tally: QueueCounters
 
   /// Checks the driver's choices and resolves the rings' addresses.
   ///
@@ -33,7 +32,7 @@ package final class Virtqueue {
     start: UInt16? = nil, counters: QueueCounters = QueueCounters()
   ) throws(QueueFault) {
     self.index = index
-    self.counters = counters
+    tally = counters
     do throws(RingViolation) {
       if features.contains(.packedRing) {
         ring = .packed(
@@ -46,6 +45,9 @@ package final class Virtqueue {
       throw QueueFault(queue: index, violation: error)
     }
   }
+
+  /// What happened on the queue, in all its lives.
+  package var counters: QueueCounters { tally }
 
   /// How many chains the driver has made available and the device has not completed. In a packed
   /// ring they are counted one by one.
@@ -78,8 +80,8 @@ package final class Virtqueue {
   /// Consumes the next available chain, which is `chain`, and returns it to the driver with
   /// `written` bytes in it (zero for chains the device read). The driver sees it after `publish`.
   package func complete(_ chain: SegmentList.Chain, written: UInt32) {
-    counters.buffers &+= 1
-    counters.bytes &+= chain.direction == .readable ? UInt64(chain.byteCount) : UInt64(written)
+    tally.buffers &+= 1
+    tally.bytes &+= chain.direction == .readable ? UInt64(chain.byteCount) : UInt64(written)
     switch ring {
     case .split(let ring): ring.complete(chain, written: written)
     case .packed(let ring): ring.complete(chain, written: written)
@@ -94,7 +96,7 @@ package final class Virtqueue {
       case .split(let ring): ring.publish()
       case .packed(let ring): ring.publish()
       }
-    if wanted { counters.interrupts &+= 1 }
+    if wanted { tally.interrupts &+= 1 }
     return wanted
   }
 
@@ -120,10 +122,10 @@ package final class Virtqueue {
   }
 
   /// Counts a notification from the driver.
-  package func countNotification() { counters.notifications &+= 1 }
+  package func countNotification() { tally.notifications &+= 1 }
 
   private func fault(_ violation: RingViolation) -> QueueFault {
-    counters.faults &+= 1
+    tally.faults &+= 1
     return QueueFault(queue: index, violation: violation)
   }
 }

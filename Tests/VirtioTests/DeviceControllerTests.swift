@@ -33,10 +33,14 @@ import Virtio
     controller.writeStatus(controller.status.union(.driverOK), driver: notifier)
   }
 
-  private func setUp(_ controller: DeviceController, _ index: Int, base: UInt64, size: UInt16 = 8) {
+  @discardableResult
+  private func setUp(
+    _ controller: DeviceController, _ index: Int, base: UInt64, size: UInt16 = 8
+  ) -> MockQueue {
     let ring = MockQueue(memory: memory, base: base, size: size)
     controller.configureQueue(index) { $0 = ring.configuration(maximumSize: $0.maximumSize) }
     controller.enableQueue(index, driver: notifier)
+    return ring
   }
 
   // MARK: Features
@@ -57,6 +61,7 @@ import Virtio
       #expect(offered.isSubset(of: allowed))
       #expect(offered == offered.withoutUnmetPrerequisites)
       #expect(offered.contains(.ringReset) == (bit != 32 && bit != 40))
+      #expect(offered.contains(.packedRing) == (bit != 32 && bit != 34))
     }
     let greedy = DeviceController(
       device: StubDevice(features: .all), memory: memory, isTransitional: true)
@@ -79,6 +84,24 @@ import Virtio
         controller.writeStatus([], driver: notifier)
       }
     }
+  }
+
+  @Test("K1, S1, N3: the ring is of the layout that was negotiated")
+  func makesTheNegotiatedLayout() {
+    for features: Features in [.version1, [.version1, .packedRing]] {
+      let controller = makeController()
+      negotiate(controller, features)
+      setUp(controller, 1, base: 0x1000, size: 7)
+      #expect(
+        controller.isEnabled(queue: 1) == features.contains(.packedRing),
+        "only a packed ring may have seven entries")
+      #expect(controller.status.contains(.needsReset) == !features.contains(.packedRing))
+    }
+  }
+
+  @Test("N9: SUSPEND is not offered, so nobody relies on it")
+  func doesNotOfferSuspend() {
+    #expect(!makeController().offeredFeatures.contains(Features(bit: 43)))
   }
 
   @Test("N5, N7, G4: the device gets its enabled queues at DRIVER_OK, and loses them at reset")
@@ -154,6 +177,36 @@ import Virtio
       setUp(controller, index, base: 0x3000)
     }
     #expect(device.enabledQueues == [1], "what was never enabled is not enabled after DRIVER_OK")
+  }
+
+  @Test("Counters of a queue outlive its reset, and the device's; of the others there are none")
+  func countersOutliveResets() throws {
+    let controller = makeController()
+    var base: UInt64 = 0x1000
+    for life: UInt64 in 1...4 {
+      if life != 2 { negotiate(controller, [.version1, .ringReset]) }
+      let ring = setUp(controller, 7, base: base)
+      if life != 2 { goLive(controller) }
+      ring.publish([.init(0x8000, 10)])
+      let queue = try #require(device.queues[7])
+      try queue.useNext()
+      _ = queue.publish()
+      queue.countNotification()
+      var expected = QueueCounters()
+      expected.buffers = life
+      expected.bytes = 10 * life
+      expected.interrupts = life
+      expected.notifications = life
+      #expect(controller.counters(ofQueue: 7) == expected)
+      // The first life ends by the queue's own reset.
+      if life == 1 { controller.resetQueue(7) } else { controller.reset() }
+      #expect(controller.counters(ofQueue: 7) == expected)
+      base += 0x1000
+    }
+    negotiate(controller, .version1)
+    setUp(controller, 7, base: Self.memoryEnd)
+    #expect(controller.counters(ofQueue: 7)?.faults == 1)
+    #expect(controller.counters(ofQueue: 6) == nil)
   }
 
   @Test("P9, G2: a queue that comes back with bad addresses is a fault")
