@@ -36,6 +36,40 @@ struct KVMVirtualMachineTests {
     #expect(!guest.log.contains(.portWrite(0xf4, width: 1, 0)))
   }
 
+  /// Writes 5, 6 and 7 to port 0xf4 and to 0xd0000000, 16 and 32 bits wide; halts.
+  private static let indexWriter: [UInt8] =
+    [0xbb, 0x00, 0x00, 0x00, 0xd0]  // mov $0xd0000000, %ebx
+    + [5, 6, 7].flatMap { number -> [UInt8] in
+      [
+        0xb8, number, 0, 0, 0,  // mov $number, %eax
+        0x66, 0xe7, 0xf4,  // out %ax, $0xf4
+        0x89, 0x03,  // mov %eax, (%rbx)
+      ]
+    } + [0xf4]  // hlt
+
+  @Test("One register notifies of many queues: each value has an ioeventfd of its own, or none")
+  func ioEventFDsByValue() throws {
+    typealias Target = (address: KVMVirtualMachine.NotifyAddress, width: Int)
+    for target in [(.port(0xf4), 2), (.mmio(0xd000_0000), 4)] as [Target] {
+      let guest = try TinyGuest(Self.indexWriter)
+      let notified = [try EventFD(), try EventFD()]
+      for (index, eventFD) in notified.enumerated() {
+        try guest.machine.assignIOEventFD(
+          eventFD, at: target.address, value: .init(UInt64(5 + index), width: target.width))
+      }
+      try guest.machine.deassignIOEventFD(
+        notified[1], at: target.address, value: .init(6, width: target.width))
+      #expect(try guest.run() == .halted)
+      #expect(notified.map { $0.drain() } == [1, 0])
+      let seen: [Recorder.Access] =
+        target.width == 2
+        ? [.portWrite(0xf4, width: 2, 6), .portWrite(0xf4, width: 2, 7)]
+        : [.mmioWrite(0xd000_0000, width: 4, 6), .mmioWrite(0xd000_0000, width: 4, 7)]
+      #expect(seen.allSatisfy { guest.log.contains($0) })
+      #expect(guest.log.count == 5)
+    }
+  }
+
   @Test func aDeassignedIOEventFDCatchesNothing() throws {
     let guest = try TinyGuest(Self.writer)
     let notified = try EventFD()

@@ -123,7 +123,7 @@ void bring_up_with(u64 wanted, int hasty) {
   if (!option_is("multiport", "no")) wanted |= 1ull << FEATURE_MULTIPORT;
   memset(ports, 0, sizeof ports);
   port = 0;
-  virtio_open(&device, 0x1043);
+  virtio_open(&device, (u16)option_number("id", 0x1043));
   virtio_negotiate(&device, wanted);
   if (!multiport()) device.queue_count = 2;
   virtio_start(&device, hasty ? hurry : 0);

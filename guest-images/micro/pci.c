@@ -104,10 +104,10 @@ static void print_bars(u32 function) {
   }
 }
 
-/* Sizes the BARs of a virtio console (device=N), moves that of its common configuration to to=ADDRESS
+/* Sizes the BARs of a virtio console (device=N; id=0x1003 for a transitional one), moves that of its common configuration to to=ADDRESS
    (two sizes up if not given) and back, and looks each time for the same 32 bits. */
 void scenario_bars(void) {
-  int found = pci_find(0x1af4, 0x1043, (u32)option_number("device", 0));
+  int found = pci_find(0x1af4, (u16)option_number("id", 0x1043), (u32)option_number("device", 0));
   if (found < 0) fail("no virtio console");
   u32 function = (u32)found, offset, bar = common_configuration(function, &offset);
   print_bars(function);
