@@ -25,7 +25,7 @@ let package = Package(
   ],
   targets: [
     .executableTarget(
-      name: "swiftvm-cli", dependencies: ["SwiftVM", "Machine"], swiftSettings: settings),
+      name: "swiftvm-cli", dependencies: ["SwiftVM", "Host"], swiftSettings: settings),
     module("SwiftVM", ["Machine", "VirtioSerial", "Virtio", "Chardev", "Boot", "KVM", "Host"]),
     module(
       "Machine",

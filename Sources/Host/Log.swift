@@ -20,6 +20,11 @@ package enum Log {
     emit("swiftvm: \(message)", patience: 0)
   }
 
+  /// A line of a table or a trace, as it is; says whether standard error took it at once.
+  package static func plain(_ line: String) -> Bool {
+    emit(line, patience: 0)
+  }
+
   /// The line as printed: control characters and line separators written as escapes.
   static func line(_ text: String) -> [UInt8] {
     var line = String()
@@ -36,10 +41,12 @@ package enum Log {
 
   /// Writes a line, or drops it where nobody takes it within `patience` milliseconds: a pipe that
   /// is not read must not stop the machine.
-  private static func emit(_ text: String, patience: Int32) {
+  @discardableResult
+  private static func emit(_ text: String, patience: Int32) -> Bool {
     var status = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
-    guard poll(&status, 1, patience) == 1 else { return }
+    guard poll(&status, 1, patience) == 1 else { return false }
     let bytes = line(text)
     while write(STDERR_FILENO, bytes, bytes.count) == -1, errno == EINTR {}
+    return true
   }
 }

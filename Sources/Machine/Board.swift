@@ -76,8 +76,18 @@ final class Board {
     for console in consoles { console.unplug() }
   }
 
-  /// What went through the ports, device by device.
-  var counters: [[PortCounters]] { consoles.map(\.device.counters) }
+  /// The ports, device by device, by ascending number.
+  var portReports: [[PortReport]] { consoles.map(\.device.portReports) }
+
+  /// Adds a port to a device, for this life of the guest.
+  func addPort(_ port: MachineConfiguration.Port, toDevice device: Int) throws(PortError) {
+    try consoles[device].device.addPort(port.configuration, chardev: port.chardev)
+  }
+
+  /// Removes a port of a device. That there is one is known.
+  func removePort(_ number: UInt32, ofDevice device: Int) {
+    _ = try? consoles[device].device.removePort(number: number)
+  }
 
   /// Presses the power button. Callable on any thread.
   func pressPowerButton() { platform.power.pressPowerButton() }

@@ -19,12 +19,15 @@ package final class Machine: @unchecked Sendable {
   /// The loop all I/O runs on; for registering what belongs to the same thread before `run`.
   package let loop: EventLoop
 
-  private let configuration: MachineConfiguration
+  var configuration: MachineConfiguration
   private let hypervisor: Hypervisor
   private let timings: Timings
   private let serial: SerialConsole
   private let emergencyOutput: EmergencyOutput
-  private var board: Board?
+  private(set) var board: Board?
+  var statistics = ConsoleStatistics()
+  /// The host ends have been started, and new ones are to be.
+  package private(set) var isStarted = false
   /// Which board an event is about: those of a board that is gone mean nothing.
   private var generation = 0
   private var outcome: MachineOutcome?
@@ -49,11 +52,13 @@ package final class Machine: @unchecked Sendable {
   package func run() -> MachineOutcome {
     do throws(SystemError) {
       for chardev in configuration.chardevs { try chardev.start(on: loop) }
+      isStarted = true
       boot()
       if outcome == nil { loop.run() }
     } catch {
       outcome = .hostFailure(error.description)
     }
+    isStarted = false
     for chardev in configuration.chardevs { chardev.stop() }
     return outcome ?? .hostFailure("the event loop ended by itself")
   }
@@ -63,9 +68,6 @@ package final class Machine: @unchecked Sendable {
 
   /// Presses the power button, to which the guest answers as it likes; on the loop's thread.
   package func pressPowerButton() { board?.pressPowerButton() }
-
-  /// What went through the ports, device by device, since the last reset; on the loop's thread.
-  package var counters: [[PortCounters]] { board?.counters ?? [] }
 
   // MARK: Boot and reset
 
@@ -121,7 +123,11 @@ package final class Machine: @unchecked Sendable {
     if board?.hasUnsentBytes() == true {
       Log.warning("a client had not taken all the guest sent when it ended; the rest is lost")
     }
-    board?.dismantle()
+    if let board {
+      let before = board.portReports
+      board.dismantle()
+      statistics.retire(before: before, after: board.portReports)
+    }
     board = nil
     serial.removeUART()
   }

@@ -24,6 +24,8 @@ package struct MachineConfiguration {
     /// How many MSI-X vectors its PCI function has, 0 to 2048; nil for one for each queue and one
     /// more, as far as that goes.
     package var vectorCount: Int?
+    /// Hears of every control message and change of state, on any thread; must not wait.
+    package var trace: (@Sendable (TraceEvent) -> Void)?
 
     package init(
       id: String = "", ports: [Port], maximumPorts: Int,

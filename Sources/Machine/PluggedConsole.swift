@@ -38,7 +38,8 @@ final class PluggedConsole {
     let emergencyOutput = surroundings.emergencyOutput
     device = SerialDevice(
       ports: configuration.ports, maximumPorts: configuration.maximumPorts, lock: lock,
-      remote: surroundings.loop.remote, emergencyOutput: { emergencyOutput.write($0) })
+      remote: surroundings.loop.remote, emergencyOutput: { emergencyOutput.write($0) },
+      trace: configuration.trace)
     doorbells = Doorbells(machine: surroundings.machine, loop: surroundings.loop)
     switch configuration.transport {
     case .pci(let interface):

@@ -21,12 +21,22 @@ package final class Timings: Sendable {
   package var lines: [String] {
     stamps.withLock { stamps in
       stamps.map { stamp in
-        let microseconds = stamp.nanoseconds / 1000
-        let fraction = String(microseconds % 1000 + 1000).dropFirst()
-        let text = "\(microseconds / 1000).\(fraction)"
-        return "timing: " + String(repeating: " ", count: max(0, 12 - text.count)) + text
-          + " ms  \(stamp.name)"
+        "timing: \(Milliseconds(nanoseconds: stamp.nanoseconds))  \(stamp.name)"
       }
     }
+  }
+}
+
+/// A time as columns of text: milliseconds with three decimals.
+package struct Milliseconds: CustomStringConvertible {
+  private let nanoseconds: Int64
+
+  package init(nanoseconds: Int64) { self.nanoseconds = max(0, nanoseconds) }
+
+  package var description: String {
+    let microseconds = nanoseconds / 1000
+    let fraction = String(microseconds % 1000 + 1000).dropFirst()
+    let text = "\(microseconds / 1000).\(fraction)"
+    return String(repeating: " ", count: max(0, 12 - text.count)) + text + " ms"
   }
 }

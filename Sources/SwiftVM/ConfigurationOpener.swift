@@ -2,6 +2,7 @@ import Boot
 import Host
 import KVM
 import Machine
+import VirtioSerial
 
 /// From what the user asked for to what a machine is made of: opens and checks everything, and turns
 /// each refusal into an error that names the option.
@@ -30,7 +31,8 @@ struct ConfigurationOpener {
 
   /// Everything else; what creates something comes last.
   func open(
-    _ hypervisor: Hypervisor, whenEnded: @escaping () -> Void
+    _ hypervisor: Hypervisor, hostEnds: HostEndOpener,
+    trace: (@Sendable (_ device: String, TraceEvent) -> Void)? = nil
   ) throws(ConfigurationError) -> MachineConfiguration {
     let loader = configuration.bootLoader
     let files = BootFiles(
@@ -39,9 +41,15 @@ struct ConfigurationOpener {
         try map(path, OptionName.initrd)
       })
     let plan = try makePlan(files, hypervisor)
-    let hostEnds = HostEndOpener(whenEnded: whenEnded)
     var consoles: [MachineConfiguration.ConsoleDevice] = []
-    for device in configuration.consoleDevices { consoles.append(try hostEnds.open(device)) }
+    for (index, device) in configuration.consoleDevices.enumerated() {
+      var console = try hostEnds.open(device)
+      if let trace {
+        let label = device.label(index: index)
+        console.trace = { trace(label, $0) }
+      }
+      consoles.append(console)
+    }
     var machine = MachineConfiguration(
       memorySize: configuration.memorySize, cpuCount: configuration.cpuCount, bootPlan: plan,
       bootFiles: files, consoleDevices: consoles,

@@ -7,7 +7,8 @@ extension PortConfiguration {
   /// The port as the device knows it.
   init(_ port: VirtioConsolePortConfiguration) {
     self.init(
-      number: port.number.map { UInt32(clamping: $0) }, name: port.name ?? "",
+      // No port can have a number below 0, nor this one.
+      number: port.number.map { UInt32(exactly: $0) ?? .max }, name: port.name ?? "",
       isConsole: port.isConsole, policy: PortPolicy(port.policy))
   }
 }
@@ -56,9 +57,9 @@ extension Features {
   init(_ features: VirtioConsoleFeatures) {
     self = .all
     for (isOffered, feature) in [
-      (features.packedRing, Features(bit: 34)), (features.eventIndex, .eventIndex),
+      (features.packedRing, .packedRing), (features.eventIndex, .eventIndex),
       (features.indirectDescriptors, .indirectDescriptors),
-      (features.queueReset, Features(bit: 40)),
+      (features.queueReset, .ringReset),
       (features.multiport, SerialDevice.multiportFeature),
     ] where !isOffered {
       remove(feature)

@@ -11,6 +11,8 @@ package enum OptionName {
   package static let serial = "--serial"
   package static let emergency = "--emergency"
   package static let noReboot = "--no-reboot"
+  package static let stats = "--stats"
+  package static let trace = "--trace"
   package static let timings = "--timings"
 
   /// The option that makes such a port.

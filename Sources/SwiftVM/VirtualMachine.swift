@@ -1,8 +1,8 @@
-import Chardev
 import Glibc
 import Host
 import KVM
 import Machine
+import VirtioSerial
 
 /// A virtual machine: made from a configuration, run once to its end.
 ///
@@ -11,50 +11,72 @@ import Machine
 /// let outcome = machine.run()
 /// ```
 ///
-/// Made and run on one thread, which becomes the machine's I/O thread while it runs.
-public final class VirtualMachine {
-  private let machine: Machine
+/// Made and run on one thread, which becomes the machine's I/O thread while it runs. Ports may come,
+/// go and be asked about on any thread, at any time.
+///
+/// `@unchecked Sendable`: what other threads may call goes through `gate`.
+public final class VirtualMachine: @unchecked Sendable {
+  let machine: Machine
+  let gate: LoopGate
+  let hostEnds: HostEndOpener
+  /// What the machine is made of now, every port numbered. Touched through the gate alone.
+  var configuration: VirtualMachineConfiguration
+  /// Touched through the gate alone.
+  var hasEnded = false
+
   private let usesTerminal: Bool
   private let signals: SignalSource
+  private let hooks: ProgramHooks
   private var terminal: Terminal?
 
   /// Opens everything the configuration names: `/dev/kvm`, the kernel, the initrd, last of all the
   /// sockets, which listen from now on. Throws what the user has to change, having created nothing.
   /// Raises the process's limit of open descriptors (`RLIMIT_NOFILE`) where the ports need it.
   public convenience init(_ configuration: VirtualMachineConfiguration) throws(ConfigurationError) {
-    try self.init(configuration, timings: Timings(), endingOn: [])
+    try self.init(configuration, ProgramHooks())
   }
 
-  /// The same, with milestones told to `timings`, and ended early by any of the given signals, which
-  /// are blocked in this thread from now on: one that comes before `run` must not leave sockets.
+  /// The same for a program that lives for this machine alone. The signals it names are blocked in
+  /// this thread from now on: one that comes before `run` must not leave sockets.
   package init(
-    _ configuration: VirtualMachineConfiguration, timings: Timings, endingOn signals: [Int32]
+    _ configuration: VirtualMachineConfiguration, _ hooks: ProgramHooks
   ) throws(ConfigurationError) {
     try configuration.validate()
     SignalSource.ignoreBrokenPipe()
     let opener = ConfigurationOpener(configuration)
     let hypervisor = try opener.openHypervisor()
     try DescriptorNeed.secure(configuration)
-    timings.mark("/dev/kvm opened")
+    hooks.timings.mark("/dev/kvm opened")
     let loop: EventLoop
     do throws(SystemError) {
       loop = try EventLoop()
-      self.signals = try SignalSource(signals + [SIGCONT])
+      signals = try SignalSource(
+        hooks.endingSignals + [SIGCONT, SIGWINCH] + (hooks.reportSignal.map { [$0] } ?? []))
     } catch {
       throw ConfigurationError(
         option: "", problem: "the host refuses an event loop: \(error)", remedy: "")
     }
     let stop = StopRequest()
-    let resolved = try opener.open(hypervisor, whenEnded: { stop.perform() })
-    timings.mark("files and sockets opened")
-    machine = Machine(resolved, hypervisor: hypervisor, loop: loop, timings: timings)
+    hostEnds = HostEndOpener(whenEnded: { stop.perform() })
+    let resolved = try opener.open(
+      hypervisor, hostEnds: hostEnds, trace: hooks.trace.map(Self.tracer))
+    hooks.timings.mark("files and sockets opened")
+    machine = Machine(resolved, hypervisor: hypervisor, loop: loop, timings: hooks.timings)
+    gate = LoopGate(remote: loop.remote)
+    self.configuration = try configuration.withNumberedPorts
+    self.hooks = hooks
     usesTerminal = configuration.hasConsoleOnStandardIO && Terminal.isTerminal(STDIN_FILENO)
     stop.machine = machine
   }
 
   /// Boots the guest, and returns when the machine has ended. To be called once. A terminal used as
-  /// the console is raw meanwhile.
+  /// a console is raw meanwhile.
   public func run() -> VirtualMachineOutcome {
+    gate.begin()
+    defer {
+      gate.perform { [self] in hasEnded = true }
+      gate.end()
+    }
     do throws(SystemError) {
       if usesTerminal { terminal = try Terminal(rawModeOn: STDIN_FILENO) }
       defer { terminal = nil }
@@ -66,10 +88,27 @@ public final class VirtualMachine {
     }
   }
 
-  /// A shell changes the terminal's mode while the process is stopped.
   private func handle(_ signal: Int32) {
-    guard signal == SIGCONT else { return machine.end(.stopped(signal: signal)) }
-    terminal?.reapply()
+    switch signal {
+    case SIGWINCH: machine.windowSizeMayHaveChanged()
+    // A shell changes the terminal's mode while the process is stopped; its size may change, too.
+    case SIGCONT:
+      terminal?.reapply()
+      machine.windowSizeMayHaveChanged()
+    case hooks.reportSignal: hooks.report(consoleDeviceReports)
+    default: machine.end(.stopped(signal: signal))
+    }
+  }
+
+  /// Makes lines of a device's events, whose time counts from now on.
+  private static func tracer(
+    _ print: @escaping @Sendable (String) -> Void
+  ) -> @Sendable (String, TraceEvent) -> Void {
+    let start = MonotonicClock.now()
+    return { device, event in
+      let time = Milliseconds(nanoseconds: event.time &- start)
+      print("trace: \(time)  \(device)  \(event.direction.rawValue): \(event.text)")
+    }
   }
 }
 
@@ -80,6 +119,19 @@ extension VirtualMachineConfiguration {
       || consoleDevices.contains { device in
         device.ports.contains { $0.isConsole && $0.attachment == .standardIO }
       }
+  }
+
+  /// The same, with the number that each port gets.
+  fileprivate var withNumberedPorts: VirtualMachineConfiguration {
+    get throws(ConfigurationError) {
+      var configuration = self
+      for (index, device) in consoleDevices.enumerated() {
+        for (place, number) in try device.portNumbers.enumerated() {
+          configuration.consoleDevices[index].ports[place].number = number
+        }
+      }
+      return configuration
+    }
   }
 }
 

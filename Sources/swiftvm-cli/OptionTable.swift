@@ -64,6 +64,14 @@ package enum OptionTable {
       OptionName.noReboot,
       help: "End with status 3 when the guest resets itself, instead of starting it again."),
     CommandOption(
+      OptionName.stats,
+      help: "Print at the end, on standard error, what went through each port and which side had it"
+        + " open. The signal SIGUSR1 prints it at any time, with or without this option."),
+    CommandOption(
+      OptionName.trace,
+      help: "Print on standard error every control message and change of state. Lines that standard"
+        + " error does not take at once are dropped and counted."),
+    CommandOption(
       OptionName.timings, help: "Print on standard error when each step of the start was done."),
     help,
     version,

@@ -1,30 +1,41 @@
 import Glibc
-import Machine
+import Host
 import SwiftVM
 
 /// `swiftvm run`: from the request to the guest's end.
 enum RunCommand {
   /// Boots the guest and waits for its end, which is told on standard error unless it powered off.
   static func perform(_ request: RunRequest) throws(ConfigurationError) -> ExitStatus {
-    let timings = Timings()
+    let log = LossyLog()
+    let hooks = hooks(for: request, log: log)
     let configuration = try request.configuration { () throws(ConfigurationError) in
       try GuestImage.locate()
     }
-    let outcome = try runVirtualMachine(configuration, timings: timings)
-    if request.printsTimings {
-      timings.mark("end")
-      StandardStream.error.write(timings.lines.map { $0 + "\n" }.joined())
+    let machine = try VirtualMachine(configuration, hooks)
+    let outcome = machine.run()
+    var lines: [String] = []
+    if log.droppedLineCount > 0 {
+      lines.append("swiftvm: warning: \(log.droppedLineCount) lines of diagnosis were dropped")
     }
-    if let message = outcome.message { StandardStream.error.write("swiftvm: \(message)\n") }
+    if request.printsStatistics { lines += StatisticsTable.lines(machine.consoleDeviceReports) }
+    if request.printsTimings {
+      hooks.timings.mark("end")
+      lines += hooks.timings.lines
+    }
+    if let message = outcome.message { lines.append("swiftvm: \(message)") }
+    StandardStream.error.write(lines.map { $0 + "\n" }.joined())
     return ExitStatus(outcome)
   }
 
-  private static func runVirtualMachine(
-    _ configuration: VirtualMachineConfiguration, timings: Timings
-  ) throws(ConfigurationError) -> VirtualMachineOutcome {
-    let machine = try VirtualMachine(
-      configuration, timings: timings, endingOn: [SIGINT, SIGTERM, SIGHUP])
-    return machine.run()
+  private static func hooks(for request: RunRequest, log: LossyLog) -> ProgramHooks {
+    var hooks = ProgramHooks()
+    hooks.endingSignals = [SIGINT, SIGTERM, SIGHUP]
+    hooks.reportSignal = SIGUSR1
+    hooks.report = { reports in
+      for line in StatisticsTable.lines(reports) { log.line(line) }
+    }
+    if request.printsTrace { hooks.trace = { log.line($0) } }
+    return hooks
   }
 }
 

@@ -20,6 +20,8 @@ extension RunRequest {
     case OptionName.serial: serial = try Self.serial(value)
     case OptionName.emergency: emergency = try Self.emergency(value)
     case OptionName.noReboot: resetPolicy = .exit
+    case OptionName.stats: printsStatistics = true
+    case OptionName.trace: printsTrace = true
     case OptionName.timings: printsTimings = true
     // In the table, so known to the help, but not here: better said than ignored.
     default:

@@ -22,6 +22,10 @@ package struct RunRequest: Equatable, Sendable {
   package var emergency = EmergencyOutputAttachment.automatic
   /// What a guest reset leads to.
   package var resetPolicy = VirtualMachineConfiguration.ResetPolicy.reboot
+  /// Whether the ports' counters are printed at the end.
+  package var printsStatistics = false
+  /// Whether control messages and changes of state are printed as they happen.
+  package var printsTrace = false
   /// Whether the steps of the start are timed and printed.
   package var printsTimings = false
 

@@ -19,8 +19,8 @@ struct HelpTextTests {
 
   @Test(arguments: [
     "--kernel", "--initrd", "--append", "--memory", "--cpus", "--virtio-serial",
-    "--virtserialport", "--virtconsole", "--serial", "--emergency", "--no-reboot", "--timings",
-    "--help", "--version",
+    "--virtserialport", "--virtconsole", "--serial", "--emergency", "--no-reboot", "--stats",
+    "--trace", "--timings", "--help", "--version",
   ])
   func knowsTheOptionsOfRun(name: String) {
     #expect(OptionTable.run.contains { $0.name == name })

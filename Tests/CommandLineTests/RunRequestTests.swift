@@ -38,6 +38,8 @@ struct RunRequestTests {
     #expect(request.serialAttachment == .standardIO)
     #expect(request.emergency == .automatic)
     #expect(request.resetPolicy == .reboot)
+    #expect(!request.printsStatistics)
+    #expect(!request.printsTrace)
     #expect(!request.printsTimings)
     #expect(request.commandLine == "console=ttyS0")
   }
@@ -67,6 +69,8 @@ struct RunRequestTests {
     (["--emergency", "serial"], with { $0.emergency = .serialPort }),
     (["--emergency=file=/a,,b=c"], with { $0.emergency = .file(path: "/a,b=c") }),
     (["--no-reboot"], with { $0.resetPolicy = .exit }),
+    (["--stats"], with { $0.printsStatistics = true }),
+    (["--trace"], with { $0.printsTrace = true }),
     (["--timings"], with { $0.printsTimings = true }),
     (["--virtserialport", "name=n,socket=/s"], with { $0.ports = [port("n", "/s")] }),
     (["--virtserialport=socket=/s,name=n"], with { $0.ports = [port("n", "/s")] }),

@@ -34,7 +34,7 @@ extension VirtualMachineConfiguration {
     for (attachment, option) in attachments { try rules.check(attachment, option: option) }
   }
 
-  private var attachments: [(SerialPortAttachment, option: String)] {
+  var attachments: [(SerialPortAttachment, option: String)] {
     [(serialPort.attachment, OptionName.serial)]
       + consoleDevices.flatMap(\.ports).map { ($0.attachment, OptionName.of($0)) }
       + (emergencyAttachment.map { [($0, OptionName.emergency)] } ?? [])

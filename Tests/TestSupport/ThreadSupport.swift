@@ -2,14 +2,17 @@ import Glibc
 import Synchronization
 
 /// A number that threads add to.
-final class Counter: Sendable {
+package final class Counter: Sendable {
   private let number = Atomic(0)
-  var value: Int { number.load(ordering: .relaxed) }
-  func add(_ amount: Int) { number.add(amount, ordering: .relaxed) }
+
+  package init() {}
+
+  package var value: Int { number.load(ordering: .relaxed) }
+  package func add(_ amount: Int) { number.add(amount, ordering: .relaxed) }
 }
 
 /// Runs `body` on a thread of its own, to be joined.
-func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
+package func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
   let box = Unmanaged.passRetained(Body(call: body))
   var thread = pthread_t()
   pthread_create(

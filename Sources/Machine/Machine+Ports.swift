@@ -1,0 +1,55 @@
+import Chardev
+import Host
+import VirtioSerial
+
+// The ports of a machine, while it runs or before; on the loop's thread.
+extension Machine {
+  /// Every port's state and what went through it, device by device, by ascending number.
+  package var portTotals: [[PortTotal]] {
+    board.map { statistics.totals(with: $0.portReports) } ?? statistics.totals
+  }
+
+  /// Adds a port to a device; it is there after resets of the guest, too.
+  ///
+  /// - Parameter port: its number is one that no other port has.
+  package func addPort(
+    _ port: MachineConfiguration.Port, toDevice device: Int
+  ) throws(MachinePortError) {
+    if isStarted {
+      do throws(SystemError) { try port.chardev.start(on: loop) } catch { throw .host(error) }
+    }
+    do throws(PortError) {
+      try board?.addPort(port, toDevice: device)
+    } catch {
+      port.chardev.stop()
+      throw .device(error)
+    }
+    configuration.consoleDevices[device].ports.append(port)
+  }
+
+  /// Removes a port for good, and ends its host end; what the client takes at once is passed on.
+  ///
+  /// - Returns: whether there was such a port.
+  package func removePort(_ number: UInt32, ofDevice device: Int) -> Bool {
+    let ports = configuration.consoleDevices[device].ports
+    guard let index = ports.firstIndex(where: { $0.configuration.number == number }) else {
+      return false
+    }
+    board?.removePort(number, ofDevice: device)
+    configuration.consoleDevices[device].ports.remove(at: index)
+    ports[index].chardev.stop()
+    statistics.forget(port: number, ofDevice: device)
+    return true
+  }
+
+  /// The terminal that the program runs in may have another size now.
+  package func windowSizeMayHaveChanged() {
+    for chardev in configuration.chardevs { chardev.windowSizeMayHaveChanged() }
+  }
+}
+
+/// Why a port could not be added to a machine.
+package enum MachinePortError: Error {
+  case device(PortError)
+  case host(SystemError)
+}

@@ -1,0 +1,18 @@
+import Machine
+
+/// What a program that runs one machine wants beside it.
+package struct ProgramHooks {
+  /// Milestones of the start are told to these.
+  package var timings = Timings()
+  /// Signals that end the machine.
+  package var endingSignals: [Int32] = []
+  /// The signal on which `report` is called, on the machine's thread.
+  package var reportSignal: Int32?
+  /// Gets the devices' reports; must not wait.
+  package var report: ([VirtioConsoleDeviceReport]) -> Void = { _ in }
+  /// Gets one line for every control message and change of state, on any thread; must not wait.
+  package var trace: (@Sendable (String) -> Void)?
+
+  /// Nothing.
+  package init() {}
+}

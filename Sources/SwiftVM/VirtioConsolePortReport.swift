@@ -1,0 +1,53 @@
+import Machine
+
+/// Who has a port open, and what went through it since the machine was made, over all resets of the
+/// guest.
+public struct VirtioConsolePortReport: Equatable, Sendable {
+  /// The port's number in its device.
+  public var number: Int
+  /// Its name in the guest; nil for none.
+  public var name: String?
+  /// Whether the guest treats it as a console.
+  public var isConsole = false
+  /// Whether the guest has it open.
+  public var isOpenInGuest = false
+  /// Whether somebody is connected on the host.
+  public var isOpenOnHost = false
+  /// Whether the guest waits now for the client to read.
+  public var isThrottled = false
+  /// Bytes that the guest sent and the host end took.
+  public var bytesToHost: UInt64 = 0
+  /// Bytes from the host that were put into the guest's buffers.
+  public var bytesToGuest: UInt64 = 0
+  /// Bytes a console sent that nobody took in time.
+  public var bytesDropped: UInt64 = 0
+  /// Bytes thrown away by `on-host-close=discard`, `early=drop`, or a reset of the guest.
+  public var bytesDiscarded: UInt64 = 0
+  /// How often the guest had to wait for the client.
+  public var throttleCount: UInt64 = 0
+  /// How many clients have come.
+  public var connectionCount: UInt64 = 0
+
+  /// A generic port that is closed, and that nothing went through.
+  public init(number: Int, name: String?) {
+    self.number = number
+    self.name = name
+  }
+}
+
+extension VirtioConsolePortReport {
+  init(_ total: PortTotal) {
+    let (port, counters) = (total.report, total.counters)
+    self.init(number: Int(port.number), name: port.name.isEmpty ? nil : port.name)
+    isConsole = port.isConsole
+    isOpenInGuest = port.guestOpen
+    isOpenOnHost = port.hostOpen
+    isThrottled = port.isThrottled
+    bytesToHost = counters.bytesToHost
+    bytesToGuest = counters.bytesToGuest
+    bytesDropped = counters.bytesDropped
+    bytesDiscarded = counters.bytesDiscarded
+    throttleCount = counters.throttles
+    connectionCount = counters.connections
+  }
+}

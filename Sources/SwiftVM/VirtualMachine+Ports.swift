@@ -1,0 +1,161 @@
+import Chardev
+import Machine
+import VirtioSerial
+
+// Callable on any thread, before, while and after the machine runs. A call waits until the machine's
+// thread has done it, which is a matter of milliseconds.
+extension VirtualMachine {
+  /// Ends the machine as soon as it can be, with `VirtualMachineOutcome.stoppedByUser`, whatever the
+  /// guest is doing. Without effect before `run` and after its end.
+  public func stop() {
+    gate.perform { [self] in
+      if machine.isStarted { machine.end(.endedFromConsole) }
+    }
+  }
+
+  /// What every device is doing; after the end, what it was doing then.
+  public var consoleDeviceReports: [VirtioConsoleDeviceReport] {
+    gate.perform { [self] in
+      let totals = machine.portTotals
+      return configuration.consoleDevices.enumerated().map { index, device in
+        VirtioConsoleDeviceReport(
+          label: device.label(index: index),
+          ports: totals.indices.contains(index)
+            ? totals[index].map(VirtioConsolePortReport.init) : [])
+      }
+    }
+  }
+
+  /// Adds a port to a device. A guest that runs hears of it at once, and finds it again after each
+  /// reset.
+  ///
+  /// - Parameters:
+  ///   - port: any but one on standard input and output, which is given out at the start.
+  ///   - device: the device's id; nil for the first.
+  /// - Returns: the port's number.
+  /// - Throws: what the user has to change, having changed nothing.
+  @discardableResult
+  public func addPort(
+    _ port: VirtioConsolePortConfiguration, toDevice device: String? = nil
+  ) throws(ConfigurationError) -> Int {
+    try gate.perform { [self] in
+      Result { () throws(ConfigurationError) in try add(port, toDevice: device) }
+    }.get()
+  }
+
+  /// Removes the port with this id, which no guest needs to agree to. What its client takes at once
+  /// is passed on to it, then the host end is closed.
+  public func removePort(id: String) throws(ConfigurationError) {
+    try removePort(described: "id=" + id) { $0.id == id }
+  }
+
+  /// Removes the port that has this name in the guest, as `removePort(id:)` does.
+  public func removePort(named name: String) throws(ConfigurationError) {
+    let name = Array(name.utf8)
+    try removePort(described: "name=" + String(decoding: name, as: UTF8.self)) { port in
+      port.name.map { Array($0.utf8) } == name
+    }
+  }
+
+  // MARK: On the machine's thread
+
+  private func add(
+    _ port: VirtioConsolePortConfiguration, toDevice id: String?
+  ) throws(ConfigurationError) -> Int {
+    try requireLife()
+    let index = try index(ofDevice: id)
+    var changed = configuration
+    changed.consoleDevices[index].ports.append(port)
+    let number = try changed.consoleDevices[index].portNumbers.last ?? 0
+    changed.consoleDevices[index].ports[configuration.consoleDevices[index].ports.count].number =
+      number
+    try changed.validate(newPort: port, besides: configuration)
+    try DescriptorNeed.secure(changed)
+    var numbered = port
+    numbered.number = number
+    let chardev = try hostEnds.openPort(port)
+    do throws(MachinePortError) {
+      try machine.addPort((PortConfiguration(numbered), chardev), toDevice: index)
+    } catch {
+      throw ConfigurationError(
+        error, numbered, maximumPortCount: changed.consoleDevices[index].maximumPortCount)
+    }
+    configuration = changed
+    return number
+  }
+
+  private func removePort(
+    described value: String,
+    _ isMeant: @escaping @Sendable (VirtioConsolePortConfiguration) -> Bool
+  ) throws(ConfigurationError) {
+    try gate.perform { [self] in
+      Result { () throws(ConfigurationError) in
+        try requireLife()
+        for (index, device) in configuration.consoleDevices.enumerated() {
+          guard let place = device.ports.firstIndex(where: isMeant),
+            let number = device.ports[place].number
+          else { continue }
+          _ = machine.removePort(UInt32(clamping: number), ofDevice: index)
+          configuration.consoleDevices[index].ports.remove(at: place)
+          return
+        }
+        throw ConfigurationError(
+          option: OptionName.virtserialport, value: value, problem: "there is no such port",
+          remedy: "give the id or the name of a port")
+      }
+    }.get()
+  }
+
+  private func requireLife() throws(ConfigurationError) {
+    guard !hasEnded else {
+      throw ConfigurationError(option: "", problem: "the machine has ended", remedy: "")
+    }
+  }
+
+  private func index(ofDevice id: String?) throws(ConfigurationError) -> Int {
+    let devices = configuration.consoleDevices
+    let index = id == nil ? devices.indices.first : devices.firstIndex { $0.id == id }
+    if let index { return index }
+    throw ConfigurationError(
+      option: OptionName.virtserialport, value: id.map { "bus=\($0).0" } ?? "",
+      problem: id.map { "Bus '\(PlainText.shortened($0)).0' not found" }
+        ?? "the machine has no virtio-serial device",
+      remedy: "give the id of a device that was there at the start")
+  }
+}
+
+extension ConfigurationError {
+  fileprivate init(
+    _ error: MachinePortError, _ port: VirtioConsolePortConfiguration, maximumPortCount: Int
+  ) {
+    switch error {
+    case .device(let error): self.init(error, port, maximumPortCount: maximumPortCount)
+    case .host(let error):
+      self.init(option: OptionName.of(port), problem: error.description, remedy: "")
+    }
+  }
+}
+
+extension VirtualMachineConfiguration {
+  /// Checks what a port that is added to a running machine brings along. What others lead to was
+  /// checked when they came, and may have changed since.
+  fileprivate func validate(
+    newPort port: VirtioConsolePortConfiguration, besides existing: VirtualMachineConfiguration
+  ) throws(ConfigurationError) {
+    try ConsoleDeviceRules.check(consoleDevices)
+    let option = OptionName.of(port)
+    guard port.attachment != .standardIO else {
+      throw ConfigurationError(
+        option: option, value: "stdio",
+        problem: "standard input and output are given out at the start",
+        remedy: "give socket=PATH or file=PATH")
+    }
+    var rules = AttachmentRules()
+    for (attachment, option) in existing.attachments {
+      try? rules.check(attachment, option: option)
+    }
+    try rules.check(port.attachment, option: option)
+    let bootFiles = try? bootLoader.validate(memorySize: memorySize)
+    try AttachmentRules.check(port.attachment, option: option, sparing: bootFiles ?? [:])
+  }
+}

@@ -1,0 +1,54 @@
+import SwiftVM
+import Testing
+import swiftvm_cli
+
+@Suite
+struct StatisticsTableTests {
+  private func port(
+    _ number: Int, _ name: String?, _ change: (inout VirtioConsolePortReport) -> Void = { _ in }
+  ) -> VirtioConsolePortReport {
+    var report = VirtioConsolePortReport(number: number, name: name)
+    change(&report)
+    return report
+  }
+
+  @Test func hasOneLineForEachPort() {
+    let reports = [
+      VirtioConsoleDeviceReport(
+        label: "vs0",
+        ports: [
+          port(0, nil) {
+            ($0.isConsole, $0.isOpenInGuest, $0.bytesToHost, $0.bytesDropped) = (true, true, 5, 77)
+          },
+          port(12, "org.example.0") {
+            ($0.isOpenOnHost, $0.bytesToGuest, $0.connectionCount) = (true, 123_456_789, 3)
+          },
+        ]),
+      VirtioConsoleDeviceReport(label: "virtio-serial1", ports: []),
+      VirtioConsoleDeviceReport(
+        label: "virtio-serial2",
+        ports: [
+          port(1, "a\nb") {
+            ($0.isOpenInGuest, $0.isOpenOnHost, $0.isThrottled) = (true, true, true)
+            ($0.bytesDiscarded, $0.throttleCount) = (9, 1)
+          }
+        ]),
+    ]
+    #expect(
+      StatisticsTable.lines(reports) == [
+        "stats: device          port  kind     name           guest   host    to host   to guest"
+          + "  dropped  discarded  waits  clients",
+        "stats: vs0                0  console  -              open    closed        5          0"
+          + "       77          0      0        0",
+        "stats: vs0               12  channel  org.example.0  closed  open          0  123456789"
+          + "        0          0      0        3",
+        "stats: virtio-serial2     1  channel  a\\nb           open    behind        0          0"
+          + "        0          9      1        0",
+      ])
+  }
+
+  @Test func hasNoTitlesWithoutPorts() {
+    #expect(StatisticsTable.lines([]) == [])
+    #expect(StatisticsTable.lines([VirtioConsoleDeviceReport(label: "vs0", ports: [])]) == [])
+  }
+}
