@@ -203,6 +203,7 @@ final class Port: @unchecked Sendable {
     dropQueues(using: list)
     _ = flushBacklog()
     counters.bytesDropped &+= UInt64(transmitPath.dropBacklog())
+    if owesGuestClose { passOnGuestClose() }
     chardev.delegate = nil
     chardev.setWantsReadable(false)
     chardev.setWantsWritable(false)

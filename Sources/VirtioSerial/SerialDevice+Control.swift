@@ -27,8 +27,9 @@ extension SerialDevice {
   }
 
   private func deviceReady(_ isReady: Bool) {
-    guard isReady else { return }
+    guard isReady, !hasAnnouncedPorts else { return }
     isDriverListening = true
+    hasAnnouncedPorts = true
     for port in table.ports {
       port.state.deviceReady()
       control.enqueue(port)

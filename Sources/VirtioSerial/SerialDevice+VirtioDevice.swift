@@ -41,6 +41,7 @@ extension SerialDevice: VirtioDevice {
     queues = [:]
     features = []
     isDriverListening = false
+    hasAnnouncedPorts = false
     control.reset()
     runQueue.removeAll()
     for port in table.ports { port.reset(using: list) }

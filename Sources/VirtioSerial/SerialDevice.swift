@@ -41,6 +41,8 @@ package final class SerialDevice: @unchecked Sendable {
   /// The driver has asked for the ports (or a driver that slept has come back to them): it is to
   /// hear of new ones.
   var isDriverListening = false
+  /// The ports have been announced, so that the driver's asking again costs nothing.
+  var hasAnnouncedPorts = false
 
   /// `serviceAll` is on its way: a guest that resets in a loop must not fill the loop's inbox.
   var isServicePosted = false
@@ -94,12 +96,15 @@ package final class SerialDevice: @unchecked Sendable {
     }
   }
 
-  /// Stops listening to the chardevs, which live on; on the I/O thread. What a console's host end
-  /// has not taken by now is counted as dropped.
+  /// Stops listening to the chardevs, which live on; on the I/O thread. The guest is gone: its ports
+  /// close, and what their host ends have not taken by now is counted as lost.
   package func detach() {
     lock.withLock {
       isAttached = false
-      for port in table.ports { port.end(using: list) }
+      for port in table.ports {
+        port.guestOpened(false)
+        port.end(using: list)
+      }
     }
   }
 

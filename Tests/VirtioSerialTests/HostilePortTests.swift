@@ -158,6 +158,25 @@ import VirtioSerial
     #expect(driver.chardevs[0].outgoing.count == 1000, "nothing is lost in between")
   }
 
+  @Test("C17: a host end that is ready for nothing, again and again")
+  func spuriousReadiness() throws {
+    let driver = try makeDriver()
+    let chardev = driver.chardevs[0]
+    for slot in 0..<4 { driver.offerReceiveBuffer(port: 1, slot: slot) }
+    chardev.writeRoom = 0
+    driver.send([1, 2], port: 1)
+    for _ in 0..<100 {
+      chardev.delegate?.chardevIsReadable(chardev)
+      chardev.delegate?.chardevIsWritable(chardev)
+    }
+    #expect(driver.device.portReports[0].counters.throttles == 1)
+    #expect(driver.takeReceived(port: 1) == [])
+    chardev.takeMore(.max)
+    #expect(chardev.received == [1, 2])
+    chardev.send([3])
+    #expect(driver.takeReceived(port: 1) == [[3]])
+  }
+
   @Test("C12, O14: a used transmit buffer says nothing was written to it; 32 KiB go in one buffer")
   func usedLengths() throws {
     let driver = try makeDriver()

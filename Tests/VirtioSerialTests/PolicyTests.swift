@@ -207,6 +207,16 @@ import VirtioSerial
     #expect(driver.chardevs[0].disconnections == 1)
   }
 
+  @Test("The end of the device, as at a reboot, is a close by the guest")
+  func endIsAClose() throws {
+    let driver = try makeDriver { $0.onGuestClose = .close }
+    driver.device.detach()
+    #expect(driver.chardevs[0].disconnections == 1)
+    let other = try makeDriver(openPorts: false) { $0.onGuestClose = .close }
+    other.device.detach()
+    #expect(other.chardevs[0].disconnections == 0)
+  }
+
   @Test("A port that was never open closes on nobody")
   func neverOpen() throws {
     let driver = try makeDriver(openPorts: false) { $0.onGuestClose = .close }
