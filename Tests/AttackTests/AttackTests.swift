@@ -1,12 +1,13 @@
 import Glibc
 import TestSupport
 import Testing
+import Virtio
 
 /// Hostile guests G1–G18 and G22 at random: whatever a guest does to one device, the VMM goes on,
 /// the device works after a reset, and the device beside it never notices.
 @Suite struct AttackTests {
   /// Operations of one run; `SWIFTVM_ATTACK_OPERATIONS` makes it longer.
-  static let operations = environment("SWIFTVM_ATTACK_OPERATIONS") ?? 40_000
+  static let operations = environment("SWIFTVM_ATTACK_OPERATIONS") ?? 30_000
   /// `SWIFTVM_ATTACK_SEED` repeats a run.
   static let seed = environment("SWIFTVM_ATTACK_SEED") ?? Int.random(in: 0...Int(Int32.max))
 
@@ -14,9 +15,10 @@ import Testing
     getenv(name).flatMap { Int(String(cString: $0)) }
   }
 
-  @Test func randomAttackLeavesEverythingStanding() throws {
-    print("attack: seed \(Self.seed), \(Self.operations) operations")
-    let machine = try AttackedMachine()
+  @Test(arguments: [PCIInterface.modern, .transitional])
+  func randomAttackLeavesEverythingStanding(interface: PCIInterface) throws {
+    print("attack on a \(interface) device: seed \(Self.seed), \(Self.operations) operations")
+    let machine = try AttackedMachine(interface: interface)
     let bystander = HonestGuest(
       machine, machine.bystander, area: AttackedMachine.bystandersRAM.lowerBound)
     try #require(bystander.start())
@@ -39,7 +41,7 @@ import Testing
     // should not takes gigabytes.
     #expect(status.residentBytes - resident < 256 << 20)
 
-    machine.forgetClientBytes()
+    machine.bringBackPorts()
     let heir = HonestGuest(machine, machine.target, area: 0)
     try #require(heir.start(), "the attacked device did not come back (seed \(Self.seed))")
     for port in 0..<AttackedMachine.portCount { #expect(heir.exchange(port: port, "after all")) }

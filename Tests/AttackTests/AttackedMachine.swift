@@ -14,8 +14,9 @@ final class AttackedMachine {
   /// One virtio-serial device in its slot.
   struct Slot {
     let number: Int
-    /// Where firmware put the BAR.
+    /// Where firmware put the memory BAR, and the register that says so.
     let bar: UInt64
+    let barRegister: UInt64
     let device: SerialDevice
     let function: VirtioPCIFunction
     let chardevs: [ScriptedChardev]
@@ -25,6 +26,8 @@ final class AttackedMachine {
   /// What the ports of each device are: one console, the rest channels.
   static let portCount = 6
   static let ecam: UInt64 = 0xe000_0000
+  /// The legacy registers of the target, where it has them.
+  static let legacyPorts: UInt64 = 0x4000
   /// RAM with a hole, as below and above the PCI window of a real machine.
   static let attackersRAM: [Range<UInt64>] = [0..<0x180_0000, 0x1_0000_0000..<0x1_0040_0000]
   /// Where the honest driver of the bystander has its rings: no attack writes there, and none of the
@@ -43,7 +46,8 @@ final class AttackedMachine {
   /// Faults reported, by slot.
   let faults = FaultCounter()
 
-  init() throws {
+  /// - Parameter interface: of the device under attack.
+  init(interface: PCIInterface) throws {
     memory = try GuestMemory(regions: Self.attackersRAM + [Self.bystandersRAM])
     loop = try EventLoop()
     let endings = endings
@@ -58,16 +62,27 @@ final class AttackedMachine {
       0xcf8..<0xd00, device: PCIConfigurationPorts(bus: bus, onReset: { endings.count() }))
     try space.add(Self.ecam..<Self.ecam + ECAM.size, device: ECAM(bus: bus))
     try bus.add(HostBridge(), device: 0)
-    target = try Self.plug(
-      1, bus: bus, memory: memory, space: space, loop: loop, faults: faults)
-    bystander = try Self.plug(
-      2, bus: bus, memory: memory, space: space, loop: loop, faults: faults)
+    let (space, ports, faults) = (space, ports, faults)
+    func platform(_ number: Int, _ doorbells: LoopDoorbells) -> VirtioPCIFunction.Platform {
+      .init(
+        memorySpace: space, portSpace: ports, router: MockRouter(), interruptLine: MockLine(),
+        doorbells: doorbells, onFault: { _ in faults.count(slot: number) })
+    }
+    let doorbells = [LoopDoorbells(remote: loop.remote), LoopDoorbells(remote: loop.remote)]
+    target = Self.makeSlot(
+      1, interface, loop: loop, memory: memory, platform(1, doorbells[0]), doorbells[0])
+    bystander = Self.makeSlot(
+      2, .modern, loop: loop, memory: memory, platform(2, doorbells[1]), doorbells[1])
+    for slot in [target, bystander] {
+      try bus.add(slot.function, device: slot.number)
+      slot.device.attach()
+    }
   }
 
-  private static func plug(
-    _ number: Int, bus: PCIBus, memory: GuestMemory, space: AddressSpace, loop: EventLoop,
-    faults: FaultCounter
-  ) throws -> Slot {
+  private static func makeSlot(
+    _ number: Int, _ interface: PCIInterface, loop: EventLoop, memory: GuestMemory,
+    _ platform: VirtioPCIFunction.Platform, _ doorbells: LoopDoorbells
+  ) -> Slot {
     let chardevs = (0..<portCount).map { _ in ScriptedChardev() }
     let lock = DeviceLock()
     let device = SerialDevice(
@@ -75,25 +90,26 @@ final class AttackedMachine {
         (PortConfiguration(name: "port.\(index)", isConsole: index == 0), chardev)
       },
       maximumPorts: 31, lock: lock, remote: loop.remote, emergencyOutput: { _ in })
-    let doorbells = LoopDoorbells(remote: loop.remote)
-    let function = VirtioPCIFunction(
-      device: device, lock: lock, memory: memory,
-      platform: .init(
-        memorySpace: space, portSpace: AddressSpace(name: "ports"), router: MockRouter(),
-        interruptLine: MockLine(), doorbells: doorbells,
-        onFault: { _ in faults.count(slot: number) }))
     doorbells.device = device
+    let function = VirtioPCIFunction(
+      device: device, lock: lock, memory: memory, platform: platform,
+      options: .init(interface: interface))
     let bar = 0xc000_0000 + UInt64(number) * 0x10_0000
-    function.place(memory: bar, ports: nil)
-    try bus.add(function, device: number)
-    device.attach()
+    function.place(memory: bar, ports: legacyPorts)
     return Slot(
-      number: number, bar: bar, device: device, function: function, chardevs: chardevs,
+      number: number, bar: bar, barRegister: interface.hasLegacy ? 0x20 : 0x10, device: device,
+      function: function, chardevs: chardevs,
       doorbells: doorbells)
   }
 
-  /// Throws away what the target's clients have sent and nobody has read.
-  func forgetClientBytes() {
+  /// Plugs back in what was unplugged of the target, and throws away what its clients have sent and
+  /// nobody has read.
+  func bringBackPorts() {
+    for number in 1..<UInt32(Self.portCount) {
+      _ = try? target.device.addPort(
+        PortConfiguration(number: number, name: "port.\(number)"),
+        chardev: target.chardevs[Int(number)])
+    }
     var bytes = [UInt8](repeating: 0, count: 1 << 16)
     bytes.withUnsafeMutableBytes { buffer in
       var vector = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)

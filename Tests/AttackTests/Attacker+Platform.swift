@@ -1,4 +1,5 @@
 import Devices
+import VirtioSerial
 
 /// What surrounds the device: configuration space, ports, address space, and the host's clients.
 extension Attacker {
@@ -87,6 +88,19 @@ extension Attacker {
   }
 
   // MARK: The host's side
+
+  /// The host's administrator unplugs a port, or plugs one in.
+  func plugPorts() {
+    let number = UInt32.random(in: 1..<UInt32(AttackedMachine.portCount), using: &random)
+    let device = machine.target.device
+    if chance(50) {
+      _ = try? device.removePort(number: number)
+    } else {
+      _ = try? device.addPort(
+        PortConfiguration(number: number, name: "port.\(number)"),
+        chardev: machine.target.chardevs[Int(number)])
+    }
+  }
 
   /// Clients come, go, send, and read or do not.
   func actAsClient() {

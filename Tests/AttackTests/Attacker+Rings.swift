@@ -6,6 +6,7 @@ extension Attacker {
     let queue = queue()
     switch Int.random(in: 0..<12, using: &random) {
     case 0: scribble(queue)
+    case 1... where usesPackedRings: publishPacked(queue, isBroken: chance(15))
     case 1: jump(queue)
     case 2: publishChain(queue, isBroken: true)
     case 3: publishIndirect(queue)
@@ -81,6 +82,31 @@ extension Attacker {
     try? machine.memory.store(availableIndexes[queue], at: ring(queue) + 0x802)
   }
 
+  /// One list of up to a dozen buffers in a packed ring, or a table of them.
+  private func publishPacked(_ queue: Int, isBroken: Bool) {
+    let count = UInt16.random(in: 1...min(queueSize, 12), using: &random)
+    let isIndirect = chance(20)
+    for position in 0..<count {
+      var flags: UInt16 = (position < count - 1 ? 1 : 0) | (queue % 2 == 0 ? 2 : 0)
+      if isIndirect { flags ^= 4 }
+      if isBroken, chance(30) { flags ^= UInt16(truncatingIfNeeded: number()) }
+      let length =
+        isIndirect ? 16 * UInt64.random(in: 0..<20, using: &random) : UInt64(self.length(isBroken))
+      putPacked(queue, address(), length, flags)
+    }
+  }
+
+  /// The next entry of a packed ring, available as of now.
+  func putPacked(_ queue: Int, _ address: UInt64, _ length: UInt64, _ flags: UInt16) {
+    let (lap, slot) = availableIndexes[queue].quotientAndRemainder(dividingBy: queueSize)
+    availableIndexes[queue] &+= 1
+    let marks: UInt16 = lap % 2 == 0 ? 0x80 : 0x8000
+    let at = ring(queue) + 16 * UInt64(slot)
+    try? machine.memory.store(address, at: at)
+    try? machine.memory.store(
+      length | UInt64(slot) << 32 | UInt64(flags & ~0x8080 | marks) << 48, at: at + 8)
+  }
+
   // MARK: Control messages
 
   func attackControl() {
@@ -97,19 +123,26 @@ extension Attacker {
     let message = UInt64(port) | UInt64(event) << 32 | UInt64(value) << 48
     try? machine.memory.store(message, at: at)
     let length: UInt64 = chance(90) ? 8 : pick([0, 1, 7, 9, 4096])
-    let head = UInt64.random(in: 0..<UInt64(queueSize), using: &random)
-    try? machine.memory.store(at, at: ring(3) + 16 * head)
-    try? machine.memory.store(length, at: ring(3) + 16 * head + 8)
-    publish(3, head: UInt16(head))
-    write(2, 12, 2, 3)
+    publishOne(3, at, length, writable: false)
   }
 
   private func offerControlBuffer() {
-    let head = UInt64.random(in: 0..<UInt64(queueSize), using: &random)
     let length: UInt64 = chance(90) ? 64 : pick([0, 1, 7, 8])
-    try? machine.memory.store(0x9_0000 + 64 * head, at: ring(2) + 16 * head)
-    try? machine.memory.store(length | 2 << 32, at: ring(2) + 16 * head + 8)
-    publish(2, head: UInt16(head))
-    write(2, 8, 2, 2)
+    let at = 0x9_0000 + 64 * UInt64.random(in: 0..<128, using: &random)
+    publishOne(2, at, length, writable: true)
+  }
+
+  /// One buffer, by the book, and a kick.
+  private func publishOne(_ queue: Int, _ address: UInt64, _ length: UInt64, writable: Bool) {
+    let flags: UInt16 = writable ? 2 : 0
+    if usesPackedRings {
+      putPacked(queue, address, length, flags)
+    } else {
+      let head = UInt64.random(in: 0..<UInt64(queueSize), using: &random)
+      try? machine.memory.store(address, at: ring(queue) + 16 * head)
+      try? machine.memory.store(length | UInt64(flags) << 32, at: ring(queue) + 16 * head + 8)
+      publish(queue, head: UInt16(head))
+    }
+    write(2, 4 * UInt64(queue), 2, UInt64(queue))
   }
 }

@@ -13,6 +13,8 @@ final class Attacker {
   var bar: UInt64
   /// The size and features last negotiated; what a driver would remember.
   var queueSize: UInt16 = 8
+  var usesPackedRings = false
+  /// What was published in each queue's available ring, or in its packed ring.
   var availableIndexes = [UInt16](repeating: 0, count: Attacker.queueCount)
 
   /// Queues the attacker plays with: all of the ports there are, the control channel, and a few of
@@ -43,7 +45,9 @@ final class Attacker {
     case 74..<80: attackConfigurationSpace()
     case 80..<84: attackPorts()
     case 84..<86: attackAddressSpace()
-    case 86..<94: actAsClient()
+    case 86..<93: actAsClient()
+    case 93: plugPorts()
+    case 94..<96: attackLegacyPorts()
     default: machine.loop.turn(timeoutMilliseconds: 0)
     }
   }

@@ -27,8 +27,8 @@ final class HonestGuest {
   /// From any state to a live device with all ports open in the guest; false if it refused.
   func start() -> Bool {
     configure(register: 0x04, width: 2, 0)
-    configure(register: 0x10, width: 4, UInt32(truncatingIfNeeded: slot.bar))
-    configure(register: 0x14, width: 4, UInt32(truncatingIfNeeded: slot.bar >> 32))
+    configure(register: slot.barRegister, width: 4, UInt32(truncatingIfNeeded: slot.bar))
+    configure(register: slot.barRegister + 4, width: 4, UInt32(truncatingIfNeeded: slot.bar >> 32))
     configure(register: 0x04, width: 2, 6)
     availableIndexes = [:]
     seenUsed = [:]
