@@ -9,15 +9,15 @@ import Host
 /// then judged as a copy. Never bind a Swift array, `inout` or reference to this memory.
 ///
 /// Callable on any thread. Pointers handed out are valid while the object lives.
-package final class GuestMemory: @unchecked Sendable {
+public final class GuestMemory: @unchecked Sendable {
   /// One contiguous piece of RAM.
-  package struct Region: @unchecked Sendable {
+  public struct Region: @unchecked Sendable {
     /// Guest-physical address of the first byte.
-    package let guestAddress: UInt64
+    public let guestAddress: UInt64
     /// In bytes, a multiple of the page size.
-    package let size: UInt64
+    public let size: UInt64
     /// Where this process sees the first byte.
-    package let hostAddress: UnsafeMutableRawPointer
+    public let hostAddress: UnsafeMutableRawPointer
 
     /// The host address of a range that lies inside the region, or nil.
     @inlinable @inline(__always)
@@ -64,7 +64,7 @@ package final class GuestMemory: @unchecked Sendable {
   ///
   /// An empty range is accepted anywhere in a region and at its end.
   @inlinable
-  package func pointer(at address: UInt64, count: UInt64) throws(GuestMemoryError)
+  public func pointer(at address: UInt64, count: UInt64) throws(GuestMemoryError)
     -> UnsafeMutableRawPointer
   {
     if let pointer = first.pointer(at: address, count: count) { return pointer }
@@ -73,7 +73,7 @@ package final class GuestMemory: @unchecked Sendable {
 
   /// Reads a little-endian integer, once; no alignment needed.
   @inlinable
-  package func load<T: FixedWidthInteger & BitwiseCopyable>(
+  public func load<T: FixedWidthInteger & BitwiseCopyable>(
     _ address: UInt64, as type: T.Type
   ) throws(GuestMemoryError) -> T {
     let pointer = try pointer(at: address, count: UInt64(MemoryLayout<T>.size))
@@ -88,7 +88,7 @@ package final class GuestMemory: @unchecked Sendable {
 
   /// Writes a little-endian integer, once; no alignment needed.
   @inlinable
-  package func store<T: FixedWidthInteger & BitwiseCopyable>(
+  public func store<T: FixedWidthInteger & BitwiseCopyable>(
     _ value: T, at address: UInt64
   ) throws(GuestMemoryError) {
     let pointer = try pointer(at: address, count: UInt64(MemoryLayout<T>.size))

@@ -5,28 +5,31 @@ import Synchronization
 /// Each is done once, as one instruction; the compiler neither repeats nor splits nor drops it.
 /// Pointers come from `GuestMemory.pointer(at:count:)` and must be aligned to the word's size: check
 /// a ring's address when the queue is enabled. Values are little-endian, as x86 is.
-package enum SharedWord {
+///
+/// Public, as is `GuestMemory`, because the compiler inlines across modules only what is public, not
+/// what is `package`; each of these is called several times for every buffer.
+public enum SharedWord {
   /// A plain once-only read: a field the guest published before the index that names it.
   @inlinable @inline(__always)
-  package static func load16(_ pointer: UnsafeRawPointer) -> UInt16 {
+  public static func load16(_ pointer: UnsafeRawPointer) -> UInt16 {
     pointer.assumingMemoryBound(to: Atomic<UInt16>.self).pointee.load(ordering: .relaxed)
   }
 
   /// See `load16`.
   @inlinable @inline(__always)
-  package static func load32(_ pointer: UnsafeRawPointer) -> UInt32 {
+  public static func load32(_ pointer: UnsafeRawPointer) -> UInt32 {
     pointer.assumingMemoryBound(to: Atomic<UInt32>.self).pointee.load(ordering: .relaxed)
   }
 
   /// See `load16`.
   @inlinable @inline(__always)
-  package static func load64(_ pointer: UnsafeRawPointer) -> UInt64 {
+  public static func load64(_ pointer: UnsafeRawPointer) -> UInt64 {
     pointer.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .relaxed)
   }
 
   /// Reads an index; nothing read later is older than what the guest wrote before this index.
   @inlinable @inline(__always)
-  package static func loadAcquire16(_ pointer: UnsafeRawPointer) -> UInt16 {
+  public static func loadAcquire16(_ pointer: UnsafeRawPointer) -> UInt16 {
     pointer.assumingMemoryBound(to: Atomic<UInt16>.self).pointee.load(ordering: .acquiring)
   }
 
@@ -38,25 +41,25 @@ package enum SharedWord {
 
   /// A plain once-only write.
   @inlinable @inline(__always)
-  package static func store16(_ pointer: UnsafeMutableRawPointer, _ value: UInt16) {
+  public static func store16(_ pointer: UnsafeMutableRawPointer, _ value: UInt16) {
     pointer.assumingMemoryBound(to: Atomic<UInt16>.self).pointee.store(value, ordering: .relaxed)
   }
 
   /// See `store16`.
   @inlinable @inline(__always)
-  package static func store32(_ pointer: UnsafeMutableRawPointer, _ value: UInt32) {
+  public static func store32(_ pointer: UnsafeMutableRawPointer, _ value: UInt32) {
     pointer.assumingMemoryBound(to: Atomic<UInt32>.self).pointee.store(value, ordering: .relaxed)
   }
 
   /// See `store16`.
   @inlinable @inline(__always)
-  package static func store64(_ pointer: UnsafeMutableRawPointer, _ value: UInt64) {
+  public static func store64(_ pointer: UnsafeMutableRawPointer, _ value: UInt64) {
     pointer.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.store(value, ordering: .relaxed)
   }
 
   /// Publishes an index: a guest that sees it sees everything written before.
   @inlinable @inline(__always)
-  package static func storeRelease16(_ pointer: UnsafeMutableRawPointer, _ value: UInt16) {
+  public static func storeRelease16(_ pointer: UnsafeMutableRawPointer, _ value: UInt16) {
     pointer.assumingMemoryBound(to: Atomic<UInt16>.self).pointee.store(value, ordering: .releasing)
   }
 
@@ -69,7 +72,7 @@ package enum SharedWord {
   /// Orders an earlier write before a later read, as needed between publishing an index and looking
   /// whether the other side wants to be told (virtio 1.2, 2.7.7 and 2.7.10).
   @inlinable @inline(__always)
-  package static func fence() {
+  public static func fence() {
     atomicMemoryFence(ordering: .sequentiallyConsistent)
   }
 }
