@@ -27,4 +27,15 @@ extern int grantpt(int fd);
 extern int unlockpt(int fd);
 extern int ptsname_r(int fd, char *buffer, size_t length);
 
+/* Where the linker has put the program's machine code and constants. */
+extern const char __executable_start[], etext[];
+
+/* Gives back the whole pages among them; 0, or -errno. */
+static inline int clinux_release_program_code(void) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  uintptr_t start = ((uintptr_t)__executable_start + page - 1) & ~(page - 1), end = (uintptr_t)etext & ~(page - 1);
+  if (end <= start) return 0;
+  return madvise((void *)start, end - start, MADV_DONTNEED) < 0 ? -errno : 0;
+}
+
 #endif

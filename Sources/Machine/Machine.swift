@@ -11,6 +11,8 @@ import VirtioSerial
 package final class Machine: @unchecked Sendable {
   /// How long a guest that has powered off may still be emptied by slow clients.
   private static let lingerMilliseconds = 5000
+  /// After so long the code of the start is not needed any more.
+  private static let startMilliseconds = 500
   private static let lingerStepMilliseconds = 5
   /// Triple faults in a row, each soon after the boot, that are a crash and no reboot.
   private static let earlyFaultLimit = 3
@@ -87,6 +89,7 @@ package final class Machine: @unchecked Sendable {
       try board.powerOn()
       timings.mark("first KVM_RUN")
       configuration.bootFiles.releasePages()
+      loop.after(milliseconds: Self.startMilliseconds) { try? ProgramCode.release() }
     } catch {
       finish(.hostFailure("cannot make the virtual machine: \(error)"), lingering: false)
     }
