@@ -20,6 +20,9 @@ extension EventLoop {
 
     private let inbox = Mutex(Inbox())
     private let wake: EventFD
+    /// The thread that runs the loop, as far as is known.
+    private let owner = Atomic<UInt>(0)
+    private let hasOwn = Atomic<Bool>(false)
 
     init(wake: EventFD) {
       self.wake = wake
@@ -27,14 +30,24 @@ extension EventLoop {
 
     var wakeDescriptor: Int32 { wake.rawValue }
 
+    /// The calling thread runs the loop from now on: what it posts itself costs no wake-up, since the
+    /// loop looks for that before it sleeps.
+    func claim() { owner.store(UInt(pthread_self()), ordering: .relaxed) }
+
+    /// Whether the loop's own thread has posted something.
+    var hasOwnPosts: Bool { hasOwn.load(ordering: .relaxed) }
+
     /// Runs `work` on the loop's thread, in the order of posting.
     package func post(_ work: sending @escaping () -> Void) {
       let work = Work(body: work)
+      let isOwn = owner.load(ordering: .relaxed) == UInt(pthread_self())
       let mustWake = inbox.withLock { inbox in
         inbox.work.append(work)
+        if isOwn { return false }
         defer { inbox.isWoken = true }
         return !inbox.isWoken
       }
+      if isOwn { hasOwn.store(true, ordering: .relaxed) }
       if mustWake { wake.signal() }
     }
 
@@ -48,9 +61,15 @@ extension EventLoop {
       if mustWake { wake.signal() }
     }
 
-    /// Runs what has arrived, on the loop's thread; says whether the loop shall stop.
-    func deliver() -> Bool {
+    /// Takes the wake-up back, and runs what has arrived; see `deliverArrived`.
+    func deliverWoken() -> Bool {
       wake.drain()
+      return deliverArrived()
+    }
+
+    /// Runs what has arrived, on the loop's thread; says whether the loop shall stop.
+    func deliverArrived() -> Bool {
+      hasOwn.store(false, ordering: .relaxed)
       let arrived = inbox.withLock { inbox in
         let arrived = inbox
         inbox = Inbox()

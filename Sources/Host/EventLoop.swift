@@ -48,11 +48,12 @@ package final class EventLoop {
   /// The way in from other threads.
   package let remote: Remote
 
-  private let poller: Poller
+  let poller: Poller
   private var registrations = RegistrationTable()
   private let timers = TimerQueue()
   private var posted: [() -> Void] = []
   private var isStopping = false
+  var vigil = Vigil()
 
   package init() throws(SystemError) {
     remote = Remote(wake: try EventFD())
@@ -119,6 +120,7 @@ package final class EventLoop {
 
   /// Runs turns until `stop`; returns at once if that has been called already.
   package func run() {
+    remote.claim()
     while !isStopping {
       turn(timeoutMilliseconds: -1)
     }
@@ -133,19 +135,34 @@ package final class EventLoop {
   /// One turn: waits for events, at most `timeoutMilliseconds` (for ever if negative), and handles
   /// them, then expired timers, then work posted before this point of the turn.
   package func turn(timeoutMilliseconds: Int) {
-    let timeout = posted.isEmpty ? timers.timeout(limit: timeoutMilliseconds) : 0
-    poller.wait(timeoutMilliseconds: timeout) { event in
-      dispatch(event)
-    }
+    let timeout = hasWork ? 0 : timers.timeout(limit: timeoutMilliseconds)
+    if timeout == 0 || vigil.isEmpty || !keepWatch() { wait(timeoutMilliseconds: timeout) }
+    if remote.hasOwnPosts, remote.deliverArrived() { stop() }
     timers.runExpired()
     let work = posted
     posted.removeAll(keepingCapacity: work.count < 64)
     for item in work { item() }
   }
 
+  /// Whether there is something to do that no event will tell of.
+  var hasWork: Bool { !posted.isEmpty || remote.hasOwnPosts || isStopping }
+
+  /// Handles what has happened; returns whether anything had. Sleeps for as long as told.
+  @discardableResult
+  func wait(timeoutMilliseconds timeout: Int32) -> Bool {
+    let start = timeout == 0 || vigil.isEmpty ? 0 : MonotonicClock.now()
+    var hasEvents = false
+    poller.wait(timeoutMilliseconds: timeout) { event in
+      if !hasEvents, start != 0 { vigil.slept(MonotonicClock.now() &- start) }
+      hasEvents = true
+      dispatch(event)
+    }
+    return hasEvents
+  }
+
   private func dispatch(_ event: epoll_event) {
     if event.data.u64 == Poller.wakeData {
-      if remote.deliver() { stop() }
+      if remote.deliverWoken() { stop() }
       return
     }
     guard let registration = registrations[Token(packed: event.data.u64)] else { return }

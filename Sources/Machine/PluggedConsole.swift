@@ -28,12 +28,14 @@ final class PluggedConsole {
   let device: SerialDevice
   private let transport: Transport
   private let doorbells: Doorbells
+  private let loop: EventLoop
 
   /// Makes the device and plugs it in where `backplane` has room; its chardevs are running.
   init(
     _ configuration: MachineConfiguration.ConsoleDevice,
     into backplane: inout Backplane, _ surroundings: Surroundings
   ) throws {
+    loop = surroundings.loop
     let lock = DeviceLock()
     let emergencyOutput = surroundings.emergencyOutput
     device = SerialDevice(
@@ -70,6 +72,7 @@ final class PluggedConsole {
     }
     doorbells.device = device
     device.attach()
+    loop.add(device)
   }
 
   /// Says which device a fault is of, by the name the user gave it or else by its place.
@@ -82,6 +85,7 @@ final class PluggedConsole {
 
   /// Ends the device; its chardevs live on. No vCPU runs any more.
   func unplug() {
+    loop.remove(device)
     device.detach()
     switch transport {
     case .pci(let function): function.unplug()

@@ -57,6 +57,8 @@ final class PackedRing {
     return descriptor.isAvailable(wrapCounter: position.wrapCounter) ? descriptor : nil
   }
 
+  var hasAvailable: Bool { head(at: next) != nil }
+
   func availableCount() -> Int {
     var position = next
     var left = size
@@ -126,6 +128,6 @@ final class PackedRing {
     let flags = usesEventIndex ? EventFlags.descriptor : EventFlags.enable
     SharedWord.store32(deviceEvents, (flags << 16 | UInt32(next.encoded)).littleEndian)
     SharedWord.fence()
-    return head(at: next) != nil
+    return hasAvailable
   }
 }

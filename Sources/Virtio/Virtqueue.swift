@@ -62,6 +62,16 @@ package final class Virtqueue {
     }
   }
 
+  /// Whether there is any such chain.
+  package var hasAvailable: Bool {
+    get throws(QueueFault) {
+      switch ring {
+      case .split: return try availableCount() > 0
+      case .packed(let ring): return ring.hasAvailable
+      }
+    }
+  }
+
   /// Appends available chains to `list`, in order, until it holds `byteLimit` bytes (at least one
   /// chain is taken), has no room for the next chain, or none is left. Consumes none.
   package func gather(

@@ -21,12 +21,26 @@ final class Port: @unchecked Sendable {
     static let receive = Turns(rawValue: 2)
   }
 
+  /// What comes after a turn.
+  enum TurnEnd {
+    /// An event begins the next one.
+    case rest
+    /// Another turn is due.
+    case more
+    /// The queue is empty and asks for no notification: it is to be watched.
+    case watch
+  }
+
   let configuration: PortConfiguration
   let chardev: any Chardev
   var state: PortState
   var isWaitingToSend = false
   /// The turns the port waits for in the device's run queue.
   var pendingTurns: Turns = []
+  /// The directions whose empty queues the device watches.
+  var watchedTurns: Turns = []
+  /// The port is among those the device looks at.
+  var isWatched = false
   /// The driver's queues are the port's to use. A port that comes while the driver runs gets them
   /// only when the driver knows of it: what lies in them before was meant for an earlier port.
   var hasQueues = false
@@ -133,22 +147,25 @@ final class Port: @unchecked Sendable {
   /// does not.
   private var guestListens: Bool { state.isConsole || state.isGuestOpen }
 
-  /// Host to guest, as much as one turn allows; returns whether another turn is due.
+  /// Host to guest, as much as one turn allows; a queue that runs empty may be watched.
   func takeReceiveTurn(
-    using list: SegmentList, driver: any DriverNotifier
-  ) throws(QueueFault) -> Bool {
+    mayWatch: Bool, using list: SegmentList, driver: any DriverNotifier
+  ) throws(QueueFault) -> TurnEnd {
     guard guestListens, chardev.isConnected, let queue = receiveQueue else {
       takeIdleReceiveTurn()
-      return false
+      return .rest
     }
     let outcome = try receivePath.run(
-      queue, from: chardev, using: list, budget: Self.turnBytes, counters: &counters,
-      driver: driver)
+      queue, from: chardev, using: list, budget: Self.turnBytes, watched: mayWatch,
+      counters: &counters, driver: driver)
     switch outcome {
     case .drained, .more: chardev.setWantsReadable(true)
-    case .starved, .disconnected: chardev.setWantsReadable(false)
+    // Buffers may come any moment; only if bytes come before them the host end has to wait.
+    case .starved: chardev.setWantsReadable(mayWatch && !watchedTurns.contains(.receive))
+    case .disconnected: chardev.setWantsReadable(false)
     }
-    return outcome == .more
+    if outcome == .starved, mayWatch { return .watch }
+    return outcome == .more ? .more : .rest
   }
 
   /// The same while the guest does not listen: bytes wait in the host end, or are thrown away.
@@ -158,11 +175,42 @@ final class Port: @unchecked Sendable {
     chardev.setWantsReadable(drops)
   }
 
-  /// Guest to host, as much as one turn allows; returns whether another turn is due.
+  /// Guest to host, as much as one turn allows; a queue that runs empty may be watched.
   func takeTransmitTurn(
-    using list: SegmentList, driver: any DriverNotifier
-  ) throws(QueueFault) -> Bool {
-    try transmit(budget: Self.turnBytes, using: list, driver: driver) == .more
+    mayWatch: Bool, using list: SegmentList, driver: any DriverNotifier
+  ) throws(QueueFault) -> TurnEnd {
+    let outcome = try transmit(
+      budget: Self.turnBytes, watched: mayWatch, using: list, driver: driver)
+    if outcome == .idle, mayWatch, transmitQueue != nil { return .watch }
+    return outcome == .more ? .more : .rest
+  }
+
+  // MARK: Watching
+
+  /// The watched directions in which the guest has done something.
+  func dueTurns() throws(QueueFault) -> Turns {
+    var due: Turns = []
+    if watchedTurns.contains(.transmit), try transmitQueue?.hasAvailable == true {
+      due.insert(.transmit)
+    }
+    if watchedTurns.contains(.receive), try receiveQueue?.hasAvailable == true {
+      due.insert(.receive)
+    }
+    return due
+  }
+
+  /// Asks for notifications instead; returns the directions in which something has come meanwhile.
+  func endWatch() throws(QueueFault) -> Turns {
+    var due: Turns = []
+    if watchedTurns.contains(.transmit), try transmitQueue?.enableNotifications() == true {
+      due.insert(.transmit)
+    }
+    if watchedTurns.contains(.receive) {
+      chardev.setWantsReadable(false)
+      if try receiveQueue?.enableNotifications() == true { due.insert(.receive) }
+    }
+    watchedTurns = []
+    return due
   }
 
   /// While no driver is there: only the client's side moves.
@@ -176,7 +224,8 @@ final class Port: @unchecked Sendable {
   /// At the end of the machine: one more, long turn; returns whether something is left that a connected client may still
   /// take.
   func flush(using list: SegmentList, driver: any DriverNotifier) throws(QueueFault) -> Bool {
-    let outcome = try transmit(budget: Self.farewellBytes, using: list, driver: driver)
+    let outcome = try transmit(
+      budget: Self.farewellBytes, watched: false, using: list, driver: driver)
     return outcome == .more || outcome == .blocked || hasBacklogForClient
   }
 
@@ -193,7 +242,7 @@ final class Port: @unchecked Sendable {
   /// The port is being removed: passes on what the client takes, gives back the rest.
   func farewell(using list: SegmentList, driver: any DriverNotifier) throws(QueueFault) {
     guard transmitQueue != nil else { return }
-    _ = try transmit(budget: Self.farewellBytes, using: list, driver: driver)
+    _ = try transmit(budget: Self.farewellBytes, watched: false, using: list, driver: driver)
     try discardQueued(using: list, driver: driver)
   }
 
@@ -211,7 +260,7 @@ final class Port: @unchecked Sendable {
   }
 
   private func transmit(
-    budget: Int, using list: SegmentList, driver: any DriverNotifier
+    budget: Int, watched: Bool, using list: SegmentList, driver: any DriverNotifier
   ) throws(QueueFault) -> TransmitPath.Outcome {
     guard let queue = transmitQueue else {
       chardev.setWantsWritable(transmitPath.flushBacklog(to: chardev, counters: &counters))
@@ -219,7 +268,8 @@ final class Port: @unchecked Sendable {
       return .idle
     }
     let outcome = try transmitPath.run(
-      queue, to: chardev, using: list, budget: budget, counters: &counters, driver: driver)
+      queue, to: chardev, using: list, budget: budget, watched: watched, counters: &counters,
+      driver: driver)
     chardev.setWantsWritable(outcome == .blocked || transmitPath.backlogByteCount > 0)
     setThrottled(outcome == .blocked)
     if owesGuestClose, outcome == .idle || outcome == .disconnected { passOnGuestClose() }

@@ -17,7 +17,7 @@ struct ReceivePath {
   enum Outcome {
     /// The host end has no more bytes now.
     case drained
-    /// The guest has no more buffers; it will notify of new ones.
+    /// The guest has no more buffers. It will notify of new ones, unless the queue is watched.
     case starved
     /// Nobody is connected.
     case disconnected
@@ -25,10 +25,11 @@ struct ReceivePath {
     case more
   }
 
-  /// One turn of about `budget` bytes.
+  /// One turn of about `budget` bytes. A queue that is to be watched when it is empty asks for no
+  /// notification then.
   func run(
     _ queue: Virtqueue, from chardev: any Chardev, using list: SegmentList, budget: Int,
-    counters: inout PortCounters, driver: any DriverNotifier
+    watched: Bool, counters: inout PortCounters, driver: any DriverNotifier
   ) throws(QueueFault) -> Outcome {
     queue.disableNotifications()
     var left = budget
@@ -38,7 +39,7 @@ struct ReceivePath {
       try queue.gather(.writable, into: list, byteLimit: batch)
       if list.byteCount == 0 {
         returnEmptyChains(list, to: queue, driver: driver)
-        guard try queue.enableNotifications() else { return .starved }
+        guard !watched, try queue.enableNotifications() else { return .starved }
         queue.disableNotifications()
         left -= 1
         continue

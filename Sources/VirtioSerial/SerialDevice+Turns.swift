@@ -92,15 +92,16 @@ extension SerialDevice {
 
   /// A port that waits for its turn already does not get one before the others for being called
   /// again.
-  private func takeTurn(
+  func takeTurn(
     _ turn: Port.Turns, of port: Port, driver: any DriverNotifier
   ) throws(QueueFault) {
     guard port.pendingTurns.isDisjoint(with: turn) else { return }
-    let isMoreDue =
+    let end =
       turn == .transmit
-      ? try port.takeTransmitTurn(using: list, driver: driver)
-      : try port.takeReceiveTurn(using: list, driver: driver)
-    guard isMoreDue else { return }
+      ? try port.takeTransmitTurn(mayWatch: mayWatch, using: list, driver: driver)
+      : try port.takeReceiveTurn(mayWatch: mayWatch, using: list, driver: driver)
+    if end == .watch { watch(turn, of: port) } else { port.watchedTurns.subtract(turn) }
+    guard end == .more else { return }
     runQueue.add(turn, for: port)
     postRun()
   }

@@ -44,7 +44,10 @@ extension SerialDevice: VirtioDevice {
     hasAnnouncedPorts = false
     control.reset()
     runQueue.removeAll()
-    for port in table.ports { port.reset(using: list) }
+    for port in table.ports {
+      endWatch(of: port)
+      port.reset(using: list)
+    }
     postService()
   }
 

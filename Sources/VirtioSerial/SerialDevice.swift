@@ -33,6 +33,9 @@ package final class SerialDevice: @unchecked Sendable {
   var configuration: ConsoleConfiguration
   var control: ControlChannel
   var runQueue = RunQueue()
+  var watchedPorts: [Port] = []
+  /// Belongs to the I/O thread.
+  package var mayWatch = false
 
   // What lasts from DRIVER_OK to the next reset or fault.
   var driver: (any DriverNotifier)?
@@ -102,6 +105,7 @@ package final class SerialDevice: @unchecked Sendable {
     lock.withLock {
       isAttached = false
       for port in table.ports {
+        endWatch(of: port)
         port.guestOpened(false)
         port.end(using: list)
       }
@@ -151,6 +155,7 @@ package final class SerialDevice: @unchecked Sendable {
       }
       port.end(using: list)
       runQueue.remove(port)
+      endWatch(of: port)
       control.remove(port)
       tracer.note(.state, "port \(number): removed")
       whileLocked { driver throws(QueueFault) in

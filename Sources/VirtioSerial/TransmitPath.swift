@@ -17,7 +17,7 @@ struct TransmitPath: ~Copyable {
 
   /// Why a turn ended.
   enum Outcome {
-    /// The queue is empty; the guest will notify.
+    /// The queue is empty. The guest will notify, unless the queue is watched.
     case idle
     /// The host end takes no more now.
     case blocked
@@ -44,10 +44,11 @@ struct TransmitPath: ~Copyable {
   /// Forgets the half-written chain, with its queue. What a console has said waits on.
   mutating func reset() { written = 0 }
 
-  /// One turn of at most `budget` bytes.
+  /// One turn of at most `budget` bytes. A queue that is to be watched when it is empty asks for no
+  /// notification then.
   mutating func run(
     _ queue: Virtqueue, to chardev: any Chardev, using list: SegmentList, budget: Int,
-    counters: inout PortCounters, driver: any DriverNotifier
+    watched: Bool, counters: inout PortCounters, driver: any DriverNotifier
   ) throws(QueueFault) -> Outcome {
     _ = flushBacklog(to: chardev, counters: &counters)
     queue.disableNotifications()
@@ -56,7 +57,7 @@ struct TransmitPath: ~Copyable {
       list.removeAll()
       try queue.gather(.readable, into: list, byteLimit: Self.batchBytes)
       if list.chains.isEmpty {
-        guard try queue.enableNotifications() else { return .idle }
+        guard !watched, try queue.enableNotifications() else { return .idle }
         queue.disableNotifications()
         continue
       }

@@ -1,0 +1,81 @@
+import Glibc
+
+/// Has work now and then that a look at memory shows sooner than an event tells of it: a ring shared
+/// with a guest, where the guest need not notify (and leave its processor for it) while we look.
+///
+/// Every call is made on the loop's thread.
+package protocol Lookout: AnyObject {
+  /// Whether there is anything to look at.
+  var isWatching: Bool { get }
+  /// Set while the loop stays awake between turns: what runs empty may be watched instead of
+  /// asking for an event. Otherwise `isWatching` must stay false.
+  var mayWatch: Bool { get set }
+  /// Does what there is to do, boundedly; returns whether there was anything.
+  func look() -> Bool
+  /// The loop is about to sleep: asks for events again, and watches nothing from now on. Returns
+  /// whether there was something to do meanwhile.
+  func standDown() -> Bool
+}
+
+extension EventLoop {
+  /// How long a loop that has just been busy stays awake to look for more, at most. About what it
+  /// costs to fall asleep and be woken.
+  private static let watchNanoseconds: Int64 = 20_000
+
+  /// Who is asked before the loop sleeps, and whether staying awake for a moment pays.
+  ///
+  /// It does after a sleep that was so short that it would have ended within that moment or soon
+  /// after. A longer one ends it: an idle loop never looks, nor one that has something to do every
+  /// now and then, and each burst of work costs one moment at its end.
+  package struct Vigil {
+    private static let shortSleepNanoseconds: Int64 = 50_000
+
+    private(set) var lookouts: [any Lookout] = []
+    private(set) var isKept = false
+
+    package init() {}
+
+    var isEmpty: Bool { lookouts.isEmpty }
+
+    package mutating func add(_ lookout: any Lookout) {
+      lookout.mayWatch = isKept
+      lookouts.append(lookout)
+    }
+
+    mutating func remove(_ lookout: any Lookout) {
+      lookout.mayWatch = false
+      lookouts.removeAll { $0 === lookout }
+    }
+
+    package mutating func slept(_ nanoseconds: Int64) {
+      let isShort = nanoseconds < Self.shortSleepNanoseconds
+      guard isShort != isKept else { return }
+      isKept = isShort
+      for lookout in lookouts { lookout.mayWatch = isShort }
+    }
+  }
+
+  /// Asks `lookout` before the loop sleeps, from now on.
+  package func add(_ lookout: any Lookout) { vigil.add(lookout) }
+
+  /// Asks it no more.
+  package func remove(_ lookout: any Lookout) { vigil.remove(lookout) }
+
+  /// Before sleeping: looks for a moment whether there is more to do, giving the processor to who
+  /// wants it meanwhile; if there is not, has the lookouts ask for events. Returns whether there was
+  /// something, so that the loop must not sleep.
+  func keepWatch() -> Bool {
+    guard vigil.lookouts.contains(where: { $0.isWatching }) else { return false }
+    let end = MonotonicClock.now() &+ Self.watchNanoseconds
+    repeat {
+      let hasFound = look()
+      // Whoever has just been given something may answer within this moment.
+      sched_yield()
+      let hasEvents = wait(timeoutMilliseconds: 0)
+      if hasFound || hasEvents || hasWork { return true }
+    } while MonotonicClock.now() < end
+    return vigil.lookouts.reduce(false) { $1.standDown() || $0 } || hasWork
+  }
+
+  private func look() -> Bool { vigil.lookouts.reduce(false) { $1.look() || $0 } }
+}

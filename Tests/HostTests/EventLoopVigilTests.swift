@@ -1,0 +1,110 @@
+import Glibc
+import Host
+import Testing
+
+/// What a loop looks at before it sleeps.
+@Suite struct EventLoopVigilTests {
+  /// Finds something on cue, and notes what it is asked.
+  private final class Recorder: Lookout {
+    var isWatching = true
+    var mayWatch = false
+    var finds = 0
+    var findsOnStandingDown = false
+    var calls: [String] = []
+
+    func look() -> Bool {
+      if calls.last != "look" { calls.append("look") }
+      guard finds > 0 else { return false }
+      finds -= 1
+      return true
+    }
+
+    func standDown() -> Bool {
+      calls.append("stand down")
+      isWatching = findsOnStandingDown
+      defer { findsOnStandingDown = false }
+      return findsOnStandingDown
+    }
+  }
+
+  @Test func asksForEventsBeforeItSleeps() throws {
+    let loop = try EventLoop()
+    let lookout = Recorder()
+    loop.add(lookout)
+    #expect(loop.sleepsThroughATurn())
+    #expect(lookout.calls == ["look", "stand down"])
+    #expect(loop.sleepsThroughATurn())
+    #expect(lookout.calls == ["look", "stand down"], "nothing is watched any more")
+  }
+
+  @Test func doesNotSleepWhenALookFindsSomething() throws {
+    let loop = try EventLoop()
+    let lookout = Recorder()
+    lookout.finds = 2
+    loop.add(lookout)
+    loop.turn(timeoutMilliseconds: -1)
+    loop.turn(timeoutMilliseconds: -1)
+    #expect(lookout.finds == 0)
+    #expect(lookout.calls == ["look"])
+  }
+
+  @Test("What came while events were asked for is not slept over")
+  func doesNotSleepWhenStandingDownFindsSomething() throws {
+    let loop = try EventLoop()
+    let lookout = Recorder()
+    lookout.findsOnStandingDown = true
+    loop.add(lookout)
+    loop.turn(timeoutMilliseconds: -1)
+    #expect(lookout.calls == ["look", "stand down"])
+  }
+
+  @Test("Events are handled also while every look finds something")
+  func handlesEventsBetweenLooks() throws {
+    let loop = try EventLoop()
+    let lookout = Recorder()
+    lookout.finds = .max
+    loop.add(lookout)
+    let pipe = Pipe()
+    var isRead = false
+    let token = try loop.register(pipe.reading.rawValue, interest: .readable) { _ in isRead = true }
+    pipe.put()
+    loop.turn(timeoutMilliseconds: -1)
+    #expect(isRead)
+    loop.remove(token)
+  }
+
+  @Test func asksNobodyAfterRemoval() throws {
+    let loop = try EventLoop()
+    let lookout = Recorder()
+    loop.add(lookout)
+    loop.remove(lookout)
+    #expect(loop.sleepsThroughATurn())
+    #expect(lookout.calls == [])
+    #expect(!lookout.mayWatch)
+  }
+
+  @Test("Staying awake pays after a short sleep only")
+  func learnsFromSleeps() throws {
+    var vigil = EventLoop.Vigil()
+    let lookout = Recorder()
+    vigil.add(lookout)
+    #expect(!lookout.mayWatch)
+    vigil.slept(10_000)
+    #expect(lookout.mayWatch)
+    vigil.slept(1_000_000)
+    #expect(!lookout.mayWatch)
+  }
+
+  @Test("What the loop's own thread posts through the remote needs no wake-up")
+  func runsItsOwnPosts() throws {
+    let loop = try EventLoop()
+    let remote = loop.remote
+    let start = milliseconds()
+    loop.post {
+      remote.post { remote.stop() }
+    }
+    loop.after(milliseconds: 10_000) { loop.stop() }
+    loop.run()
+    #expect(milliseconds() - start < 10_000)
+  }
+}
