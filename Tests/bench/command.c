@@ -47,11 +47,13 @@ static char **swiftvm_command(const struct vm *vm, const char *command_line) {
   add(&words, "%s", command_line);
   add(&words, "--memory");
   add(&words, "%dM", GUEST_MIB);
+  add(&words, "--virtio-serial");
+  add(&words, "id=s,max-ports=%d", vm->load.ports + 1);
   for (int port = 1; port <= vm->load.ports; port++) {
     char path[96];
     vm_socket_path(vm, port, path, sizeof path);
     add(&words, "--virtserialport");
-    add(&words, "name=p%d,socket=%s", port, path);
+    add(&words, "bus=s.0,nr=%d,name=p%d,socket=%s", port, port, path);
   }
   return words.list;
 }

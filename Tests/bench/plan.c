@@ -7,7 +7,7 @@
 
 #include "bench.h"
 
-enum { MANY_PORTS = 510, IDLE_SECONDS = 10 };
+enum { MANY_PORTS = 511, IDLE_SECONDS = 10 };
 
 static const struct {
   const char *id;
@@ -94,7 +94,7 @@ static void idle(int round) {
     if (vm_start(&vm[subject], subject, (struct load){"idle", 1, 64, 1, 1})) exit(1);
     failures += vm_connect(&vm[subject]) != 0;
   }
-  sleep_ns(SECOND);
+  sleep_ns(2 * SECOND);
   for (enum subject subject = SWIFTVM; subject <= QEMU; subject++)
     if (is_there(subject)) before[subject] = process_wakeups(vm[subject].pid);
   sleep_ns(IDLE_SECONDS * SECOND);
