@@ -51,6 +51,18 @@ import Virtio
     #expect(driver.device.activations.count == 1)
   }
 
+  @Test("P9, G2, N6: bad addresses once the device is live: NEEDS_RESET, and the driver is told")
+  func toldOfABadQueueWhileLive() {
+    start(Self.ringReset)
+    driver.setCommon(0x3a, 2, 1)
+    driver.enableQueue(1, base: 0x200_0000)
+    #expect(driver.status & 0x40 != 0)
+    #expect(driver.space.read(address: driver.address(3), width: 1) == 2)
+    driver.status = 0
+    start(0)
+    #expect(driver.status == 15)
+  }
+
   @Test("P9, G3: other values, other widths, absent queues, and a driver without RING_RESET")
   func resetsNothingElse() {
     start(Self.ringReset)
@@ -83,5 +95,15 @@ import Virtio
   func readsTheConfigurationEarly() {
     #expect(driver.status == 0)
     #expect(driver.space.read(address: driver.address(4), width: 4) == 0x0403_0201)
+  }
+
+  @Test("L5, G2, N6: a legacy ring outside memory once the device is live: NEEDS_RESET, and told")
+  func toldOfABadLegacyQueueWhileLive() throws {
+    let driver = try MockPCIDriver(options: .init(interface: .transitional))
+    driver.startLegacy(features: 0)
+    driver.setLegacy(14, 2, 0)
+    driver.setLegacy(8, 4, 0x1000)
+    #expect(driver.legacy(18, 1) & 0x40 != 0)
+    #expect(driver.legacy(19, 1) == 2)
   }
 }

@@ -100,6 +100,16 @@ import Virtio
     #expect(driver.device.enabledQueues == [0, 1])
   }
 
+  @Test("P9, G2, N6: bad addresses once the device is live: NEEDS_RESET, and the driver is told")
+  func toldOfABadQueueWhileLive() {
+    driver.start(features: 1 << 40 | 1 << 32)
+    driver[0x30] = 1
+    driver[0xc0] = 1
+    driver.enableQueue(1, base: 0x1_0001_0000)
+    #expect(driver.status & 0x40 != 0)
+    #expect(driver[0x60] & 2 != 0)
+  }
+
   @Test("P9: without RING_RESET there is no QueueReset")
   func noQueueReset() {
     driver.start()

@@ -57,7 +57,8 @@ struct MMIORegisters {
     queueSelect = 0
   }
 
-  private var queue: Int { Int(queueSelect) }
+  /// The queue that queue registers are about.
+  var selectedQueue: Int { Int(queueSelect) }
 
   /// What the driver reads; zero in registers that are only written. The interrupt status is the
   /// transport's.
@@ -71,8 +72,9 @@ struct MMIORegisters {
       guard deviceFeaturesSelect < 2 else { return 0 }
       let features = controller.offeredFeatures.rawValue
       return UInt32(truncatingIfNeeded: features >> UInt64(32 * deviceFeaturesSelect))
-    case .queueSizeMax: return UInt32(controller.configuration(ofQueue: queue)?.maximumSize ?? 0)
-    case .queueReady: return controller.isEnabled(queue: queue) ? 1 : 0
+    case .queueSizeMax:
+      return UInt32(controller.configuration(ofQueue: selectedQueue)?.maximumSize ?? 0)
+    case .queueReady: return controller.isEnabled(queue: selectedQueue) ? 1 : 0
     case .status: return UInt32(controller.status.rawValue)
     case .configurationGeneration: return UInt32(generation.read())
     case .sharedMemoryLengthLow, .sharedMemoryLengthHigh, .sharedMemoryBaseLow,
@@ -82,21 +84,18 @@ struct MMIORegisters {
     }
   }
 
-  /// A driver's write of any register but the status, the notification and the acknowledgement.
-  mutating func write(
-    _ register: Register, _ value: UInt32, controller: DeviceController,
-    driver: any DriverNotifier
-  ) {
+  /// A driver's write of any register but the notification, the acknowledgement, and those that may
+  /// end in a configuration change, which is noted in here: the status, and one in queueReady.
+  mutating func write(_ register: Register, _ value: UInt32, controller: DeviceController) {
     switch register {
     case .deviceFeaturesSelect: deviceFeaturesSelect = value
     case .driverFeaturesSelect: driverFeaturesSelect = value
     case .driverFeatures: writeFeatures(value, controller)
     case .queueSelect: queueSelect = value
     case .queueSize:
-      controller.configureQueue(queue) { $0.size = UInt16(clamping: value) }
-    case .queueReady where value == 1: controller.enableQueue(queue, driver: driver)
-    case .queueReady where value == 0: controller.disableQueue(queue)
-    case .queueReset where value == 1: controller.resetQueue(queue)
+      controller.configureQueue(selectedQueue) { $0.size = UInt16(clamping: value) }
+    case .queueReady where value == 0: controller.disableQueue(selectedQueue)
+    case .queueReset where value == 1: controller.resetQueue(selectedQueue)
     case .queueDescriptorsLow, .queueDescriptorsHigh, .queueDriverLow, .queueDriverHigh,
       .queueDeviceLow, .queueDeviceHigh:
       writeAddress(register, value, controller)
@@ -118,7 +117,7 @@ struct MMIORegisters {
     func merge(_ address: inout UInt64) {
       address = address & ~(0xffff_ffff << shift) | UInt64(value) << shift
     }
-    controller.configureQueue(queue) { queue in
+    controller.configureQueue(selectedQueue) { queue in
       switch register {
       case .queueDescriptorsLow, .queueDescriptorsHigh: merge(&queue.descriptorTable)
       case .queueDriverLow, .queueDriverHigh: merge(&queue.availableRing)

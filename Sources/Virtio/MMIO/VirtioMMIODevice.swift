@@ -116,7 +116,9 @@ package final class VirtioMMIODevice: AddressSpaceDevice, @unchecked Sendable {
       guard controller.isLive, controller.configuration(ofQueue: Int(value)) != nil else { return }
       platform.doorbells.ring(queue: Int(value), through: .indexRegister)
     case .interruptAcknowledge: interruptStatus &= ~value
-    default: registers.write(register, value, controller: controller, driver: self)
+    case .queueReady where value == 1:
+      controller.enableQueue(registers.selectedQueue, driver: self)
+    default: registers.write(register, value, controller: controller)
     }
   }
 

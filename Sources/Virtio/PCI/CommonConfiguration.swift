@@ -108,18 +108,19 @@ struct CommonConfiguration {
 
   // MARK: Writes
 
-  /// A driver's write of any field but device_status, which is the transport's own matter.
-  mutating func write(
-    offset: Int, width: Int, value: UInt64, controller: DeviceController,
-    driver: any DriverNotifier
-  ) {
+  /// The queue that queue fields are about.
+  var selectedQueue: Int { Int(queueSelect) }
+
+  /// A driver's write of any field but device_status and queue_enable. Those may end in a
+  /// notification, which looks in here: they are the transport's own matter.
+  mutating func write(offset: Int, width: Int, value: UInt64, controller: DeviceController) {
     let wide: [Field] = [.queueDescriptors, .queueDriver, .queueDevice]
     for field in wide where offset >= field.rawValue && offset < field.rawValue + 8 {
       return writeAddress(
         field, offset: offset - field.rawValue, width: width, value: value, controller)
     }
     guard let field = Field(rawValue: offset), field.width == width else { return }
-    let index = Int(queueSelect)
+    let index = selectedQueue
     let half = UInt16(truncatingIfNeeded: value)
     switch field {
     case .deviceFeatureSelect: deviceFeatureSelect = UInt32(truncatingIfNeeded: value)
@@ -129,7 +130,6 @@ struct CommonConfiguration {
     case .queueSelect: queueSelect = half
     case .queueSize: controller.configureQueue(index) { $0.size = half }
     case .queueVector: vectors.set(half, ofQueue: index)
-    case .queueEnable where half == 1: controller.enableQueue(index, driver: driver)
     case .queueReset where half == 1: resetQueue(index, controller)
     default: return
     }

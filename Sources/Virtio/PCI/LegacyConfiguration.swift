@@ -78,21 +78,17 @@ struct LegacyConfiguration {
     return register
   }
 
-  /// A driver's write of any register but the status and the notifications.
-  mutating func write(
-    _ register: Register, _ value: UInt64, controller: DeviceController,
-    vectors: inout VectorMap, driver: any DriverNotifier
-  ) {
+  /// The queue that queue registers are about.
+  var selectedQueue: Int { Int(queueSelect) }
+
+  /// A driver's write of a selector or a vector. All else may end in a notification, for which the
+  /// transport looks at the vectors: it is the transport's own matter.
+  mutating func write(_ register: Register, _ value: UInt64, vectors: inout VectorMap) {
     let half = UInt16(truncatingIfNeeded: value)
     switch register {
-    case .driverFeatures:
-      controller.acceptLegacy(Features(rawValue: value), driver: driver)
-    case .queueAddress:
-      controller.enableLegacyQueue(
-        Int(queueSelect), pageFrame: UInt32(truncatingIfNeeded: value), driver: driver)
     case .queueSelect: queueSelect = half
     case .configurationVector: vectors.setConfiguration(half)
-    case .queueVector: vectors.set(half, ofQueue: Int(queueSelect))
+    case .queueVector: vectors.set(half, ofQueue: selectedQueue)
     default: return
     }
   }

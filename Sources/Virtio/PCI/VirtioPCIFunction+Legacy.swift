@@ -32,9 +32,11 @@ extension VirtioPCIFunction {
       case .none: return
       case .queueNotify: notify(queue: Int(value))
       case .deviceStatus: writeLegacyStatus(UInt8(truncatingIfNeeded: value))
-      case .some(let register):
-        legacy.write(
-          register, value, controller: controller, vectors: &common.vectors, driver: self)
+      case .driverFeatures: controller.acceptLegacy(Features(rawValue: value), driver: self)
+      case .queueAddress:
+        controller.enableLegacyQueue(
+          legacy.selectedQueue, pageFrame: UInt32(truncatingIfNeeded: value), driver: self)
+      case .some(let register): legacy.write(register, value, vectors: &common.vectors)
       }
     }
   }

@@ -174,14 +174,15 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
   }
 
   private func writeCommon(_ offset: Int, _ width: Int, _ value: UInt64) {
-    guard offset == CommonConfiguration.Field.deviceStatus.rawValue else {
-      return common.write(
-        offset: offset, width: width, value: value, controller: controller, driver: self)
+    switch CommonConfiguration.Field(rawValue: offset) {
+    case .deviceStatus where width == 1:
+      let status = DeviceStatus(rawValue: UInt8(truncatingIfNeeded: value))
+      controller.writeStatus(status, driver: self)
+      if status == [] { resetTransport() }
+    case .queueEnable where width == 2 && UInt16(truncatingIfNeeded: value) == 1:
+      controller.enableQueue(common.selectedQueue, driver: self)
+    default: common.write(offset: offset, width: width, value: value, controller: controller)
     }
-    guard width == 1 else { return }
-    let status = DeviceStatus(rawValue: UInt8(truncatingIfNeeded: value))
-    controller.writeStatus(status, driver: self)
-    if status == [] { resetTransport() }
   }
 
   /// What a reset by the driver means here: to either interface, since there is but one device.
