@@ -39,7 +39,8 @@ final class Board {
       messages: KVMMessageRouter(machine: machine), router: router,
       emergencyOutput: emergencyOutput)
     var backplane = Backplane(bus: platform.bus, machine: machine)
-    consoles = try configuration.consoleDevices.map {
+    let devices = MachineConfiguration.ConsoleDevice.sharingVectors(configuration.consoleDevices)
+    consoles = try devices.map {
       try PluggedConsole($0, into: &backplane, surroundings)
     }
     timings.mark("devices made")

@@ -22,7 +22,7 @@ package struct MachineConfiguration {
     /// Features that are not among these are not offered.
     package var allowedFeatures: Features
     /// How many MSI-X vectors its PCI function has, 0 to 2048; nil for one for each queue and one
-    /// more, as far as that goes.
+    /// more, as far as that goes beside the other devices.
     package var vectorCount: Int?
     /// Hears of every control message and change of state, on any thread; must not wait.
     package var trace: (@Sendable (TraceEvent) -> Void)?

@@ -10,6 +10,8 @@ final class Guest: @unchecked Sendable {
     var action = "agent"
     /// Named ports besides the agent's.
     var ports: [String] = []
+    /// Devices besides the one with these.
+    var devices: [Device] = []
     /// Words for the kernel's command line.
     var append = "quiet"
     /// Options of `swiftvm run`.
@@ -18,6 +20,14 @@ final class Guest: @unchecked Sendable {
     var launcher: [String] = []
     /// The terminal to be started on.
     var terminal: String?
+  }
+
+  /// One `--virtio-serial`, with ports of its own.
+  struct Device {
+    var id: String
+    /// Keys and their values.
+    var keys: [String] = []
+    var ports: [String] = []
   }
 
   static let agentPort = "org.swiftvm.test"
@@ -31,12 +41,20 @@ final class Guest: @unchecked Sendable {
 
   init(_ options: Options = Options()) throws {
     directory = try TemporaryDirectory()
-    portNames = options.ports + (options.action == "agent" ? [Self.agentPort] : [])
+    let firstPorts = options.ports + (options.action == "agent" ? [Self.agentPort] : [])
+    portNames = firstPorts + options.devices.flatMap(\.ports)
     let append = "swiftvm.run=\(options.action) \(options.append)"
     var words = options.launcher + [LinuxHost.executable, "run", "--append", append]
     words += options.arguments
-    for name in portNames {
-      words += ["--virtserialport", "name=\(name),socket=\(directory[name])"]
+    let first = Device(id: "first", ports: firstPorts)
+    for device in options.devices.isEmpty ? [] : [first] + options.devices {
+      words += ["--virtio-serial", (["id=\(device.id)"] + device.keys).joined(separator: ",")]
+    }
+    for device in [first] + options.devices {
+      for name in device.ports {
+        let bus = options.devices.isEmpty ? "" : ",bus=\(device.id).0"
+        words += ["--virtserialport", "name=\(name),socket=\(directory[name])\(bus)"]
+      }
     }
     let streams = options.terminal.map { ChildProcess.Streams.terminal($0) }
     process = try ChildProcess(

@@ -140,6 +140,23 @@ final class PortClient {
     }
   }
 
+  /// Reads until the text has come.
+  func awaitText(_ text: String, seconds: Double = 60) throws {
+    let deadline = Deadline(seconds: seconds)
+    var seen: [UInt8] = []
+    while true {
+      if let found = seen.firstRange(of: Array(text.utf8)) {
+        unread = Array(seen[found.upperBound...]) + unread
+        return
+      }
+      let piece = try receive(seconds: seconds)
+      guard !piece.isEmpty, !deadline.hasPassed else {
+        throw Failure("no \"\(text)\", but: \(String(decoding: seen.suffix(2000), as: UTF8.self))")
+      }
+      seen += piece
+    }
+  }
+
   /// What comes until the other side ends the stream.
   func receiveToEnd(seconds: Double = 30) throws -> [UInt8] {
     var bytes: [UInt8] = []

@@ -33,6 +33,12 @@ final class PseudoTerminal {
     guard write(user, bytes, bytes.count) == bytes.count else { throw Failure(call: "write") }
   }
 
+  /// Gives the window another size, as its user would with the mouse.
+  func resize(columns: UInt16, rows: UInt16) {
+    var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
+    _ = ioctl(user, UInt(TIOCSWINSZ), &size)
+  }
+
   /// Reads until the screen shows the text somewhere after the last text awaited.
   func awaitText(_ text: String, seconds: Double) throws {
     let deadline = Deadline(seconds: seconds)

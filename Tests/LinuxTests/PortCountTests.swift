@@ -1,0 +1,69 @@
+import Testing
+
+extension StockGuestTests {
+  /// Few ports, many, and more than other monitors have, on devices of one guest.
+  @Suite struct PortCountTests {
+    private static func names(_ count: Int) -> [String] { (1...count).map { "of\(count).\($0)" } }
+
+    /// Linux keeps half a megabyte of buffers for each port.
+    @Test(arguments: [[1, 31, 32, 33, 64, 511], [1024]])
+    func everyPortOfEveryDeviceIsThere(counts: [Int]) throws {
+      let devices = counts.map { count in
+        Guest.Device(
+          id: "of\(count)", keys: ["max-ports=\(count + 1)"], ports: Self.names(count))
+      }
+      let start = Deadline.now
+      let guest = try Guest(Guest.Options(devices: devices, arguments: ["--memory", "1G"]))
+      try guest.awaitAgent()
+      let names = counts.flatMap(Self.names) + [Guest.agentPort]
+      try checkNames(guest, names)
+      let seconds = Deadline.now - start
+      print("figure: \(names.count) ports named \(seconds) s after the start")
+      for count in counts {
+        for number in Set([1, (count + 1) / 2, count]) {
+          try checkEcho(guest, "of\(count).\(number)")
+        }
+      }
+      print("figure: \(try ResidentMemory.ofHost(guest.process)) KiB resident with all of them")
+      #expect(try guest.powerOff() == .exit(0))
+      #expect(guest.sockets == [])
+    }
+
+    /// All ports of one device at once, and of as many devices as fit beside each other.
+    @Test("max_ports") func everyPortWorksBesideTheOthers() throws {
+      let ports = (1...30).map { "org.example.port.\($0)" }
+      let devices = (1...25).map { Guest.Device(id: "d\($0)", ports: ["org.example.device.\($0)"]) }
+      let guest = try Guest(
+        Guest.Options(ports: ports, devices: devices, arguments: ["--memory", "1G"]))
+      try guest.awaitAgent()
+      let all = ports + devices.flatMap(\.ports)
+      try checkNames(guest, all + [Guest.agentPort])
+      let paths = all.map { "/dev/virtio-ports/" + $0 }.joined(separator: " ")
+      try guest.agent.start("echoes", "for port in \(paths); do vport echo $port 6 & done; wait")
+      let clients = try all.map { try guest.connect($0) }
+      for client in clients { try client.send("hello\n") }
+      for client in clients { #expect(try client.receiveLine() == "hello") }
+      try guest.agent.finish("echoes")
+      #expect(try guest.powerOff() == .exit(0))
+    }
+
+    private func checkNames(_ guest: Guest, _ names: [String]) throws {
+      let agent = try guest.agent
+      try agent.wait(
+        until: "[ $(ls /dev/virtio-ports | wc -l) -ge \(names.count) ]",
+        "the links of \(names.count) ports", seconds: 120)
+      let linked = try agent.run("ls /dev/virtio-ports").split(separator: "\n").map(String.init)
+      #expect(linked.sorted() == names.sorted())
+      let named = try agent.run("cat /sys/class/virtio-ports/*/name").split(separator: "\n")
+      #expect(named.map(String.init).sorted() == names.sorted())
+    }
+
+    private func checkEcho(_ guest: Guest, _ name: String) throws {
+      try guest.agent.start("echo", "vport echo /dev/virtio-ports/\(name) \(name.utf8.count + 1)")
+      let client = try guest.connect(name)
+      try client.send(name + "\n")
+      #expect(try client.receiveLine() == name)
+      try guest.agent.finish("echo")
+    }
+  }
+}
