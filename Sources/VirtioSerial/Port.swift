@@ -21,16 +21,6 @@ final class Port: @unchecked Sendable {
     static let receive = Turns(rawValue: 2)
   }
 
-  /// What comes after a turn.
-  enum TurnEnd {
-    /// An event begins the next one.
-    case rest
-    /// Another turn is due.
-    case more
-    /// The queue is empty and asks for no notification: it is to be watched.
-    case watch
-  }
-
   let configuration: PortConfiguration
   let chardev: any Chardev
   var state: PortState
@@ -183,34 +173,6 @@ final class Port: @unchecked Sendable {
       budget: Self.turnBytes, watched: mayWatch, using: list, driver: driver)
     if outcome == .idle, mayWatch, transmitQueue != nil { return .watch }
     return outcome == .more ? .more : .rest
-  }
-
-  // MARK: Watching
-
-  /// The watched directions in which the guest has done something.
-  func dueTurns() throws(QueueFault) -> Turns {
-    var due: Turns = []
-    if watchedTurns.contains(.transmit), try transmitQueue?.hasAvailable == true {
-      due.insert(.transmit)
-    }
-    if watchedTurns.contains(.receive), try receiveQueue?.hasAvailable == true {
-      due.insert(.receive)
-    }
-    return due
-  }
-
-  /// Asks for notifications instead; returns the directions in which something has come meanwhile.
-  func endWatch() throws(QueueFault) -> Turns {
-    var due: Turns = []
-    if watchedTurns.contains(.transmit), try transmitQueue?.enableNotifications() == true {
-      due.insert(.transmit)
-    }
-    if watchedTurns.contains(.receive) {
-      chardev.setWantsReadable(false)
-      if try receiveQueue?.enableNotifications() == true { due.insert(.receive) }
-    }
-    watchedTurns = []
-    return due
   }
 
   /// While no driver is there: only the client's side moves.
