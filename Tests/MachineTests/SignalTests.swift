@@ -17,7 +17,9 @@ struct SignalTests {
     #expect(machine.process.errorOutput.hasSuffix(line), sourceLocation: location)
   }
 
-  @Test(arguments: [SIGTERM, SIGINT, SIGHUP], ["spin", "halt"])
+  @Test(
+    "G20, H18: each signal ends a guest that spins, sleeps for good, or meets one exception for ever",
+    arguments: [SIGTERM, SIGINT, SIGHUP], ["spin", "halt", "undefined"])
   func endsByEachSignal(signal: Int32, state: String) throws {
     let machine = try MicroVM("run=hello end=\(state)")
     try machine.directory.makeFile("other")

@@ -1,5 +1,5 @@
-/* The ways out: end=poweroff|reset-i8042|reset-cf9|triple-fault|spin|halt; end=asked takes the one that the
-   last echoed line named. */
+/* The ways out: end=poweroff|reset-i8042|reset-cf9|triple-fault|unmap|spin|undefined|halt; end=asked takes the
+   one that the last echoed line named. */
 #include "micro.h"
 
 static _Noreturn void halt(void) {
@@ -21,6 +21,20 @@ static _Noreturn void triple_fault(void) {
   halt();
 }
 
+/* Takes the page tables away from under itself. */
+static _Noreturn void unmap(void) {
+  extern u64 page_map[512];
+  page_map[0] = 0;
+  __asm__ volatile("mov %%cr3, %%rax; mov %%rax, %%cr3" ::: "rax", "memory");
+  halt();
+}
+
+/* An undefined instruction, whose handler returns to it. */
+static _Noreturn void repeat_undefined(void) {
+  interrupts_repeat(6);
+  for (;;) __asm__ volatile("ud2");
+}
+
 static int ends(const char *way) {
   if (!option_is("end", "asked")) return option_is("end", way);
   return strlen(last_line) == strlen(way) && !memcmp(last_line, way, strlen(way));
@@ -30,6 +44,8 @@ void finish(void) {
   if (ends("reset-i8042")) out8(0x64, 0xfe);
   if (ends("reset-cf9")) out8(0xcf9, 0x06);
   if (ends("triple-fault")) triple_fault();
+  if (ends("unmap")) unmap();
+  if (ends("undefined")) repeat_undefined();
   if (ends("halt")) halt();
   if (ends("spin"))
     for (;;) pause();

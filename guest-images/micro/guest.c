@@ -94,6 +94,7 @@ static const struct {
     {"wait-interrupt", scenario_wait_interrupt},
     {"ioapic", scenario_ioapic},
     {"processors", scenario_processors},
+    {"reset-together", scenario_reset_together},
     {"pci", scenario_pci},
     {"bars", scenario_bars},
     {"console", scenario_console},
@@ -102,6 +103,11 @@ static const struct {
     {"flood", scenario_flood},
     {"swamp", scenario_swamp},
     {"chatter", scenario_chatter},
+    {"sweep", scenario_sweep},
+    {"storm", scenario_storm},
+    {"touch", scenario_touch},
+    {"tables", scenario_tables},
+    {"fetch", scenario_fetch},
     {"internal-error", scenario_internal_error},
 };
 

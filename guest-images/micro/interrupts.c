@@ -11,7 +11,8 @@ struct gate {
 };
 
 extern u8 interrupt_stubs[256][16];
-extern const u8 processor_start[], processor_start_end[];
+extern const u8 return_from_interrupt[];
+extern const u8 processor_start[], processor_start_end[], processor_reset[], processor_reset_end[];
 static struct gate gates[256] __attribute__((aligned(16)));
 volatile u32 interrupt_counts[256];
 void (*interrupt_hook)(u32 vector);
@@ -24,18 +25,21 @@ void interrupt(u64 vector, u64 error, u64 rip) {
   write32(LAPIC + 0xb0, 0); /* end of interrupt */
 }
 
+static void set_gate(u32 vector, u64 handler) {
+  gates[vector].low = (u16)handler;
+  gates[vector].selector = 0x08;
+  gates[vector].flags = 0x8e00; /* present, 64-bit interrupt gate */
+  gates[vector].middle = (u16)(handler >> 16);
+}
+
+void interrupts_repeat(u32 vector) { set_gate(vector, (u64)return_from_interrupt); }
+
 void interrupts_prepare(void) {
   static struct {
     u16 limit;
     u64 base;
   } __attribute__((packed)) table;
-  for (u32 i = 0; i < 256; i++) {
-    u64 handler = (u64)interrupt_stubs[i];
-    gates[i].low = (u16)handler;
-    gates[i].selector = 0x08;
-    gates[i].flags = 0x8e00; /* present, 64-bit interrupt gate */
-    gates[i].middle = (u16)(handler >> 16);
-  }
+  for (u32 i = 0; i < 256; i++) set_gate(i, (u64)interrupt_stubs[i]);
   table.limit = sizeof gates - 1;
   table.base = (u64)gates;
   __asm__ volatile("lidt %0" ::"m"(table));
@@ -92,15 +96,28 @@ static void send_ipi(u32 command) {
   write32(LAPIC + 0x300, command);
 }
 
-/* processors=N: starts all others and waits until N run, this one included. */
-void scenario_processors(void) {
+/* Starts all other processors with this code and waits until `processors=N` run, this one included. The code
+   counts itself in the word at 0x600. */
+static void start_processors(const u8 *code, const u8 *end) {
   u32 wanted = (u32)option_number("processors", 2);
   volatile u32 *started = (volatile u32 *)0x600;
   const u64 page = 0x10000;
   *started = 0;
-  memcpy((void *)page, processor_start, (u64)(processor_start_end - processor_start));
+  memcpy((void *)page, code, (u64)(end - code));
   send_ipi(0xc4500);                    /* INIT, all but self */
   send_ipi(0xc4600 | (u32)(page >> 12)); /* start-up */
   while (*started + 1 < wanted) pause();
   print("processors %u\n", *started + 1);
+}
+
+/* processors=N */
+void scenario_processors(void) { start_processors(processor_start, processor_start_end); }
+
+/* processors=N: all reset the machine at the same moment. */
+void scenario_reset_together(void) {
+  volatile u32 *word = (volatile u32 *)0x604;
+  *word = 0;
+  start_processors(processor_reset, processor_reset_end);
+  *word = 1;
+  out8(0x64, 0xfe);
 }

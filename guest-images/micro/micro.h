@@ -91,6 +91,8 @@ u64 map_device(u64 address);
 
 /* interrupts.c */
 void interrupts_prepare(void);
+/* Lets an exception without an error code happen again and again. */
+void interrupts_repeat(u32 vector);
 extern volatile u32 interrupt_counts[256];
 /* Called for each interrupt of a device, with interrupts off; may be 0. */
 extern void (*interrupt_hook)(u32 vector);
@@ -98,6 +100,7 @@ void ioapic_route(u32 pin, u8 vector, int level);
 void scenario_wait_interrupt(void);
 void scenario_ioapic(void);
 void scenario_processors(void);
+void scenario_reset_together(void);
 
 /* pci.c */
 u32 pci_read32(u32 function, u32 reg);
@@ -123,6 +126,13 @@ void scenario_flood(void);
 void scenario_swamp(void);
 /* The last line that was echoed. */
 extern char last_line[64];
+
+/* hostile.c */
+void scenario_sweep(void);
+void scenario_storm(void);
+void scenario_touch(void);
+void scenario_tables(void);
+void scenario_fetch(void);
 
 /* endings.c */
 _Noreturn void finish(void);

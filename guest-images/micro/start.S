@@ -99,6 +99,11 @@ interrupt_common:
   addq $16, %rsp
   iretq
 
+/* For an exception that is to happen again and again. */
+  .globl return_from_interrupt
+return_from_interrupt:
+  iretq
+
 /* Real-mode code of the other processors, copied to a page below 1 MiB: each counts itself. */
   .globl processor_start, processor_start_end
   .code16
@@ -111,6 +116,24 @@ processor_start:
   hlt
   jmp 3b
 processor_start_end:
+
+/* The same for processors that count themselves, wait for a word, and reset the machine. */
+  .globl processor_reset, processor_reset_end
+processor_reset:
+  cli
+  xorw %ax, %ax
+  movw %ax, %ds
+  lock incl 0x600
+4:
+  pause
+  cmpb $0, 0x604
+  je 4b
+  movb $0xfe, %al
+  outb %al, $0x64
+5:
+  hlt
+  jmp 5b
+processor_reset_end:
 
   .data
   .align 16

@@ -3,9 +3,7 @@
 
 static int needs_reset(void) { return virtio_status(&device) & STATUS_NEEDS_RESET; }
 
-/* bad=range|loop|index|indirect queue=N: breaks a rule on a queue (port 0's transmit queue if not given),
-   waits until the device says that it needs a reset, and brings it up again. */
-void scenario_bad_chain(void) {
+static void break_rule(void) {
   bring_up();
   struct queue *queue = &queues[option_number("queue", 1)];
   queue_post(queue, 0, 16, 0);
@@ -27,6 +25,13 @@ void scenario_bad_chain(void) {
   device.mode = mode;
   print("needs reset\n");
   virtio_reset(&device);
+}
+
+/* bad=range|loop|index|indirect queue=N breaks=N: breaks a rule on a queue (port 0's transmit queue if not
+   given), waits until the device says that it needs a reset, and brings it up again; the first part `breaks`
+   times. */
+void scenario_bad_chain(void) {
+  for (u64 left = option_number("breaks", 1); left; left--) break_rule();
   bring_up();
   if (needs_reset()) fail("still needs a reset");
   print("works again\n");
