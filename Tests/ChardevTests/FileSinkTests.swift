@@ -58,7 +58,7 @@ import Testing
     #expect(frontEnd.writableCalls == calls)
   }
 
-  /// C14: a full disk is counted, and holds nobody up.
+  /// H14: a full disk is counted, and holds nobody up.
   @Test func discardsWhatTheDiskHasNoRoomFor() throws {
     let sink = try FileSink(path: "/dev/full")
     let frontEnd = RecordingFrontEnd(sink)

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Chardev
 
-/// C10: what may be at the path already, and what becomes of it.
+/// H10: what may be at the path already, and what becomes of it.
 @Suite struct SocketPathTests {
   private let directory: TemporaryDirectory
 

@@ -176,7 +176,7 @@ import Testing
     #expect(standardIO.bytesDiscarded == 1)
   }
 
-  /// C13: `EIO` on every read, as for a process in the background, until that changes.
+  /// H13: `EIO` on every read, as for a process in the background, until that changes.
   @Test func restsAfterAnErrorAndTriesAgain() throws {
     let controller = FileDescriptor(owning: posix_openpt(O_RDWR | O_NOCTTY))
     var name = [CChar](repeating: 0, count: 64)

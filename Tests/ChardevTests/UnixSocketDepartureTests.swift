@@ -7,7 +7,7 @@ import Testing
 
 /// Clients that leave, wholly or by half, and what they leave behind.
 @Suite struct UnixSocketDepartureTests {
-  /// C16: data and end arrive together.
+  /// H16: data and end arrive together.
   @Test func holdsAConnectionUntilItsBytesAreRead() throws {
     let socket = try ServedSocket()
     let client = try socket.connect()
@@ -46,7 +46,7 @@ import Testing
     #expect(socket.frontEnd.events == [.connected, .disconnected])
   }
 
-  /// C16 with the write first: it fails, and what the client sent is read all the same.
+  /// H16 with the write first: it fails, and what the client sent is read all the same.
   @Test func readsWhatIsLeftAfterAWriteHasFailed() throws {
     let socket = try ServedSocket()
     let client = try socket.connect()
@@ -63,7 +63,7 @@ import Testing
     #expect(socket.frontEnd.text == "before leaving")
   }
 
-  /// C7: the peer closes with bytes unread, which resets the connection.
+  /// H7: the peer closes with bytes unread, which resets the connection.
   @Test(arguments: [true, false])
   func takesAResetForAnEnd(_ wantsReadable: Bool) throws {
     let socket = try ServedSocket()
@@ -89,7 +89,7 @@ import Testing
     #expect(socket.frontEnd.text == "sent before")
   }
 
-  /// C6: the client writes no more, and still reads.
+  /// H6: the client writes no more, and still reads.
   @Test func stillWritesToAClientThatOnlyStoppedWriting() throws {
     let socket = try ServedSocket()
     socket.frontEnd.setWantsReadable(true)
@@ -119,7 +119,7 @@ import Testing
     #expect(socket.server.isConnected)
   }
 
-  /// C6: the client reads no more, and still writes.
+  /// H6: the client reads no more, and still writes.
   @Test func stillReadsAClientThatOnlyStoppedReading() throws {
     let socket = try ServedSocket()
     socket.frontEnd.setWantsReadable(true)

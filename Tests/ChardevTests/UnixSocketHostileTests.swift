@@ -8,7 +8,7 @@ import Testing
 
 /// Clients that mean no good, and a host short of everything.
 @Suite struct UnixSocketHostileTests {
-  /// C1: thousands of short connections, with data and without, while the front end reads.
+  /// H1: thousands of short connections, with data and without, while the front end reads.
   @Test func keepsOrderThroughAStormOfConnections() throws {
     let socket = try ServedSocket()
     let frontEnd = socket.frontEnd
@@ -69,7 +69,7 @@ import Testing
     #expect(openSockets(boundTo: path).count == 1)
   }
 
-  /// C9: no descriptors left to accept with. In a process of its own, which alone goes short.
+  /// H9: no descriptors left to accept with. In a process of its own, which alone goes short.
   @Test(.timeLimit(.minutes(1)))
   func restsAndTriesAgainWhenAcceptFails() async {
     await #expect(processExitsWith: .exitCode(0)) {
@@ -77,7 +77,7 @@ import Testing
     }
   }
 
-  /// C11: descriptors that come along are not kept.
+  /// H11: descriptors that come along are not kept.
   @Test func dropsDescriptorsThatAClientPasses() throws {
     let socket = try ServedSocket()
     socket.frontEnd.setWantsReadable(true)
@@ -91,7 +91,7 @@ import Testing
     passed.stop()
   }
 
-  /// C11: urgent data is no data of the stream, and disturbs none.
+  /// H11: urgent data is no data of the stream, and disturbs none.
   @Test func survivesUrgentData() throws {
     let socket = try ServedSocket()
     socket.frontEnd.setWantsReadable(true)

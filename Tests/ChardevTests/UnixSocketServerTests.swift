@@ -77,7 +77,7 @@ import Testing
     #expect(socket.loop.turn { socket.frontEnd.text == "early" })
   }
 
-  /// C5: a client that floods before the guest reads fills its own socket and loses nothing.
+  /// H5: a client that floods before the guest reads fills its own socket and loses nothing.
   @Test func leavesAFloodInTheClientsSocket() throws {
     let socket = try ServedSocket()
     let client = try socket.connect()
@@ -91,7 +91,7 @@ import Testing
     #expect(socket.frontEnd.received == Array(flood.prefix(sent)))
   }
 
-  /// C3, C4: a client that does not read, then reads in small pieces.
+  /// H3, H4: a client that does not read, then reads in small pieces.
   @Test func resumesWritingWhereItStopped() throws {
     let socket = try ServedSocket()
     let client = try socket.connect()
@@ -132,7 +132,7 @@ import Testing
     #expect(socket.loop.turn { socket.frontEnd.text == "hello" })
   }
 
-  /// C15: what a client that came and went before the start wrote is not lost either.
+  /// H15: what a client that came and went before the start wrote is not lost either.
   @Test func deliversWhatAClientLeftBeforeTheStart() throws {
     let socket = try ServedSocket(starts: false)
     let client = try socket.connectUnnoticed()

@@ -14,7 +14,8 @@ import Testing
     }
   }
 
-  @Test func repeatsAnInterruptedCall() throws {
+  @Test("H17: a call that a signal interrupted is made again")
+  func repeatsAnInterruptedCall() throws {
     var calls = 0
     let result = try systemCall("call") { () -> Int32 in
       calls += 1

@@ -26,6 +26,9 @@ import VirtioSerial
     let device = try makeDevice()
     #expect(device.deviceID == 3)
     #expect(device.offeredFeatures.rawValue == 0b111)
+    #expect(
+      try makeDevice(maximumPorts: 1).offeredFeatures.rawValue == 0b101,
+      "MULTIPORT only where there can be several ports")
   }
 
   @Test("C2: queues for the maximum of ports and the control channel")

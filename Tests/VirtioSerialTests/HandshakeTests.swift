@@ -54,7 +54,7 @@ import VirtioSerial
     #expect(driver.takeMessages() == [Message(1, Self.open, 0)])
   }
 
-  @Test("C1: a host side faster than the guest is coalesced, in order, ending in the truth")
+  @Test("H1: a host side faster than the guest is coalesced, in order, ending in the truth")
   func coalescesHostChanges() throws {
     let driver = try MockConsoleDriver(names: ["a"])
     driver.bringUp()

@@ -201,4 +201,33 @@ import VirtioSerial
     driver.send([2], port: 0)
     #expect(driver.chardevs[0].received == [2])
   }
+
+  @Test(
+    "G11: a client's bytes land on a ring, in any of its parts; a reset heals the device",
+    arguments: [ControlChannelQueue.receive, ControlChannelQueue.transmit, 4, 5])
+  func buffersOverRings(target: Int) throws {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    var random = SeededGenerator(seed: seed)
+    var faults = 0
+    for _ in 0..<20 {
+      let driver = try makeDriver()
+      let ring = try #require(driver.queues[target])
+      let parts = [ring.descriptorTable, ring.availableRing, ring.usedRing]
+      let part = try #require(parts.randomElement(using: &random))
+      let length = Int.random(in: 1...600, using: &random)
+      driver.queues[4]?.publish([.init(part, length, writable: true)])
+      driver.kick(4)
+      driver.chardevs[0].send((0..<length).map { _ in UInt8.random(in: 0...9, using: &random) })
+      // Each queue is used again, the control queue by news of the client.
+      driver.chardevs[0].disconnect()
+      driver.chardevs[0].connect()
+      for queue in 2...5 { driver.kick(queue) }
+      faults += driver.notifier.faults.count
+      driver.reset()
+      driver.bringUp()
+      for slot in 1...2 { driver.offerReceiveBuffer(port: 1, slot: slot) }
+      expectAlive(driver)
+    }
+    #expect(faults > 0, "some of it must have broken a rule (seed \(seed))")
+  }
 }

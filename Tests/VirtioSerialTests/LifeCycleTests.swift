@@ -174,4 +174,31 @@ import Virtio
     #expect(!driver.chardevs[0].wantsReadable)
     withExtendedLifetime(used) {}
   }
+
+  @Test("N7: after a reset no queue is touched, and nobody is notified")
+  func leavesMemoryAlone() throws {
+    let driver = try makeDriver()
+    driver.bringUp()
+    let chardev = driver.chardevs[0]
+    chardev.writeRoom = 1
+    driver.send([1, 2, 3], port: 1)
+    for slot in 0..<4 { driver.offerReceiveBuffer(port: 1, slot: slot) }
+    func memory() -> [[UInt8]] {
+      // Rings of the ports and of the control channel, control buffers, receive buffers.
+      [0x10_0000, 0x300_0000, 0x400_0000, 0x600_0000].map {
+        driver.memory.bytes(at: $0, count: 0x1_0000)
+      }
+    }
+    driver.reset()
+    _ = driver.notifier.takeUsed()
+    let before = memory()
+    chardev.takeMore(.max)
+    chardev.send([4, 5, 6])
+    chardev.disconnect()
+    chardev.connect()
+    for queue in 0..<8 { driver.kick(queue) }
+    #expect(memory() == before)
+    #expect(driver.notifier.takeUsed() == [])
+    #expect(chardev.received == [1])
+  }
 }

@@ -28,7 +28,7 @@ import VirtioSerial
   // MARK: on-host-close
 
   @Test(
-    "C8, on-host-close=keep: what was queued waits for the next client, nothing is counted lost")
+    "H8, on-host-close=keep: what was queued waits for the next client, nothing is counted lost")
   func keep() throws {
     let driver = try makeDriver()
     let chardev = driver.chardevs[0]
@@ -123,7 +123,7 @@ import VirtioSerial
     #expect(discarded(driver) == 1)
   }
 
-  @Test("C5, early=drop: a flood is thrown away in turns, not in one go")
+  @Test("H5, early=drop: a flood is thrown away in turns, not in one go")
   func dropFlood() throws {
     let driver = try makeDriver(openPorts: false) { $0.early = .drop }
     driver.chardevs[0].sendUnnoticed([UInt8](repeating: 1, count: 1_000_000))

@@ -29,7 +29,7 @@ import VirtioSerial
     #expect(driver.takeReceived(port: 1) == [[0, 1, 2], [3, 4, 5], [6, 7]])
   }
 
-  @Test("O8, C5: nothing is read from the client before the guest opens the port")
+  @Test("O8, H5: nothing is read from the client before the guest opens the port")
   func waitsForTheGuestToOpen() throws {
     let driver = try makeDriver(openPorts: false)
     driver.offerReceiveBuffer(port: 1, slot: 0)

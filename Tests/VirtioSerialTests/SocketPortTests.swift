@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import VirtioSerial
 
-/// Ports behind real sockets: what clients do (cases C1–C8, C15–C17 of hostile clients), seen by the
+/// Ports behind real sockets: what clients do (cases H1–H8, H15–H17 of hostile clients), seen by the
 /// guest.
 @Suite(.timeLimit(.minutes(1)))
 struct SocketPortTests {
@@ -45,7 +45,7 @@ struct SocketPortTests {
     var report: PortReport { driver.device.portReports[0] }
   }
 
-  @Test("C1: a storm of clients: the guest hears opens and closes in turn, ending in the truth")
+  @Test("H1: a storm of clients: the guest hears opens and closes in turn, ending in the truth")
   func storm() throws {
     let port = try SocketPort()
     var told: [UInt16] = []
@@ -71,7 +71,7 @@ struct SocketPortTests {
     withExtendedLifetime(client) {}
   }
 
-  @Test("C2: a second client is refused, and the first is undisturbed")
+  @Test("H2: a second client is refused, and the first is undisturbed")
   func secondClient() throws {
     let port = try SocketPort()
     let first = try port.connect()
@@ -81,7 +81,7 @@ struct SocketPortTests {
     #expect(port.opens() == [1])
   }
 
-  @Test("C3, C4, C12: a client that does not read holds the guest back; then it gets every byte")
+  @Test("H3, H4, H12: a client that does not read holds the guest back; then it gets every byte")
   func slowReader() throws {
     let port = try SocketPort()
     let client = try port.connect()
@@ -101,7 +101,7 @@ struct SocketPortTests {
     #expect(port.report.counters.throttles > 0)
   }
 
-  @Test("C5: a client that floods a closed port is held back, and loses nothing")
+  @Test("H5: a client that floods a closed port is held back, and loses nothing")
   func earlyFlood() throws {
     let port = try SocketPort(openPorts: false)
     let client = try port.connect()
@@ -134,10 +134,10 @@ struct SocketPortTests {
     port.driver.sendControl(port: 1, event: 6, value: 1)
     port.driver.offerReceiveBuffer(port: 1, slot: 0)
     #expect(port.driver.takeReceived(port: 1) == [Array("early bird".utf8)])
-    #expect(port.opens() == [1, 0], "C16: the bytes, then the close")
+    #expect(port.opens() == [1, 0], "H16: the bytes, then the close")
   }
 
-  @Test("C6: each direction ends by itself")
+  @Test("H6: each direction ends by itself")
   func halfClosed() throws {
     let port = try SocketPort()
     let client = try port.connect()
@@ -151,7 +151,7 @@ struct SocketPortTests {
     #expect(port.opens() == [1])
   }
 
-  @Test("C7: a client that resets the connection is one that has left")
+  @Test("H7: a client that resets the connection is one that has left")
   func resetConnection() throws {
     let port = try SocketPort()
     let client = try port.connect()
@@ -164,7 +164,7 @@ struct SocketPortTests {
   }
 
   @Test(
-    "C8: a client that leaves in mid-chain; the next one gets the rest, or none of it",
+    "H8: a client that leaves in mid-chain; the next one gets the rest, or none of it",
     arguments: PortPolicy.OnHostClose.allCases)
   func leavesInMidChain(policy: PortPolicy.OnHostClose) throws {
     let port = try SocketPort { $0.onHostClose = policy }
@@ -190,7 +190,7 @@ struct SocketPortTests {
     #expect(port.report.counters.bytesDiscarded == UInt64(lost))
   }
 
-  @Test("C15: clients that come and go while the driver resets and returns leave no stale state")
+  @Test("H15: clients that come and go while the driver resets and returns leave no stale state")
   func clientsDuringResets() throws {
     let port = try SocketPort()
     for round in 0..<50 {

@@ -37,7 +37,7 @@ import VirtioSerial
     #expect(driver.chardevs[0].received == (0..<10).map { UInt8($0) })
   }
 
-  @Test("C3, C4: what does not fit stays in the guest's queue and is resumed at every offset")
+  @Test("H3, H4: what does not fit stays in the guest's queue and is resumed at every offset")
   func resumesPartialWrites() throws {
     let text = Array("The quick brown fox jumps over the lazy dog".utf8)
     for step in 1...7 {
@@ -72,7 +72,7 @@ import VirtioSerial
     #expect(usedCount(driver, port: 1) == 0)
   }
 
-  @Test("C8: what was queued when the client left waits for the next one, and is not repeated")
+  @Test("H8: what was queued when the client left waits for the next one, and is not repeated")
   func keepsQueuedBytesForTheNextClient() throws {
     let driver = try makeDriver()
     let chardev = driver.chardevs[0]

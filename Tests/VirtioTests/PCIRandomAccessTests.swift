@@ -26,6 +26,24 @@ import Virtio
     }
   }
 
+  @Test("G17: decoding and bus mastering go off in the midst of I/O, and come back")
+  func decodingOffDuringTransfers() throws {
+    let driver = try MockPCIDriver()
+    driver.start()
+    for command: UInt32 in [0, 2, 4] {
+      driver.function.writeConfiguration(register: 4, width: 2, value: command)
+      #expect(driver.common(0x12, 2) == (command & 2 == 0 ? 0xffff : 4))
+      driver.space.write(address: driver.address(2), width: 2, value: 0)
+      driver.device.driver?.notifyUsedBuffers(queue: 0)
+    }
+    #expect(driver.doorbells.rings == [0], "the one that was decoded")
+    driver.enableDecoding()
+    #expect(driver.status == 15)
+    #expect(driver.space.read(address: driver.address(3), width: 1) == 1)
+    driver.space.write(address: driver.address(2), width: 2, value: 0)
+    #expect(driver.doorbells.rings == [0, 0])
+  }
+
   private func access(_ driver: MockPCIDriver, _ random: inout SeededGenerator) {
     let width = [1, 2, 4, 8].randomElement(using: &random) ?? 4
     let shift = UInt64.random(in: 0..<64, using: &random)
