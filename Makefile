@@ -32,6 +32,7 @@ check: lint build micro
 lint:
 	@echo "==> lint"
 	@swift format lint --strict -r Sources Tests Package.swift
+	@Tests/check-rules
 
 build:
 	@echo "==> debug build"
