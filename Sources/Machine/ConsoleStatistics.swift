@@ -1,3 +1,4 @@
+import Virtio
 import VirtioSerial
 
 /// What went through a port over all the guest's lives, and who has it open now.
@@ -6,6 +7,32 @@ package struct PortTotal: Equatable, Sendable {
   package let report: PortReport
   /// What went through it since it is there.
   package let counters: PortCounters
+  /// What happened on its queues since then.
+  package let receiveQueue: QueueCounters
+  package let transmitQueue: QueueCounters
+
+  /// The port of a board, and what earlier boards counted of it.
+  init(_ report: PortReport, after past: PortTotal?) {
+    self.report = report
+    counters = report.counters + (past?.carriedOver ?? PortCounters())
+    receiveQueue = report.receiveQueue + (past?.receiveQueue ?? QueueCounters())
+    transmitQueue = report.transmitQueue + (past?.transmitQueue ?? QueueCounters())
+  }
+
+  /// The same, in another state.
+  init(_ report: PortReport, countersOf total: PortTotal) {
+    self.report = report
+    counters = total.counters
+    receiveQueue = total.receiveQueue
+    transmitQueue = total.transmitQueue
+  }
+
+  /// What counts on: a client that stays is counted by the next board again.
+  private var carriedOver: PortCounters {
+    var counters = counters
+    if report.hostOpen { counters.connections &-= 1 }
+    return counters
+  }
 }
 
 /// The ports' counters over any number of boards, each of which counts from zero.
@@ -17,21 +44,10 @@ struct ConsoleStatistics {
   func totals(with board: [[PortReport]]) -> [[PortTotal]] {
     board.enumerated().map { device, ports in
       let past = totals.indices.contains(device) ? totals[device] : []
-      let counters = Dictionary(
-        past.map { ($0.report.number, Self.carriedOver($0)) },
-        uniquingKeysWith: { first, _ in first })
-      return ports.map { port in
-        PortTotal(
-          report: port, counters: port.counters + (counters[port.number] ?? PortCounters()))
-      }
+      let byNumber = Dictionary(
+        past.map { ($0.report.number, $0) }, uniquingKeysWith: { first, _ in first })
+      return ports.map { PortTotal($0, after: byNumber[$0.number]) }
     }
-  }
-
-  /// What counts on: a client that stays is counted by the next board again.
-  private static func carriedOver(_ total: PortTotal) -> PortCounters {
-    var counters = total.counters
-    if total.report.hostOpen { counters.connections &-= 1 }
-    return counters
   }
 
   /// A board has gone.
@@ -41,7 +57,7 @@ struct ConsoleStatistics {
   ///   - after: the same ports, with what was counted as it went.
   mutating func retire(before: [[PortReport]], after: [[PortReport]]) {
     totals = zip(before, totals(with: after)).map { reports, totals in
-      zip(reports, totals).map { PortTotal(report: $0, counters: $1.counters) }
+      zip(reports, totals).map { PortTotal($0, countersOf: $1) }
     }
   }
 
@@ -62,6 +78,19 @@ extension PortCounters {
     sum.bytesDiscarded &+= second.bytesDiscarded
     sum.throttles &+= second.throttles
     sum.connections &+= second.connections
+    return sum
+  }
+}
+
+extension QueueCounters {
+  /// Both together.
+  static func + (first: QueueCounters, second: QueueCounters) -> QueueCounters {
+    var sum = first
+    sum.notifications &+= second.notifications
+    sum.interrupts &+= second.interrupts
+    sum.buffers &+= second.buffers
+    sum.bytes &+= second.bytes
+    sum.faults &+= second.faults
     return sum
   }
 }

@@ -27,6 +27,10 @@ public struct VirtioConsolePortReport: Equatable, Sendable {
   public var throttleCount: UInt64 = 0
   /// How many clients have come.
   public var connectionCount: UInt64 = 0
+  /// The queue of the buffers that the guest gives to be filled.
+  public var receiveQueue = VirtioQueueReport()
+  /// The queue of what the guest sends.
+  public var transmitQueue = VirtioQueueReport()
 
   /// A generic port that is closed, and that nothing went through.
   public init(number: Int, name: String?) {
@@ -49,5 +53,7 @@ extension VirtioConsolePortReport {
     bytesDiscarded = counters.bytesDiscarded
     throttleCount = counters.throttles
     connectionCount = counters.connections
+    receiveQueue = VirtioQueueReport(total.receiveQueue)
+    transmitQueue = VirtioQueueReport(total.transmitQueue)
   }
 }

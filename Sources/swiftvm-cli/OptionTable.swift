@@ -33,8 +33,8 @@ package enum OptionTable {
       OptionName.virtioSerial, "KEY=VALUE,...", isRepeatable: true,
       help: "A virtio-serial device. Without one, a device is made for the ports. Keys: id=ID;"
         + " max-ports=1...32766 (as many as its ports need, at least 31); transport=pci|mmio (pci);"
-        + " disable-legacy=on|off (on), disable-modern=on|off (off); packed, event-idx,"
-        + " indirect-desc, queue-reset, multiport=on|off (all on); vectors=0...2048 (one for each"
+        + " disable-legacy=on|off (on), disable-modern=on|off (off); packed=on|off (off);"
+        + " event-idx, indirect-desc, queue-reset, multiport=on|off (all on); vectors=0...2048 (one for each"
         + " queue)."),
     CommandOption(
       OptionName.virtserialport, "name=NAME,socket=PATH[,KEY=VALUE...]", isRepeatable: true,

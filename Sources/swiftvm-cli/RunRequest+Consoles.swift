@@ -16,11 +16,11 @@ extension RunRequest {
         "indirect-desc", "queue-reset", "multiport", "vectors",
       ], example: deviceExample)
     var features = VirtioConsoleFeatures()
-    features.packedRing = try list.isOn("packed") ?? true
-    features.eventIndex = try list.isOn("event-idx") ?? true
-    features.indirectDescriptors = try list.isOn("indirect-desc") ?? true
-    features.queueReset = try list.isOn("queue-reset") ?? true
-    features.multiport = try list.isOn("multiport") ?? true
+    features.packedRing = try list.isOn("packed") ?? features.packedRing
+    features.eventIndex = try list.isOn("event-idx") ?? features.eventIndex
+    features.indirectDescriptors = try list.isOn("indirect-desc") ?? features.indirectDescriptors
+    features.queueReset = try list.isOn("queue-reset") ?? features.queueReset
+    features.multiport = try list.isOn("multiport") ?? features.multiport
     return Device(
       configuration: VirtioConsoleDeviceConfiguration(
         id: list["id"], ports: [], transport: try transport(list), features: features,

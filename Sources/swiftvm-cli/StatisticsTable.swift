@@ -1,46 +1,59 @@
 import SwiftVM
 
-/// The ports' reports as lines of text in columns, for `--stats` and SIGUSR1.
+/// The ports' reports as lines of text in columns, for `--stats` and SIGUSR1: first the ports, then
+/// those of their queues on which something happened.
 package enum StatisticsTable {
-  private struct Column: Sendable {
-    let title: String
-    /// Numbers stand at the right of their column.
-    var isNumber = true
-    let text: @Sendable (VirtioConsoleDeviceReport, VirtioConsolePortReport) -> String
+  private struct Row {
+    let device: VirtioConsoleDeviceReport
+    let port: VirtioConsolePortReport
   }
 
-  private static let columns = [
-    Column(title: "device", isNumber: false) { device, _ in device.label },
-    Column(title: "port") { String($1.number) },
-    Column(title: "kind", isNumber: false) { $1.isConsole ? "console" : "channel" },
-    Column(title: "name", isNumber: false) { PlainText.shortened($1.name ?? "-") },
-    Column(title: "guest", isNumber: false) { $1.isOpenInGuest ? "open" : "closed" },
-    Column(title: "host", isNumber: false) {
-      $1.isThrottled ? "behind" : $1.isOpenOnHost ? "open" : "closed"
-    },
-    Column(title: "to host") { String($1.bytesToHost) },
-    Column(title: "to guest") { String($1.bytesToGuest) },
-    Column(title: "dropped") { String($1.bytesDropped) },
-    Column(title: "discarded") { String($1.bytesDiscarded) },
-    Column(title: "waits") { String($1.throttleCount) },
-    Column(title: "clients") { String($1.connectionCount) },
-  ]
+  private struct QueueRow {
+    let device: VirtioConsoleDeviceReport
+    let port: VirtioConsolePortReport
+    let name: String
+    let queue: VirtioQueueReport
+  }
 
-  /// A line of titles and one for each port; none without ports.
+  private static let ports = TextTable<Row>([
+    .init("device") { $0.device.label },
+    .number("port") { UInt64(clamping: $0.port.number) },
+    .init("kind") { $0.port.isConsole ? "console" : "channel" },
+    .init("name") { PlainText.shortened($0.port.name ?? "-") },
+    .init("guest") { $0.port.isOpenInGuest ? "open" : "closed" },
+    .init("host") {
+      $0.port.isThrottled ? "behind" : $0.port.isOpenOnHost ? "open" : "closed"
+    },
+    .number("to host") { $0.port.bytesToHost },
+    .number("to guest") { $0.port.bytesToGuest },
+    .number("dropped") { $0.port.bytesDropped },
+    .number("discarded") { $0.port.bytesDiscarded },
+    .number("waits") { $0.port.throttleCount },
+    .number("clients") { $0.port.connectionCount },
+  ])
+
+  private static let queues = TextTable<QueueRow>([
+    .init("device") { $0.device.label },
+    .number("port") { UInt64(clamping: $0.port.number) },
+    .init("queue") { $0.name },
+    .number("buffers") { $0.queue.bufferCount },
+    .number("bytes") { $0.queue.byteCount },
+    .number("notifications") { $0.queue.notificationCount },
+    .number("interrupts") { $0.queue.interruptCount },
+    .number("faults") { $0.queue.faultCount },
+  ])
+
+  /// A line of titles and one for each port, and the same for the queues; none where there are none.
   package static func lines(_ reports: [VirtioConsoleDeviceReport]) -> [String] {
     let rows = reports.flatMap { device in
-      device.ports.map { port in columns.map { $0.text(device, port) } }
+      device.ports.map { Row(device: device, port: $0) }
     }
-    guard !rows.isEmpty else { return [] }
-    let table = [columns.map(\.title)] + rows
-    let widths = columns.indices.map { column in table.map { $0[column].count }.max() ?? 0 }
-    return table.map { row in
-      let cells = zip(columns, zip(row, widths)).map { column, cell in
-        let (text, width) = cell
-        let padding = String(repeating: " ", count: width - text.count)
-        return column.isNumber ? padding + text : text + padding
-      }
-      return "stats: " + cells.joined(separator: "  ")
+    let queueRows = rows.flatMap { row in
+      [("receive", row.port.receiveQueue), ("transmit", row.port.transmitQueue)]
+        .filter { $0.1 != VirtioQueueReport() }
+        .map { QueueRow(device: row.device, port: row.port, name: $0.0, queue: $0.1) }
     }
+    return ports.lines(rows).map { "stats: " + $0 }
+      + queues.lines(queueRows).map { "queues: " + $0 }
   }
 }

@@ -47,6 +47,20 @@ struct StatisticsTableTests {
       ])
   }
 
+  @Test func hasOneLineForEachQueueInUse() {
+    let busy = port(3, "a") {
+      ($0.transmitQueue.bufferCount, $0.transmitQueue.byteCount) = (12, 4096)
+      ($0.transmitQueue.notificationCount, $0.transmitQueue.interruptCount) = (7, 5)
+      $0.transmitQueue.faultCount = 1
+    }
+    let reports = [VirtioConsoleDeviceReport(label: "vs0", ports: [port(1, "idle"), busy])]
+    #expect(
+      StatisticsTable.lines(reports).suffix(2) == [
+        "queues: device  port  queue     buffers  bytes  notifications  interrupts  faults",
+        "queues: vs0        3  transmit       12   4096              7           5       1",
+      ])
+  }
+
   @Test func hasNoTitlesWithoutPorts() {
     #expect(StatisticsTable.lines([]) == [])
     #expect(StatisticsTable.lines([VirtioConsoleDeviceReport(label: "vs0", ports: [])]) == [])

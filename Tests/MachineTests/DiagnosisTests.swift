@@ -27,6 +27,14 @@ struct DiagnosisTests {
     #expect(table[1].joined(separator: " ") == first)
     let second = "stats: virtio-serial0 2 channel b closed closed 0 0 0 0 0 0"
     #expect(table[2].joined(separator: " ") == second)
+    let queues = machine.process.errorOutput.split(separator: "\n")
+      .filter { $0.hasPrefix("queues: ") }.map { $0.split(separator: " ").dropLast(3) }
+    // Two lines out, one in; on the other port the guest gave a buffer that came to no use.
+    #expect(
+      queues.dropFirst().map { $0.joined(separator: " ") } == [
+        "queues: virtio-serial0 1 receive 1 2", "queues: virtio-serial0 1 transmit 2 13",
+        "queues: virtio-serial0 2 receive 0 0",
+      ])
   }
 
   @Test func printsStatisticsOnASignal() throws {
