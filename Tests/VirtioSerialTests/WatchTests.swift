@@ -1,5 +1,6 @@
 import TestSupport
 import Testing
+import Virtio
 import VirtioSerial
 
 /// Queues that are looked at while the event loop stays awake, and ask for no notification.
@@ -10,14 +11,16 @@ import VirtioSerial
   private func makeDriver() throws -> MockConsoleDriver {
     let driver = try MockConsoleDriver(names: ["a", "b"])
     for chardev in driver.chardevs { chardev.connect() }
-    driver.bringUp()
+    // Without event indexes, so that the ring's flag says what the device wants.
+    driver.bringUp(
+      features: driver.controller.offeredFeatures.subtracting([.packedRing, .eventIndex]))
     driver.device.mayWatch = true
     return driver
   }
 
   /// Makes bytes available without a word to the device.
   private func publish(_ bytes: [UInt8], _ driver: MockConsoleDriver) {
-    let address: UInt64 = 0x500_0000
+    let address: UInt64 = 0x700_0000
     driver.memory.put(bytes, at: address)
     driver.queues[Self.transmit]?.publish([.init(address, bytes.count)])
   }
