@@ -5,7 +5,7 @@
 
 #include "bench.h"
 
-enum { LABELS = 290, WIDTH = 460, NUMBERS = 150, ROW = 34, BAR = 12, TOP = 58, PANEL_GAP = 56 };
+enum { LABELS = 330, WIDTH = 460, NUMBERS = 150, ROW = 34, BAR = 12, TOP = 58, PANEL_GAP = 56 };
 
 static const char *const throughput[] = {"out-64", "out-4k", "out-64k", "out-chain", "in-64", "in-4k", "in-64k",
                                          "in-chain", "out-4k-30", "in-4k-30"};
