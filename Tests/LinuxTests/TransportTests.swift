@@ -8,13 +8,14 @@ extension StockGuestTests {
       try check(
         append: "quiet",
         [
-          Expected("modern", [], .messageSignalled, has: [.version1, .packed, .eventIndex]),
-          Expected("split", ["packed=off"], .messageSignalled, has: [.eventIndex], not: [.packed]),
           Expected(
-            "plain", ["packed=off", "event-idx=off", "indirect-desc=off"], .messageSignalled,
+            "modern", [], .messageSignalled, has: [.version1, .eventIndex], not: [.packed]),
+          Expected("packed", ["packed=on"], .messageSignalled, has: [.packed, .eventIndex]),
+          Expected(
+            "plain", ["event-idx=off", "indirect-desc=off"], .messageSignalled,
             has: [.version1], not: [.packed, .eventIndex, .indirect]),
           Expected(
-            "packedplain", ["event-idx=off", "indirect-desc=off"], .messageSignalled,
+            "packedplain", ["packed=on", "event-idx=off", "indirect-desc=off"], .messageSignalled,
             has: [.packed], not: [.eventIndex, .indirect]),
           Expected("transitional", ["disable-legacy=off"], .messageSignalled, has: [.version1]),
           Expected(
@@ -22,10 +23,9 @@ extension StockGuestTests {
             not: [.version1, .packed]),
           Expected("shared", ["vectors=2"], .messageSignalled, has: [.version1]),
           Expected("pins", ["vectors=0"], .pin, has: [.version1]),
-          Expected("mmio", ["transport=mmio"], .platform, has: [.version1, .packed]),
+          Expected("mmio", ["transport=mmio"], .platform, has: [.version1], not: [.packed]),
           Expected(
-            "mmiosplit", ["transport=mmio", "packed=off"], .platform, has: [.version1],
-            not: [.packed]),
+            "mmiopacked", ["transport=mmio", "packed=on"], .platform, has: [.version1, .packed]),
         ])
     }
 
