@@ -3,11 +3,13 @@ import KVM
 import Synchronization
 import Virtio
 
-/// The notify registers of one device: each queue's first notification comes as an exit and costs
-/// one, and binds an ioeventfd that carries all later ones past user space.
+/// The notify registers of one device: a queue's first two notifications come as exits; the second
+/// binds an ioeventfd that carries all later ones past user space.
 ///
-/// So a device with a thousand queues costs the descriptors of those that are used. `place` and
-/// `ring` come from vCPU threads; binding and the notifications themselves happen on the loop's.
+/// Not the first, since drivers notify each port's receive queue once, when they fill it, and KVM
+/// takes milliseconds for an ioeventfd while the guest runs, and a thousand of them at most. So a
+/// device with a thousand idle ports costs none. `place` and `ring` come from vCPU threads; binding
+/// and the notifications themselves happen on the loop's.
 final class Doorbells: DoorbellBinder, @unchecked Sendable {
   /// One queue's notifications by one register.
   private struct Bell: Hashable {
@@ -33,6 +35,7 @@ final class Doorbells: DoorbellBinder, @unchecked Sendable {
   // The loop's thread only:
   private let loop: EventLoop
   private var eventFDs: [Int: EventFD] = [:]
+  private var rungBefore: Set<Bell> = []
   private var tokens: [EventLoop.Token] = []
   /// Where notifications go; set once, before the guest runs.
   weak var device: (any VirtioDevice)?
@@ -63,7 +66,7 @@ final class Doorbells: DoorbellBinder, @unchecked Sendable {
     remote.post { [weak self] in
       guard let self else { return }
       _ = state.withLock { $0.rung.remove(bell) }
-      bind(bell)
+      if !rungBefore.insert(bell).inserted { bind(bell) }
       device?.queueNotified(queue)
     }
   }
