@@ -19,7 +19,7 @@ enum TerminalRestorer {
   private struct Saved {
     static let noTerminal: Int32 = -1
 
-    /// The terminal to restore, or `noTerminal`. Written last when armed, taken first when restored.
+    /// The terminal to restore, or `noTerminal`. Written last, when armed and when restored.
     let descriptor: UnsafeMutablePointer<Atomic<Int32>>
     let mode: UnsafeMutablePointer<termios>
     /// What each signal did before, by number.
@@ -80,10 +80,9 @@ enum TerminalRestorer {
     errno = reason
   }
 
-  /// Restores the mode, once.
+  /// Restores the mode, unless that is done. Two threads may do it at once, to the same effect.
   private static func giveBack() {
-    let descriptor = saved.descriptor.pointee.exchange(
-      Saved.noTerminal, ordering: .acquiringAndReleasing)
+    let descriptor = saved.descriptor.pointee.load(ordering: .acquiring)
     guard descriptor != Saved.noTerminal else { return }
     // A process in the background would be stopped for touching the terminal, unless SIGTTOU is
     // blocked.
@@ -94,5 +93,8 @@ enum TerminalRestorer {
     pthread_sigmask(SIG_BLOCK, &set, &former)
     while tcsetattr(descriptor, TCSANOW, saved.mode) == -1, errno == EINTR {}
     pthread_sigmask(SIG_SETMASK, &former, nil)
+    // Only now: a signal that ends the process on another thread meanwhile must not find it done.
+    _ = saved.descriptor.pointee.compareExchange(
+      expected: descriptor, desired: Saved.noTerminal, ordering: .acquiringAndReleasing)
   }
 }
