@@ -94,6 +94,7 @@ final class Port: @unchecked Sendable {
 
   private func dropQueues(using list: SegmentList) {
     hasQueues = false
+    watchedTurns = []
     replaceTransmitQueue(by: nil, using: list)
     replaceReceiveQueue(by: nil)
   }

@@ -118,7 +118,7 @@ extension SerialDevice {
   }
 
   /// The driver spins until a control message is taken: it does not wait for ports.
-  private func takeControlTurnIfDue(driver: any DriverNotifier) throws(QueueFault) {
+  func takeControlTurnIfDue(driver: any DriverNotifier) throws(QueueFault) {
     if try control.hasArrivals { try takeControlTurn(driver: driver) }
   }
 

@@ -44,10 +44,8 @@ extension SerialDevice: VirtioDevice {
     hasAnnouncedPorts = false
     control.reset()
     runQueue.removeAll()
-    for port in table.ports {
-      endWatch(of: port)
-      port.reset(using: list)
-    }
+    endAllWatches()
+    for port in table.ports { port.reset(using: list) }
     postService()
   }
 

@@ -50,6 +50,7 @@ extension SerialDevice: Lookout {
     _ turns: Port.Turns, of port: Port, driver: any DriverNotifier
   ) throws(QueueFault) {
     port.watchedTurns.subtract(turns)
+    try takeControlTurnIfDue(driver: driver)
     if turns.contains(.transmit) { try takeTurn(.transmit, of: port, driver: driver) }
     if turns.contains(.receive) { try takeTurn(.receive, of: port, driver: driver) }
   }
@@ -62,7 +63,13 @@ extension SerialDevice: Lookout {
     watchedPorts.append(port)
   }
 
-  /// The port or its driver is gone.
+  /// The driver is gone, and with it every port's queues.
+  func endAllWatches() {
+    for port in watchedPorts { port.isWatched = false }
+    watchedPorts = []
+  }
+
+  /// The port is gone.
   func endWatch(of port: Port) {
     port.watchedTurns = []
     guard port.isWatched else { return }
