@@ -31,52 +31,31 @@ struct HostEndOpener {
   func openPort(
     _ port: VirtioConsolePortConfiguration
   ) throws(ConfigurationError) -> any Chardev {
-    switch port.attachment {
-    case .unixSocketServer(let path): try openSocket(path, OptionName.of(port))
-    case .file(let path): try openFile(path, OptionName.of(port))
-    case .standardIO: try openStandardIO(OptionName.of(port), isInteractive: port.isConsole)
-    case .none: NullChardev()
-    }
+    try open(port.attachment, OptionName.of(port), isInteractive: port.isConsole)
   }
 
   /// COM1's host end; nil for none.
   func openSerial(
     _ attachment: SerialPortAttachment
   ) throws(ConfigurationError) -> (any Chardev)? {
-    switch attachment {
-    case .none: nil
-    case .standardIO: try openStandardIO(OptionName.serial, isInteractive: true)
-    case .file(let path): try openFile(path, OptionName.serial)
-    case .unixSocketServer(let path): try openSocket(path, OptionName.serial)
-    }
+    if attachment == .none { return nil }
+    return try open(attachment, OptionName.serial, isInteractive: true)
   }
 
   /// A file for output.
   func openFile(_ path: String, _ option: String) throws(ConfigurationError) -> any Chardev {
-    do throws(FileSinkError) { return try FileSink(path: path) } catch {
-      throw ConfigurationError(option: option, problem: error.description, remedy: "")
-    }
-  }
-
-  private func openSocket(
-    _ path: String, _ option: String
-  ) throws(ConfigurationError) -> any Chardev {
-    do throws(SocketPathError) { return try UnixSocketServer(path: path) } catch {
-      throw ConfigurationError(option: option, problem: error.description, remedy: "")
-    }
+    try open(.file(path: path), option, isInteractive: false)
   }
 
   /// Escapes are for people at a console: a pipe's bytes, and a channel's, are passed on as they are.
-  private func openStandardIO(
-    _ option: String, isInteractive: Bool
+  private func open(
+    _ attachment: SerialPortAttachment, _ option: String, isInteractive: Bool
   ) throws(ConfigurationError) -> any Chardev {
-    do throws(SystemError) {
-      let escape = isInteractive && Terminal.isTerminal(0) ? EscapeKey() : nil
-      return try StandardIO(escape: escape, whenEnded: whenEnded)
+    let escape = isInteractive && Terminal.isTerminal(0) ? EscapeKey() : nil
+    do throws(ChardevError) {
+      return try ChardevOpener(escape: escape, whenEnded: whenEnded).open(attachment)
     } catch {
-      throw ConfigurationError(
-        option: option, value: "stdio", problem: error.description,
-        remedy: "give \(option) file=PATH, or none at all")
+      throw ConfigurationError(option: option, problem: error.description, remedy: "")
     }
   }
 }

@@ -115,9 +115,9 @@ public final class VirtualMachine: @unchecked Sendable {
 extension VirtualMachineConfiguration {
   /// Whether a person may be typing to the guest.
   fileprivate var hasConsoleOnStandardIO: Bool {
-    serialPort.attachment == .standardIO
+    serialPort.attachment.isStandardIO
       || consoleDevices.contains { device in
-        device.ports.contains { $0.isConsole && $0.attachment == .standardIO }
+        device.ports.contains { $0.isConsole && $0.attachment.isStandardIO }
       }
   }
 

@@ -1,3 +1,5 @@
+import Chardev
+
 /// Everything that decides what a virtual machine is: a plain value, made before the machine.
 public struct VirtualMachineConfiguration: Equatable, Sendable {
   /// What the machine does when the guest resets it.

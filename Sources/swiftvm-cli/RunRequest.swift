@@ -34,7 +34,7 @@ package struct RunRequest: Equatable, Sendable {
 
   /// The serial line's host end.
   package var serialAttachment: SerialPortAttachment {
-    let hasConsole = ports.contains { $0.configuration.attachment == .standardIO }
+    let hasConsole = ports.contains { $0.configuration.attachment.isStandardIO }
     return serial ?? (hasConsole ? .none : .standardIO)
   }
 
@@ -43,7 +43,7 @@ package struct RunRequest: Equatable, Sendable {
     var words: [String] = []
     if serialAttachment != .none { words.append("console=ttyS0") }
     let consoles = ports.lazy.map(\.configuration).filter(\.isConsole)
-    if consoles.first?.attachment == .standardIO { words.append("console=hvc0") }
+    if consoles.first?.attachment.isStandardIO == true { words.append("console=hvc0") }
     // A panic shall end the machine too, not leave it hanging.
     if resetPolicy == .exit { words.append("panic=-1") }
     if !appendedCommandLine.isEmpty { words.append(appendedCommandLine) }

@@ -21,7 +21,8 @@ struct AttachmentRules {
     _ attachment: SerialPortAttachment, option: String,
     sparing bootFiles: [FileStatus.Identity: String]
   ) throws(ConfigurationError) {
-    guard case .file(let path) = attachment, let existing = try? FileStatus(path: path),
+    guard case .file(let file) = attachment.backend, let path = file.output,
+      let existing = try? FileStatus(path: path),
       let noun = bootFiles[existing.identity]
     else { return }
     throw Target(option: option, key: "file", path: path)
@@ -31,8 +32,7 @@ struct AttachmentRules {
   mutating func check(
     _ attachment: SerialPortAttachment, option: String
   ) throws(ConfigurationError) {
-    switch attachment {
-    case .none: return
+    switch attachment.backend {
     case .standardIO:
       guard claims.insert(.standardIO).inserted else {
         throw ConfigurationError(
@@ -40,9 +40,15 @@ struct AttachmentRules {
           problem: "standard input and output are in use already",
           remedy: "connect one thing only to stdio")
       }
-    case .file(let path): try checkFile(Target(option: option, key: "file", path: path))
-    case .unixSocketServer(let path):
-      try checkSocket(Target(option: option, key: "socket", path: path))
+    case .file(let file):
+      if let path = file.output {
+        try checkFile(Target(option: option, key: "file", path: path))
+      }
+    case .socket(let socket):
+      if case .unix(let path) = socket.address, case .listening = socket.role {
+        try checkSocket(Target(option: option, key: "socket", path: path))
+      }
+    default: return
     }
   }
 

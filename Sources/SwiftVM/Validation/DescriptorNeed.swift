@@ -32,17 +32,23 @@ enum DescriptorNeed {
       remedy: "raise the hard limit (ulimit -Hn \(need)), or leave some ports out")
   }
 
+  private static func count(of attachment: SerialPortAttachment) -> Int {
+    switch attachment.backend {
+    case .null, .ringBuffer: 0
+    case .standardIO, .datagram, .descriptor: perFile
+    case .file, .pipe, .pseudoTerminal, .program: 2 * perFile
+    case .socket: perSocket
+    case .several(let members): members.reduce(0) { $0 + count(of: $1) }
+    }
+  }
+
   private static func count(of device: VirtioConsoleDeviceConfiguration) -> Int {
     let queues = 2 * (device.ports.count + 1)
     let vectors = min(
       device.vectorCount ?? queues + 1,
       VirtioConsoleDeviceConfiguration.allowedVectorCounts.upperBound)
     return device.ports.reduce(queues * perQueue + vectors) { sum, port in
-      switch port.attachment {
-      case .none: sum
-      case .standardIO, .file: sum + perFile
-      case .unixSocketServer: sum + perSocket
-      }
+      sum + count(of: port.attachment)
     }
   }
 }

@@ -1,0 +1,94 @@
+/// The host end of a port, a console or the serial line: a plain value, from which `open` makes a
+/// chardev.
+public struct ChardevConfiguration: Equatable, Sendable {
+  /// What bytes go to and come from; the names are QEMU's where it has the same.
+  public indirect enum Backend: Equatable, Sendable {
+    /// Nothing: what the guest writes is discarded, and nothing is ever there to read.
+    case null
+    /// The process's standard input and output. A terminal is made raw while the machine runs.
+    case standardIO
+    /// A stream or packet socket, listening or connecting.
+    case socket(SocketConfiguration)
+    /// UDP datagrams.
+    case datagram(DatagramConfiguration)
+    /// Files for output, input or both.
+    case file(FileConfiguration)
+    /// A pair of FIFOs, `path.in` to the guest and `path.out` from it, or else one at `path`.
+    case pipe(path: String)
+    /// A new pseudo-terminal; `link` is a symbolic link to it, made and removed with it.
+    case pseudoTerminal(link: String?)
+    /// The last `size` bytes that the guest has written, in memory.
+    case ringBuffer(size: Int)
+    /// A descriptor that the process has inherited: a listening or a connected socket, a pipe, a
+    /// terminal, a file.
+    case descriptor(DescriptorSource)
+    /// A program, run by `/bin/sh -c`, with the port as its standard input and output.
+    case program(command: String)
+    /// Output goes to each, input comes from each.
+    case several([ChardevConfiguration])
+  }
+
+  /// What others refer to it by; nil where nobody needs to.
+  public var id: String?
+  /// What it is.
+  public var backend: Backend
+  /// A record of what passes through.
+  public var log: LogConfiguration?
+  /// Whether several front ends share it, one at a time having its input (QEMU's `mux=on`).
+  public var isMultiplexed: Bool
+
+  /// Makes a host end.
+  public init(
+    id: String? = nil, _ backend: Backend, log: LogConfiguration? = nil, isMultiplexed: Bool = false
+  ) {
+    self.id = id
+    self.backend = backend
+    self.log = log
+    self.isMultiplexed = isMultiplexed
+  }
+
+  /// Whether it is the process's standard input and output.
+  public var isStandardIO: Bool { backend == .standardIO }
+
+  /// Nothing.
+  public static let none = ChardevConfiguration(.null)
+
+  /// The process's standard input and output.
+  public static let standardIO = ChardevConfiguration(.standardIO)
+
+  /// A file that receives what the guest writes; created or emptied at the start.
+  public static func file(path: String) -> ChardevConfiguration {
+    ChardevConfiguration(.file(FileConfiguration(output: path)))
+  }
+
+  /// A Unix stream socket that the machine listens on, for one client at a time.
+  public static func unixSocketServer(path: String) -> ChardevConfiguration {
+    ChardevConfiguration(.socket(SocketConfiguration(.unix(path: path))))
+  }
+}
+
+/// A record of what passes through a chardev.
+public struct LogConfiguration: Equatable, Sendable {
+  /// The file it is written to.
+  public var path: String
+  /// Whether an existing file is kept and added to.
+  public var appends: Bool
+  /// Whether lines with time and direction are written, both directions; else the guest's output
+  /// alone, as it is.
+  public var isAnnotated: Bool
+
+  /// Makes a record's description.
+  public init(path: String, appends: Bool = false, isAnnotated: Bool = false) {
+    self.path = path
+    self.appends = appends
+    self.isAnnotated = isAnnotated
+  }
+}
+
+/// Where an inherited descriptor comes from.
+public enum DescriptorSource: Equatable, Sendable {
+  /// By its number.
+  case number(Int32)
+  /// By the name that systemd's socket activation gave it (`LISTEN_FDNAMES`, sd_listen_fds(3)).
+  case activation(name: String)
+}

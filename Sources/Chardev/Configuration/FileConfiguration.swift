@@ -1,0 +1,35 @@
+/// Files as a host end.
+public struct FileConfiguration: Equatable, Sendable {
+  /// Where an output file goes on once it is full.
+  public struct Rotation: Equatable, Sendable {
+    /// The most bytes of one file.
+    public var size: UInt64
+    /// How many full files are kept, as `path.1` (the newest), `path.2`, ….
+    public var count: Int
+
+    /// Makes a limit.
+    public init(size: UInt64, count: Int = 1) {
+      self.size = size
+      self.count = count
+    }
+  }
+
+  /// The file that receives what the guest writes; nil for nothing.
+  public var output: String?
+  /// The file whose bytes the guest reads; nil for none.
+  public var input: String?
+  /// Whether an existing output file is kept and added to.
+  public var appends: Bool
+  /// A limit of the output's size; nil for none.
+  public var rotation: Rotation?
+
+  /// Makes a description.
+  public init(
+    output: String? = nil, input: String? = nil, appends: Bool = false, rotation: Rotation? = nil
+  ) {
+    self.output = output
+    self.input = input
+    self.appends = appends
+    self.rotation = rotation
+  }
+}

@@ -1,0 +1,121 @@
+/// A socket as a host end.
+public struct SocketConfiguration: Equatable, Sendable {
+  /// Where the socket is.
+  public enum Address: Equatable, Sendable {
+    /// A Unix socket in the file system.
+    case unix(path: String)
+    /// A Unix socket in Linux's abstract name space (unix(7)); it has no file and no permissions.
+    case abstract(name: String)
+    /// TCP. A listener takes the first free port up to `lastPort`; port 0 is any free one.
+    case tcp(host: String, port: UInt16, lastPort: UInt16? = nil)
+  }
+
+  /// Who begins.
+  public enum Role: Equatable, Sendable {
+    /// Clients come. With `waitsForClient` the machine boots once the first is there.
+    case listening(waitsForClient: Bool = false)
+    /// This side connects, and again after so many milliseconds if it failed or the peer has gone,
+    /// each failure doubling them up to a minute; nil for once only.
+    case connecting(reconnectMilliseconds: Int? = nil)
+  }
+
+  /// What a socket carries.
+  public enum Kind: String, CaseIterable, Sendable {
+    /// Bytes.
+    case stream
+    /// One packet for each buffer the guest writes, as long as it is no longer than 64 KiB.
+    case seqpacket
+  }
+
+  /// What becomes of a client that comes while another is there.
+  public enum Clients: String, CaseIterable, Sendable {
+    /// It is refused at once.
+    case exclusive
+    /// It takes the place of the one before.
+    case takeover
+    /// It waits for its turn, at most 16 of them.
+    case queue
+    /// All get the guest's output, and the guest gets what any of them sends.
+    case broadcast
+  }
+
+  /// Who may connect, beyond what the file's permissions say.
+  public struct Access: Equatable, Sendable {
+    /// The socket file's permissions, e.g. 0o660; nil leaves them to the umask.
+    public var mode: UInt32?
+    /// The socket file's owner, by name or number.
+    public var owner: String?
+    /// The socket file's group, by name or number.
+    public var group: String?
+    /// The users, by number, whose processes are served (SO_PEERCRED); nil for all.
+    public var peerUsers: [UInt32]?
+    /// The groups, by number, whose processes are served; nil for all.
+    public var peerGroups: [UInt32]?
+
+    /// Makes a rule; by default none.
+    public init(
+      mode: UInt32? = nil, owner: String? = nil, group: String? = nil,
+      peerUsers: [UInt32]? = nil, peerGroups: [UInt32]? = nil
+    ) {
+      self.mode = mode
+      self.owner = owner
+      self.group = group
+      self.peerUsers = peerUsers
+      self.peerGroups = peerGroups
+    }
+  }
+
+  /// Where it is.
+  public var address: Address
+  /// Who begins.
+  public var role: Role
+  /// What it carries.
+  public var kind: Kind
+  /// What becomes of further clients.
+  public var clients: Clients
+  /// Who may connect.
+  public var access: Access
+  /// Whether small writes go out at once on TCP (`TCP_NODELAY`).
+  public var hasNoDelay: Bool
+  /// Whether a TCP listener may be reached from other machines: without, its host is to be a
+  /// loopback address.
+  public var isReachableFromOutside: Bool
+
+  /// Makes a description; by default a listener for one client at a time.
+  public init(
+    _ address: Address, role: Role = .listening(), kind: Kind = .stream,
+    clients: Clients = .exclusive, access: Access = Access(), hasNoDelay: Bool = true,
+    isReachableFromOutside: Bool = false
+  ) {
+    self.address = address
+    self.role = role
+    self.kind = kind
+    self.clients = clients
+    self.access = access
+    self.hasNoDelay = hasNoDelay
+    self.isReachableFromOutside = isReachableFromOutside
+  }
+}
+
+/// UDP as a host end: every buffer the guest writes is sent as datagrams, every datagram that comes
+/// from the peer is passed on.
+public struct DatagramConfiguration: Equatable, Sendable {
+  /// The peer's host, a name or an address.
+  public var host: String
+  /// The peer's port.
+  public var port: UInt16
+  /// The address that datagrams are received at; nil for any of this host's loopback.
+  public var localHost: String?
+  /// The port that datagrams are received at; 0 for any.
+  public var localPort: UInt16
+
+  /// Makes a description.
+  public init(
+    host: String = "localhost", port: UInt16, localHost: String? = nil, localPort: UInt16 = 0
+  ) {
+    self.host = host
+    self.port = port
+    self.localHost = localHost
+    self.localPort = localPort
+  }
+}
