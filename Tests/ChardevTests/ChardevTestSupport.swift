@@ -89,6 +89,23 @@ final class RecordingFrontEnd: ChardevDelegate {
     }
   }
 
+  /// Writes until the host end has taken nothing for a while: a terminal that is full may make room
+  /// once more, as the kernel moves what it holds. Returns how many bytes went.
+  func fill() -> Int {
+    let block = [UInt8](repeating: UInt8(ascii: "x"), count: 10_000)
+    var written = 0
+    var refusals = 0
+    _ = waitUntil(seconds: 30) {
+      refusals += 1
+      while case .transferred(let count) = write(block) {
+        written += count
+        refusals = 0
+      }
+      return refusals == 10
+    }
+    return written
+  }
+
   func setWantsReadable(_ wanted: Bool) {
     call { chardev.setWantsReadable(wanted) }
   }
@@ -123,11 +140,11 @@ func withSegment<R>(
 extension EventLoop {
   /// Runs turns until `condition` holds; false if it does not within a generous time.
   func turn(until condition: () -> Bool) -> Bool {
-    for _ in 0..<1000 {
+    waitUntil(seconds: 30) {
       if condition() { return true }
       turn(timeoutMilliseconds: 10)
+      return condition()
     }
-    return condition()
   }
 
   /// Handles all that is ready, and what comes of it.
