@@ -26,6 +26,14 @@ package protocol Chardev: AnyObject {
   /// `chardevDidDisconnect`.
   var isConnected: Bool { get }
 
+  /// What it is and where, and whether somebody is connected, in QEMU's words: the `filename` of
+  /// `query-chardev`, such as `disconnected:unix:/tmp/port0,server=on` or `null`.
+  var filename: String { get }
+
+  /// Whether the machine shall boot only once the first client is there, who has not come yet. May
+  /// change from true to false, by what the loop does, and never back.
+  var holdsStart: Bool { get }
+
   /// Begins to serve on `loop`. Everything that can fail for the user's fault has been done before,
   /// when the chardev was made.
   func start(on loop: EventLoop) throws(SystemError)
@@ -68,6 +76,7 @@ package protocol Chardev: AnyObject {
 
 /// Without clients that come and go, and without a terminal, there is nothing to do.
 extension Chardev {
+  package var holdsStart: Bool { false }
   package func endOutput() {}
   package func disconnectClient() {}
   package var windowSize: (columns: UInt16, rows: UInt16)? { nil }

@@ -26,6 +26,7 @@ package struct FileSinkError: Error, Equatable, Sendable, CustomStringConvertibl
 package final class FileSink: Chardev {
   package weak var delegate: (any ChardevDelegate)?
   package private(set) var isConnected = false
+  package let filename = "file"
 
   private let output: OutputEnd
   private var loop: EventLoop?

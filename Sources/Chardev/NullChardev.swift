@@ -6,6 +6,7 @@ import Host
 package final class NullChardev: Chardev {
   package weak var delegate: (any ChardevDelegate)?
   package private(set) var isConnected = false
+  package let filename = "null"
   private var loop: EventLoop?
   private var wantsWritable = false
   private var isCallPosted = false

@@ -11,6 +11,7 @@ import Host
 package final class StandardIO: Chardev {
   package weak var delegate: (any ChardevDelegate)?
   package private(set) var isConnected = false
+  package let filename = "stdio"
 
   private let input: InputEnd
   private let output: OutputEnd

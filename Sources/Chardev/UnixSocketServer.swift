@@ -54,6 +54,10 @@ package final class UnixSocketServer: Chardev {
   /// How many clients were refused because another one was there.
   package var refusedClients: UInt64 { counters.refusedClients }
 
+  package var filename: String {
+    (isConnected ? "" : "disconnected:") + "unix:\(path),server=on"
+  }
+
   package func start(on loop: EventLoop) throws(SystemError) {
     guard let number = listener?.descriptor.rawValue, self.loop == nil else { return }
     listenerToken = try loop.register(number, interest: .readable) { [weak self] _ in

@@ -19,6 +19,19 @@ import Testing
     #expect(socket.loop.sleepsThroughATurn())
   }
 
+  /// The texts of QEMU's query-chardev.
+  @Test func isNamedAsInQEMU() throws {
+    let socket = try ServedSocket()
+    let path = socket.server.path
+    #expect(socket.server.filename == "disconnected:unix:\(path),server=on")
+    let client = try socket.connect()
+    #expect(socket.server.filename == "unix:\(path),server=on")
+    client.close()
+    socket.loop.settle()
+    #expect(socket.server.filename == "disconnected:unix:\(path),server=on")
+    #expect(!socket.server.holdsStart)
+  }
+
   @Test func carriesBytesBothWaysAndCountsThem() throws {
     let socket = try ServedSocket()
     socket.frontEnd.setWantsReadable(true)

@@ -7,6 +7,7 @@ import Host
 package final class ScriptedChardev: Chardev {
   package weak var delegate: (any ChardevDelegate)?
   package private(set) var isConnected = false
+  package let filename = "scripted"
   package private(set) var wantsReadable = false
   package private(set) var wantsWritable = false
   package private(set) var isStopped = false
