@@ -1,6 +1,7 @@
 # swiftvm. `make` alone lists the targets; what they need is set up as they run.
 PREFIX ?= /usr/local
 images := guest-images/build
+completions := bash-completion/completions zsh/site-functions fish/vendor_completions.d
 
 .PHONY: help demo test bench check lint build release guest-images micro nested install clean
 
@@ -11,7 +12,7 @@ help:
 	@echo "make check         lint, build, unit tests"
 	@echo "make release       the static executable .build/release/swiftvm"
 	@echo "make guest-images  the guest image in $(images); KERNEL=... [MODULES=...] for another kernel"
-	@echo "make install       executable and guest image below PREFIX ($(PREFIX))"
+	@echo "make install       executable, guest image, manual page, completion below PREFIX ($(PREFIX))"
 	@echo "make clean         remove what was built (downloads stay in the cache)"
 	@echo "parts: build (debug), lint, micro (the tests' tiny guests), nested (the nested machine, where needed)"
 
@@ -55,7 +56,11 @@ micro:
 install:
 	@test -x .build/release/swiftvm -a -f $(images)/vmlinux || { echo "first: make release guest-images" >&2; exit 2; }
 	install -D -m 755 .build/release/swiftvm $(DESTDIR)$(PREFIX)/bin/swiftvm
-	install -d $(DESTDIR)$(PREFIX)/share/swiftvm
+	install -d $(DESTDIR)$(PREFIX)/share/swiftvm $(addprefix $(DESTDIR)$(PREFIX)/share/,man/man1 $(completions))
+	.build/release/swiftvm manual > $(DESTDIR)$(PREFIX)/share/man/man1/swiftvm.1
+	.build/release/swiftvm completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/swiftvm
+	.build/release/swiftvm completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_swiftvm
+	.build/release/swiftvm completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/swiftvm.fish
 	install -m 644 $(images)/vmlinuz $(images)/vmlinux $(images)/initramfs.cpio $(DESTDIR)$(PREFIX)/share/swiftvm
 
 clean:

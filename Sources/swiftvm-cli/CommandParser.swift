@@ -6,8 +6,12 @@ package enum Command: Equatable, Sendable {
   case run(RunRequest)
   /// Tell whether this host can.
   case check(isQuiet: Bool)
-  /// Explain a topic.
-  case help(HelpText.Topic)
+  /// Explain a command; nil for an overview.
+  case help(CommandDescription?)
+  /// Print a shell's completion script.
+  case completion(ShellCompletion)
+  /// Print the manual page.
+  case manual
   /// Tell the version.
   case version
 }
@@ -23,12 +27,14 @@ package enum CommandParser {
     let word = PlainText.displayed(first)
     let rest = words.dropFirst()
     switch word {
-    case "run": return try parseRun(rest)
-    case "check": return try parseCheck(rest)
-    case "help": return .help(try topic(rest))
+    case CommandTable.run.name: return try parseRun(rest)
+    case CommandTable.check.name: return try parseCheck(rest)
+    case CommandTable.completion.name: return try parseCompletion(rest)
+    case CommandTable.manual.name: return try parseManual(rest)
+    case CommandTable.help.name: return .help(try command(rest))
     case OptionTable.help.name, "-h":
       try expectEnd(rest)
-      return .help(.overview)
+      return .help(nil)
     case OptionTable.version.name:
       try expectEnd(rest)
       return .version
@@ -38,7 +44,7 @@ package enum CommandParser {
 
   private static func parseRun(_ words: ArraySlice<[UInt8]>) throws(ConfigurationError) -> Command {
     let matches = try ArgumentScanner.scan(words, command: "run", table: OptionTable.run)
-    if let command = general(matches, topic: .run) { return command }
+    if let command = general(matches, of: CommandTable.run) { return command }
     return .run(try RunRequest(matches))
   }
 
@@ -46,30 +52,58 @@ package enum CommandParser {
     _ words: ArraySlice<[UInt8]>
   ) throws(ConfigurationError) -> Command {
     let matches = try ArgumentScanner.scan(words, command: "check", table: OptionTable.check)
-    if let command = general(matches, topic: .check) { return command }
+    if let command = general(matches, of: CommandTable.check) { return command }
     return .check(isQuiet: matches.contains { $0.option == OptionTable.quiet })
   }
 
   /// `--help` and `--version` count before everything else that was given with them.
-  private static func general(_ matches: [ArgumentScanner.Match], topic: HelpText.Topic) -> Command?
-  {
-    if matches.contains(where: { $0.option == OptionTable.help }) { return .help(topic) }
+  private static func general(
+    _ matches: [ArgumentScanner.Match], of command: CommandDescription
+  ) -> Command? {
+    if matches.contains(where: { $0.option == OptionTable.help }) { return .help(command) }
     if matches.contains(where: { $0.option == OptionTable.version }) { return .version }
     return nil
   }
 
-  private static func topic(
+  private static func parseCompletion(
     _ words: ArraySlice<[UInt8]>
-  ) throws(ConfigurationError) -> HelpText.Topic {
-    guard let first = words.first else { return .overview }
+  ) throws(ConfigurationError) -> Command {
+    let word = words.first.map(PlainText.displayed) ?? ""
+    if [OptionTable.help.name, "-h"].contains(word) { return .help(CommandTable.completion) }
+    guard let shell = ShellCompletion(rawValue: word) else {
+      throw ConfigurationError(
+        option: CommandTable.completion.name, value: word,
+        problem: word.isEmpty ? "the shell is missing" : "there is no script for this shell",
+        remedy: "give \(CommandTable.completion.arguments)")
+    }
+    try expectEnd(words.dropFirst())
+    return .completion(shell)
+  }
+
+  private static func parseManual(
+    _ words: ArraySlice<[UInt8]>
+  ) throws(ConfigurationError) -> Command {
+    if let word = words.first.map(PlainText.displayed),
+      [OptionTable.help.name, "-h"].contains(word)
+    {
+      return .help(CommandTable.manual)
+    }
+    try expectEnd(words)
+    return .manual
+  }
+
+  private static func command(
+    _ words: ArraySlice<[UInt8]>
+  ) throws(ConfigurationError) -> CommandDescription? {
+    guard let first = words.first else { return nil }
     let word = PlainText.displayed(first)
-    guard let topic = HelpText.Topic(rawValue: word) else {
+    guard let command = CommandTable.command(named: word) else {
       throw ConfigurationError(
         option: "help", value: word, problem: "there is no such command",
         remedy: "see swiftvm --help")
     }
     try expectEnd(words.dropFirst())
-    return topic
+    return command
   }
 
   private static func expectEnd(_ words: ArraySlice<[UInt8]>) throws(ConfigurationError) {
@@ -85,7 +119,7 @@ package enum CommandParser {
         option: word, problem: "options follow a command",
         remedy: "give e.g. swiftvm run \(PlainText.shortened(word)), or see swiftvm --help")
     }
-    let nearest = NearestWord.to(word, among: HelpText.Topic.commands)
+    let nearest = NearestWord.to(word, among: CommandTable.all.map(\.name))
     return ConfigurationError(
       option: "", value: word, problem: "unknown command",
       remedy: nearest.map { "did you mean swiftvm \($0)?" } ?? "see swiftvm --help")

@@ -13,8 +13,10 @@ enum SwiftVMCommand {
       switch try CommandParser.parse(arguments) {
       case .run(let request): return try RunCommand.perform(request)
       case .check(let isQuiet): return CheckCommand.perform(isQuiet: isQuiet)
-      case .help(let topic): return show(HelpText.text(for: topic))
-      case .version: return show("swiftvm 0.1.0\n")
+      case .help(let command): return show(HelpText.text(for: command))
+      case .completion(let shell): return show(shell.script)
+      case .manual: return show(ManualPage.text)
+      case .version: return show("swiftvm \(SwiftVMVersion.text)\n")
       }
     } catch {
       StandardStream.error.write("swiftvm: \(error)\n")

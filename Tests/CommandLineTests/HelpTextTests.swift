@@ -4,11 +4,9 @@ import swiftvm_cli
 @Suite
 struct HelpTextTests {
   @Test func explainsEveryOption() {
-    for (topic, table) in [
-      (HelpText.Topic.run, OptionTable.run), (.check, OptionTable.check),
-    ] {
-      let lines = HelpText.text(for: topic).split(separator: "\n")
-      for option in table {
+    for command in CommandTable.all {
+      let lines = HelpText.text(for: command).split(separator: "\n")
+      for option in command.options {
         #expect(lines.contains("  \(option.usage)"))
         let explanation = option.help.split(separator: " ").first ?? ""
         #expect(!explanation.isEmpty)
@@ -26,17 +24,17 @@ struct HelpTextTests {
     #expect(OptionTable.run.contains { $0.name == name })
   }
 
-  @Test(arguments: HelpText.Topic.allCases)
-  func listsEveryExitStatus(topic: HelpText.Topic) {
-    let lines = HelpText.text(for: topic).split(separator: "\n")
+  @Test(arguments: CommandTable.all + [nil])
+  func listsEveryExitStatus(command: CommandDescription?) {
+    let lines = HelpText.text(for: command).split(separator: "\n")
     for status in ["0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "6 ", "128+N "] {
       #expect(lines.contains { $0.hasPrefix("  " + status) })
     }
   }
 
-  @Test(arguments: HelpText.Topic.allCases)
-  func fitsATerminal(topic: HelpText.Topic) {
-    let text = HelpText.text(for: topic)
+  @Test(arguments: CommandTable.all + [nil])
+  func fitsATerminal(command: CommandDescription?) {
+    let text = HelpText.text(for: command)
     #expect(text.hasSuffix("\n"))
     for line in text.split(separator: "\n") {
       #expect(line.count <= HelpText.width, "\(line)")
@@ -45,9 +43,9 @@ struct HelpTextTests {
   }
 
   @Test func namesEveryCommand() {
-    let overview = HelpText.text(for: .overview)
-    for command in ["run", "check", "help"] {
-      #expect(overview.contains("\n  swiftvm \(command) "))
+    let overview = HelpText.text(for: nil)
+    for command in CommandTable.all {
+      #expect(overview.contains("\n  swiftvm \(command.name) "))
     }
   }
 }

@@ -1,0 +1,25 @@
+import Testing
+import swiftvm_cli
+
+@Suite
+struct ManualPageTests {
+  @Test func explainsEveryCommandAndOption() {
+    let lines = Set(ManualPage.text.split(separator: "\n"))
+    func escaped(_ text: String) -> String {
+      text.split(separator: "-", omittingEmptySubsequences: false).joined(separator: "\\-")
+    }
+    for command in CommandTable.all {
+      #expect(lines.contains(".SS \(escaped(command.usage))"[...]))
+      for option in command.options { #expect(lines.contains(".B \(escaped(option.usage))"[...])) }
+    }
+  }
+
+  /// A line that begins with a dot or a quote is a request; only the ones meant may be there.
+  @Test func everyLineIsTextOrAKnownRequest() {
+    let requests = [".TH", ".SH", ".SS", ".B", ".br", ".TP", ".nf", ".fi"]
+    for line in ManualPage.text.split(separator: "\n")
+    where line.hasPrefix(".") || line.hasPrefix("'") {
+      #expect(requests.contains(String(line.prefix { $0 != " " })), "\(line)")
+    }
+  }
+}

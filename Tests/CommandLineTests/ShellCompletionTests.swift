@@ -1,0 +1,44 @@
+import Glibc
+import TestSupport
+import Testing
+import swiftvm_cli
+
+@Suite
+struct ShellCompletionTests {
+  /// What bash offers after these words.
+  private func offers(_ words: [String]) throws -> Set<String> {
+    let directory = try TemporaryDirectory()
+    let script =
+      ShellCompletion.bash.script + """
+        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _swiftvm; printf '%s\\n' "${COMPREPLY[@]}"
+
+        """
+    let path = try directory.makeFile("script", bytes: Array(script.utf8))
+    let command = (["/bin/bash", path] + words.map { "'\($0)'" })
+    let pipe = try #require(popen(command.joined(separator: " "), "r"))
+    defer { pclose(pipe) }
+    var output: [UInt8] = []
+    while case let byte = getc(pipe), byte != EOF { output.append(UInt8(byte)) }
+    return Set(String(decoding: output, as: UTF8.self).split(separator: "\n").map(String.init))
+  }
+
+  @Test func bashOffersCommandsAndOptions() throws {
+    try #expect(offers(["swiftvm", "ch"]) == ["check"])
+    try #expect(offers(["swiftvm", "run", "--virtser"]) == ["--virtserialport"])
+    try #expect(offers(["swiftvm", "completion", ""]) == ["--help", "bash", "zsh", "fish"])
+    try #expect(Set(CommandTable.all.map(\.name)).isSubset(of: offers(["swiftvm", ""])))
+  }
+
+  @Test func bashOffersFilesWhereAPathBelongs() throws {
+    try #expect(offers(["swiftvm", "run", "--kernel", "/etc/passw"]).contains("/etc/passwd"))
+  }
+
+  @Test(arguments: ShellCompletion.allCases)
+  func knowsEveryOption(_ shell: ShellCompletion) {
+    for option in CommandTable.all.flatMap(\.options) where option.name.hasPrefix("--") {
+      #expect(
+        shell.script.contains(option.name)
+          || shell.script.contains("-l \(option.name.dropFirst(2)) "))
+    }
+  }
+}
