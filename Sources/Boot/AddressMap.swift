@@ -81,6 +81,22 @@ package enum AddressMap {
   /// ACPI PM1a control block.
   package static let pm1aControl: Range<UInt64> = 0x604..<0x606
 
+  /// The register of the pvpanic device, where there is one; the port is QEMU's.
+  package static let panic: Range<UInt64> = 0x505..<0x506
+
+  /// The ports that devices have in every machine, or may have, with a noun for each device.
+  package static let devicePorts: [(ports: Range<UInt64>, device: String)] = [
+    (i8042Data..<i8042Data + 1, "the keyboard controller"),
+    (i8042Command..<i8042Command + 1, "the keyboard controller"),
+    (rtc, "the clock"),
+    (0x80..<0x81, "the debug port"),
+    (com1, "the serial port"),
+    (panic, "pvpanic"),
+    (pm1aEvent.lowerBound..<pm1aControl.upperBound, "power management"),
+    (pciConfiguration, "the PCI bus"),
+    (pciPortWindow, "PCI devices"),
+  ]
+
   // MARK: Interrupts and power
 
   /// Interrupt of the first serial port, edge-triggered.

@@ -12,10 +12,12 @@ package struct BootRequest: Sendable {
   package var pci64Window: Range<UInt64>
   /// How many virtio-mmio devices there are, at most `AddressMap.virtioMMIOCapacity`.
   package var virtioMMIODeviceCount: Int
+  /// Whether there is a pvpanic device.
+  package var hasPanicDevice: Bool
 
   package init(
     memorySize: UInt64, cpuCount: Int, commandLine: String, initrdSize: UInt64?,
-    pci64Window: Range<UInt64>, virtioMMIODeviceCount: Int = 0
+    pci64Window: Range<UInt64>, virtioMMIODeviceCount: Int = 0, hasPanicDevice: Bool = false
   ) {
     self.memorySize = memorySize
     self.cpuCount = cpuCount
@@ -23,6 +25,7 @@ package struct BootRequest: Sendable {
     self.initrdSize = initrdSize
     self.pci64Window = pci64Window
     self.virtioMMIODeviceCount = virtioMMIODeviceCount
+    self.hasPanicDevice = hasPanicDevice
   }
 }
 
@@ -67,7 +70,8 @@ package struct BootPlan: Sendable {
     }
     let tables = ACPITables(
       cpuCount: request.cpuCount, pci64Window: request.pci64Window,
-      virtioMMIODeviceCount: request.virtioMMIODeviceCount)
+      virtioMMIODeviceCount: request.virtioMMIODeviceCount,
+      hasPanicDevice: request.hasPanicDevice)
     let information = BootInformation(
       memoryMap: MemoryMap(memorySize: request.memorySize), rsdp: tables.rsdp,
       commandLineSize: commandLine.count - 1, initrd: initrd)

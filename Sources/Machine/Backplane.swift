@@ -6,18 +6,20 @@ import Virtio
 /// There is no room for another device.
 enum BackplaneError: Error, CustomStringConvertible {
   case noSlot
+  case slotInUse(Int)
   case noRegisters
 
   var description: String {
     switch self {
     case .noSlot: "the PCI bus has room for \(PCIBus.deviceCount - 1) devices"
+    case .slotInUse(let number): "slot \(number) of the PCI bus is in use"
     case .noRegisters: "there is room for \(AddressMap.virtioMMIOCapacity) virtio-mmio devices"
     }
   }
 }
 
 /// Where a board's devices are plugged in: the slots of the PCI bus with their interrupt lines and
-/// base addresses, and the places of virtio-mmio devices. Each is taken in turn.
+/// base addresses, and the places of virtio-mmio devices.
 struct Backplane {
   /// A slot of the PCI bus.
   struct Slot {
@@ -37,21 +39,27 @@ struct Backplane {
   private var lines: [UInt32: SharedInterruptLine] = [:]
   private var memory = BARAllocator(window: AddressMap.pci32Window)
   private var ports = BARAllocator(window: AddressMap.pciPortWindow)
-  private var nextSlot = 1
+  private var takenSlots: Set<Int> = [0]
+  private let reservedSlots: Set<Int>
   private var nextRegisters = 0
 
   /// Slot 0 is the host bridge's.
-  init(bus: PCIBus, machine: KVMVirtualMachine) {
+  ///
+  /// - Parameter reserved: slots that are given only to who asks for them by number.
+  init(bus: PCIBus, machine: KVMVirtualMachine, reserved: Set<Int> = []) {
     self.bus = bus
     self.machine = machine
+    reservedSlots = reserved
   }
 
-  /// The next slot.
-  mutating func takeSlot() throws(BackplaneError) -> Slot {
-    guard nextSlot < PCIBus.deviceCount else { throw .noSlot }
-    defer { nextSlot += 1 }
-    let gsi = AddressMap.pciInterrupt(device: UInt32(nextSlot), pin: 0)
-    return Slot(number: nextSlot, interruptLine: lineEnd(gsi))
+  /// A slot: the one asked for, else the lowest that is free.
+  mutating func takeSlot(_ wanted: Int? = nil) throws(BackplaneError) -> Slot {
+    let slots = 0..<PCIBus.deviceCount
+    let free = wanted ?? slots.first { !takenSlots.contains($0) && !reservedSlots.contains($0) }
+    guard let number = free, slots.contains(number) else { throw .noSlot }
+    guard takenSlots.insert(number).inserted else { throw .slotInUse(number) }
+    let gsi = AddressMap.pciInterrupt(device: UInt32(number), pin: 0)
+    return Slot(number: number, interruptLine: lineEnd(gsi))
   }
 
   /// Puts a function on the bus, its BARs where there is room for them.

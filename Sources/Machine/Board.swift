@@ -33,12 +33,14 @@ final class Board {
 
     let router = ExitRouter()
     platform = try PlatformDevices(
-      router: router, machine: machine, console: serial, onEvent: onEvent)
+      configuration, router: router, machine: machine, console: serial, onEvent: onEvent)
     let surroundings = PluggedConsole.Surroundings(
       loop: loop, memory: memory, machine: machine,
       messages: KVMMessageRouter(machine: machine), router: router,
       emergencyOutput: emergencyOutput)
-    var backplane = Backplane(bus: platform.bus, machine: machine)
+    var backplane = Backplane(
+      bus: platform.bus, machine: machine,
+      reserved: Set(configuration.consoleDevices.compactMap(\.slot)))
     let devices = MachineConfiguration.ConsoleDevice.sharingVectors(configuration.consoleDevices)
     consoles = try devices.map {
       try PluggedConsole($0, into: &backplane, surroundings)

@@ -100,6 +100,10 @@ package final class Machine: @unchecked Sendable {
     switch event {
     case .powerOff: finish(.poweredOff, lingering: true)
     case .failure(let outcome): finish(outcome, lingering: false)
+    case .debugExit(let value): finish(.debugExit(value: value), lingering: true)
+    case .panic(.crashKernelLoaded): Log.note("the guest panicked, and starts its crash kernel")
+    case .panic(.panicked) where configuration.endsOnPanic: finish(.panicked, lingering: true)
+    case .panic(.panicked): Log.note("the guest panicked")
     case .reset where configuration.endsOnReset: finish(.reset, lingering: true)
     case .tripleFault where configuration.endsOnReset: finish(.tripleFault, lingering: true)
     case .reset:

@@ -24,13 +24,15 @@ package struct MachineConfiguration {
     /// How many MSI-X vectors its PCI function has, 0 to 2048; nil for one for each queue and one
     /// more, as far as that goes beside the other devices.
     package var vectorCount: Int?
+    /// The slot of the PCI bus it is in, 1 to 31; nil for the lowest free one.
+    package var slot: Int?
     /// Hears of every control message and change of state, on any thread; must not wait.
     package var trace: (@Sendable (TraceEvent) -> Void)?
 
     package init(
       id: String = "", ports: [Port], maximumPorts: Int,
       transport: VirtioTransport = .pci(.modern), allowedFeatures: Features = .all,
-      vectorCount: Int? = nil
+      vectorCount: Int? = nil, slot: Int? = nil
     ) {
       self.id = id
       self.ports = ports
@@ -38,6 +40,7 @@ package struct MachineConfiguration {
       self.transport = transport
       self.allowedFeatures = allowedFeatures
       self.vectorCount = vectorCount
+      self.slot = slot
     }
   }
 
@@ -67,6 +70,12 @@ package struct MachineConfiguration {
   package var emergency = EmergencyOutput.log
   /// Whether a reset ends the machine instead of booting anew.
   package var endsOnReset: Bool
+  /// Whether there is a pvpanic device.
+  package var hasPanicDevice = false
+  /// Whether a panic that the guest tells of ends the machine.
+  package var endsOnPanic = false
+  /// The ports by which the guest ends the machine with a status; nil for none.
+  package var debugExit: Range<UInt64>?
 
   package init(
     memorySize: UInt64, cpuCount: Int, bootPlan: BootPlan, bootFiles: BootFiles,

@@ -1,3 +1,4 @@
+import Devices
 import Host
 import KVM
 
@@ -7,6 +8,10 @@ package enum MachineOutcome: Equatable, Sendable {
   case poweredOff
   /// The guest reset itself, and was to end then.
   case reset
+  /// The guest's kernel panicked, and the machine was to end then.
+  case panicked
+  /// The guest wrote this to the debug exit's ports.
+  case debugExit(value: UInt32)
   /// A triple fault, and the machine was to end on resets; or one after another without progress.
   case tripleFault
   /// KVM could not go on; a report for the user.
@@ -24,6 +29,8 @@ enum BoardEvent: Equatable, Sendable {
   case powerOff
   case reset
   case tripleFault
+  case panic(PanicDevice.Event)
+  case debugExit(value: UInt32)
   case failure(MachineOutcome)
 
   /// What the end of a vCPU's thread means; nil if it was told to end.

@@ -3,13 +3,14 @@ import Devices
 import KVM
 
 /// What every PC has: serial port, clock, reset and power registers, the PCI bus with its host
-/// bridge, each at its place in `AddressMap`.
+/// bridge, each at its place in `AddressMap`; and what this one was given besides.
 struct PlatformDevices {
   let bus = PCIBus()
   let power: PowerManagement
 
   init(
-    router: ExitRouter, machine: KVMVirtualMachine, console: SerialConsole,
+    _ configuration: MachineConfiguration, router: ExitRouter, machine: KVMVirtualMachine,
+    console: SerialConsole,
     onEvent: @escaping @Sendable (BoardEvent) -> Void
   ) throws {
     let onReset: @Sendable () -> Void = { onEvent(.reset) }
@@ -26,6 +27,12 @@ struct PlatformDevices {
     try ports.add(0x80..<0x81, device: DebugPort())
     try ports.add(
       AddressMap.pciConfiguration, device: PCIConfigurationPorts(bus: bus, onReset: onReset))
+    if configuration.hasPanicDevice {
+      try ports.add(AddressMap.panic, device: PanicDevice { onEvent(.panic($0)) })
+    }
+    if let range = configuration.debugExit {
+      try ports.add(range, device: DebugExit { onEvent(.debugExit(value: $0)) })
+    }
     try router.memory.add(AddressMap.ecam, device: ECAM(bus: bus))
     try bus.add(HostBridge(), device: 0)
   }

@@ -45,7 +45,7 @@ final class PluggedConsole {
     doorbells = Doorbells(machine: surroundings.machine, loop: surroundings.loop)
     switch configuration.transport {
     case .pci(let interface):
-      let slot = try backplane.takeSlot()
+      let slot = try backplane.takeSlot(configuration.slot)
       let function = VirtioPCIFunction(
         device: device, lock: lock, memory: surroundings.memory,
         platform: .init(

@@ -55,6 +55,9 @@ struct ConfigurationOpener {
       bootFiles: files, consoleDevices: consoles,
       serial: try hostEnds.openSerial(configuration.serialPort.attachment),
       endsOnReset: configuration.resetPolicy == .exit)
+    machine.hasPanicDevice = configuration.hasPanicDevice
+    machine.endsOnPanic = configuration.panicPolicy == .exit
+    machine.debugExit = configuration.debugExit?.ports
     machine.emergency = try openEmergencyOutput(hostEnds)
     return machine
   }
@@ -89,7 +92,8 @@ struct ConfigurationOpener {
       commandLine: loader.commandLine,
       initrdSize: hasInitrd ? UInt64(files.initrdBytes.count) : nil,
       pci64Window: pci64Window(hypervisor),
-      virtioMMIODeviceCount: configuration.consoleDevices.count { $0.transport == .mmio })
+      virtioMMIODeviceCount: configuration.consoleDevices.count { $0.transport == .mmio },
+      hasPanicDevice: configuration.hasPanicDevice)
     do throws(BootError) {
       return try BootPlan(kernel: files.kernel.bytes, request: request)
     } catch {

@@ -24,7 +24,7 @@ struct HostEndOpener {
     return MachineConfiguration.ConsoleDevice(
       id: device.id ?? "", ports: ports, maximumPorts: device.maximumPortCount,
       transport: VirtioTransport(device.transport), allowedFeatures: Features(device.features),
-      vectorCount: device.vectorCount)
+      vectorCount: device.vectorCount, slot: device.slot)
   }
 
   /// One port's host end.

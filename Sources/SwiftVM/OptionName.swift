@@ -12,6 +12,9 @@ package enum OptionName {
   package static let emergency = "--emergency"
   package static let noReboot = "--no-reboot"
   package static let stats = "--stats"
+  package static let chardev = "-chardev"
+  package static let device = "-device"
+  package static let debugExit = "-device isa-debug-exit"
   package static let trace = "--trace"
   package static let timings = "--timings"
 

@@ -7,6 +7,9 @@ public struct VirtioConsoleDeviceConfiguration: Equatable, Sendable {
   /// What `vectorCount` may be (PCI 3.0, 6.8.2.3).
   public static let allowedVectorCounts = 0...2048
 
+  /// What `slot` may be: the bus has 32, and the first is the host bridge's.
+  public static let allowedSlots = 1...31
+
   /// What the device is called, for the command line's `bus=`, for `VirtualMachine.addPort` and in
   /// reports: a letter, then letters, digits, `-`, `.` and `_`.
   public var id: String?
@@ -29,11 +32,16 @@ public struct VirtioConsoleDeviceConfiguration: Equatable, Sendable {
   /// each queue and one more, as far as that goes. Nil where the transport is not PCI.
   public var vectorCount: Int?
 
+  /// The slot of the PCI bus that it is in, 1 to 31; nil for the lowest that is free. Nil where the
+  /// transport is not PCI.
+  public var slot: Int?
+
   /// Makes a device with these ports.
   public init(
     id: String? = nil, ports: [VirtioConsolePortConfiguration], maximumPortCount: Int = 31,
     transport: VirtioConsoleTransport = .pci(.modern),
-    features: VirtioConsoleFeatures = VirtioConsoleFeatures(), vectorCount: Int? = nil
+    features: VirtioConsoleFeatures = VirtioConsoleFeatures(), vectorCount: Int? = nil,
+    slot: Int? = nil
   ) {
     self.id = id
     self.ports = ports
@@ -41,5 +49,6 @@ public struct VirtioConsoleDeviceConfiguration: Equatable, Sendable {
     self.transport = transport
     self.features = features
     self.vectorCount = vectorCount
+    self.slot = slot
   }
 }

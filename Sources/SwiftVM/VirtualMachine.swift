@@ -148,6 +148,8 @@ extension VirtualMachineOutcome {
       switch outcome {
       case .poweredOff: .poweredOff
       case .reset: .reset
+      case .panicked: .panicked
+      case .debugExit(let value): .debugExit(value: value)
       case .tripleFault: .tripleFault
       case .internalError(let report): .internalError(report: report)
       case .hostFailure(let text): .hostFailure(text)

@@ -10,6 +10,14 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
     case exit
   }
 
+  /// What the machine does when the guest tells of a panic, through its panic device.
+  public enum PanicPolicy: Equatable, Sendable {
+    /// It goes on: the guest decides, by `panic=` on its command line.
+    case proceed
+    /// The machine ends with `VirtualMachineOutcome.panicked`.
+    case exit
+  }
+
   /// Guest memory where nothing else is said: 512 MiB.
   public static let defaultMemorySize: UInt64 = 512 << 20
 
@@ -40,6 +48,18 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
 
   /// What a guest reset leads to.
   public var resetPolicy: ResetPolicy
+
+  /// What the machine is called; nil for one without a name.
+  public var name: String?
+
+  /// Whether the guest has a pvpanic device, by which its kernel tells of a panic.
+  public var hasPanicDevice = false
+
+  /// What a panic leads to.
+  public var panicPolicy = PanicPolicy.proceed
+
+  /// Ports by which the guest ends the machine with a status; nil for none.
+  public var debugExit: DebugExitConfiguration?
 
   /// Makes a configuration; `validate` tells whether it can become a machine.
   public init(

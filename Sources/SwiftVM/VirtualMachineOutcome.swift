@@ -6,6 +6,12 @@ public enum VirtualMachineOutcome: Equatable, Sendable {
   /// The guest reset itself, under `VirtualMachineConfiguration.ResetPolicy.exit`.
   case reset
 
+  /// The guest's kernel panicked, under `VirtualMachineConfiguration.PanicPolicy.exit`.
+  case panicked
+
+  /// The guest wrote this value to `VirtualMachineConfiguration.debugExit`.
+  case debugExit(value: UInt32)
+
   /// A virtual CPU shut down on a triple fault.
   case tripleFault
 

@@ -16,6 +16,10 @@ package enum ExitStatus: Equatable, Sendable {
   case internalError
   /// Ctrl-A x on the console.
   case endedFromConsole
+  /// The guest's kernel panicked, and the machine was to end then.
+  case guestPanic
+  /// The guest wrote this value to isa-debug-exit.
+  case debugExit(value: UInt32)
   /// The process was told to end by a signal.
   case endedBySignal(Int32)
 
@@ -25,6 +29,8 @@ package enum ExitStatus: Equatable, Sendable {
       switch outcome {
       case .poweredOff: .success
       case .reset: .guestReset
+      case .panicked: .guestPanic
+      case .debugExit(let value): .debugExit(value: value)
       case .tripleFault: .tripleFault
       case .internalError: .internalError
       case .hostFailure: .hostFailure
@@ -43,6 +49,9 @@ package enum ExitStatus: Equatable, Sendable {
     case .tripleFault: 4
     case .internalError: 5
     case .endedFromConsole: 6
+    case .guestPanic: 7
+    // What wait(2) lets through of QEMU's (value << 1) | 1.
+    case .debugExit(let value): Int32(truncatingIfNeeded: (value << 1 | 1) & 0xff)
     case .endedBySignal(let signal): 128 &+ signal
     }
   }
@@ -56,6 +65,8 @@ package enum ExitStatus: Equatable, Sendable {
     ("4", "triple fault of a virtual CPU"),
     ("5", "KVM could not go on with the guest (internal error, failed entry)"),
     ("6", "ended from the console (Ctrl-A x)"),
+    ("7", "the guest panicked (with -action panic=shutdown)"),
+    ("2N+1", "the guest wrote N to isa-debug-exit"),
     ("128+N", "ended by signal N (130: Ctrl-C or SIGINT, 143: SIGTERM)"),
   ]
 }

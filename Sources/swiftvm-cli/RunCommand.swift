@@ -43,7 +43,8 @@ extension VirtualMachineOutcome {
   /// What the user is told at the end; nil where the end is what they meant.
   package var message: String? {
     switch self {
-    case .poweredOff, .stoppedByUser: nil
+    case .poweredOff, .stoppedByUser, .debugExit: nil
+    case .panicked: "the guest panicked"
     case .reset: "the guest reset itself"
     case .tripleFault: "the guest's CPU shut down on a triple fault"
     case .internalError(let report): report

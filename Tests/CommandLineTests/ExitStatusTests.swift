@@ -9,6 +9,8 @@ struct ExitStatusTests {
       (.poweredOff, 0), (.hostFailure("x"), 1), (.reset, 3), (.tripleFault, 4),
       (.internalError(report: "x"), 5), (.stoppedByUser, 6), (.stopped(signal: 2), 130),
       (.stopped(signal: 15), 143),
+      (.panicked, 7), (.debugExit(value: 0), 1), (.debugExit(value: 0x10), 33),
+      (.debugExit(value: 0x7f), 255), (.debugExit(value: .max), 255), (.debugExit(value: 0x80), 1),
     ] as [(VirtualMachineOutcome, Int32)])
   func tellsHowTheMachineEnded(outcome: VirtualMachineOutcome, code: Int32) {
     #expect(ExitStatus(outcome).code == code)
@@ -32,6 +34,8 @@ struct ExitStatusTests {
     #expect(VirtualMachineOutcome.hostFailure("mmap: no memory").message == "mmap: no memory")
     #expect(VirtualMachineOutcome.internalError(report: "a\nb").message == "a\nb")
     #expect(VirtualMachineOutcome.stopped(signal: 15).message == "ended by signal 15")
+    #expect(VirtualMachineOutcome.debugExit(value: 1).message == nil)
+    #expect(VirtualMachineOutcome.panicked.message != nil)
     #expect(VirtualMachineOutcome.reset.message != nil)
     #expect(VirtualMachineOutcome.tripleFault.message != nil)
   }

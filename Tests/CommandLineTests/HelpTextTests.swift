@@ -27,7 +27,7 @@ struct HelpTextTests {
   @Test(arguments: CommandTable.all + [nil])
   func listsEveryExitStatus(command: CommandDescription?) {
     let lines = HelpText.text(for: command).split(separator: "\n")
-    for status in ["0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "6 ", "128+N "] {
+    for status in ["0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "6 ", "7 ", "2N+1 ", "128+N "] {
       #expect(lines.contains { $0.hasPrefix("  " + status) })
     }
   }

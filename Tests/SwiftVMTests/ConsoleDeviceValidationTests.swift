@@ -104,6 +104,31 @@ struct ConsoleDeviceValidationTests {
     }
   }
 
+  @Test(arguments: [1, 5, 31])
+  func acceptsSlots(slot: Int) throws {
+    let device = VirtioConsoleDeviceConfiguration(ports: [], slot: slot)
+    let other = VirtioConsoleDeviceConfiguration(ports: [])
+    #expect(try problem([other, device]) == nil)
+    #expect(
+      try problem([device, other, device])
+        == "--virtio-serial addr=0x\(String(slot, radix: 16)): PCI: slot \(slot) is in use already;"
+        + " give every device a slot of its own")
+  }
+
+  @Test(arguments: [0, -1, 32, Int.max])
+  func refusesSlots(slot: Int) throws {
+    #expect(
+      try problem([VirtioConsoleDeviceConfiguration(ports: [], slot: slot)])
+        == "--virtio-serial addr=0x\(String(slot, radix: 16)): the PCI bus has no such slot for a"
+        + " device; give addr= from 0x1 to 0x1f")
+  }
+
+  @Test func givesDevicesOnMMIONoSlot() throws {
+    #expect(
+      try problem([VirtioConsoleDeviceConfiguration(ports: [], transport: .mmio, slot: 1)])
+        == "--virtio-serial addr=0x1: a device on mmio has no slot of the PCI bus; leave addr out")
+  }
+
   @Test func countsThePlacesOfTheBus() throws {
     let device = VirtioConsoleDeviceConfiguration(ports: [])
     #expect(try problem(Array(repeating: device, count: 31)) == nil)

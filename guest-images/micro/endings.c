@@ -1,5 +1,6 @@
-/* The ways out: end=poweroff|reset-i8042|reset-cf9|triple-fault|unmap|spin|undefined|halt; end=asked takes the
-   one that the last echoed line named. */
+/* The ways out: end=poweroff|reset-i8042|reset-cf9|debug-exit|panic|triple-fault|unmap|spin|undefined|halt; end=asked takes the
+   one that the last echoed line named. debug-exit writes status=NUMBER to port=0x501; panic tells pvpanic, then powers
+   off. */
 #include "micro.h"
 
 static _Noreturn void halt(void) {
@@ -43,6 +44,12 @@ static int ends(const char *way) {
 void finish(void) {
   if (ends("reset-i8042")) out8(0x64, 0xfe);
   if (ends("reset-cf9")) out8(0xcf9, 0x06);
+  if (ends("debug-exit")) out32((u16)option_number("port", 0x501), (u32)option_number("status", 0));
+  if (ends("panic")) {
+    if (in8(0x505) != 3) fail("no pvpanic");
+    out8(0x505, 1);
+    power_off();
+  }
   if (ends("triple-fault")) triple_fault();
   if (ends("unmap")) unmap();
   if (ends("undefined")) repeat_undefined();

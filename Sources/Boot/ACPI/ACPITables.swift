@@ -11,13 +11,17 @@ package struct ACPITables: Sendable {
   ///   - cpuCount: at most `AddressMap.largestCPUCount` are described.
   ///   - pci64Window: where 64-bit base address registers may go; may be empty.
   ///   - virtioMMIODeviceCount: at most `AddressMap.virtioMMIOCapacity` are described.
-  package init(cpuCount: Int, pci64Window: Range<UInt64>, virtioMMIODeviceCount: Int) {
+  ///   - hasPanicDevice: whether there is a pvpanic device.
+  package init(
+    cpuCount: Int, pci64Window: Range<UInt64>, virtioMMIODeviceCount: Int, hasPanicDevice: Bool
+  ) {
     // The root is at the start but knows the XSDT's address only at the end.
     var area = Area(FixedTables.rsdp(xsdt: 0))
     let facs = area.place(FixedTables.facs())
     let dsdt = area.place(
       DSDT.encode(
-        pci64Window: pci64Window, virtioMMIODeviceCount: virtioMMIODeviceCount))
+        pci64Window: pci64Window, virtioMMIODeviceCount: virtioMMIODeviceCount,
+        hasPanicDevice: hasPanicDevice))
     let tables = [
       area.place(FADT.encode(facs: facs, dsdt: dsdt)),
       area.place(MADT.encode(cpuCount: cpuCount)),

@@ -3,11 +3,15 @@ enum DSDT {
   /// - Parameters:
   ///   - pci64Window: where 64-bit base address registers may go; may be empty.
   ///   - virtioMMIODeviceCount: at most `AddressMap.virtioMMIOCapacity` are described.
-  static func encode(pci64Window: Range<UInt64>, virtioMMIODeviceCount: Int) -> [UInt8] {
+  ///   - hasPanicDevice: whether there is a pvpanic device.
+  static func encode(
+    pci64Window: Range<UInt64>, virtioMMIODeviceCount: Int, hasPanicDevice: Bool
+  ) -> [UInt8] {
     // Revision 2 makes AML integers 64 bits wide.
     var table = TableWriter(signature: "DSDT", revision: 2)
     let count = min(max(virtioMMIODeviceCount, 0), AddressMap.virtioMMIOCapacity)
-    let devices = [hostBridge(pci64Window), motherboard, serialPort, clock]
+    var devices = [hostBridge(pci64Window), motherboard, serialPort, clock]
+    if hasPanicDevice { devices.append(panicDevice) }
     table.append(bytes: AML.scope("\\_SB", devices + (0..<count).map(virtioDevice)))
     table.append(bytes: powerOff)
     return table.finish()
@@ -79,6 +83,14 @@ enum DSDT {
     [
       AML.name("_HID", AML.eisaID("PNP0B00")),
       AML.name("_CRS", AML.resourceTemplate([AML.io(AddressMap.rtc)])),
+    ])
+
+  /// By the id that Linux's and Windows' drivers know.
+  private static let panicDevice = AML.device(
+    "PEVT",
+    [
+      AML.name("_HID", AML.string("QEMU0001")),
+      AML.name("_CRS", AML.resourceTemplate([AML.io(AddressMap.panic)])),
     ])
 
   /// A virtio-mmio device, by the id that Linux's driver knows.

@@ -8,6 +8,7 @@ struct ConsoleDeviceRules {
 
   private var names = PortNameRules()
   private var identifiers = IdentifierRules()
+  private var slots: Set<Int> = []
 
   /// Checks all devices of a machine.
   static func check(_ devices: [VirtioConsoleDeviceConfiguration]) throws(ConfigurationError) {
@@ -42,6 +43,7 @@ struct ConsoleDeviceRules {
           problem: "a device on mmio has a single interrupt", remedy: "leave vectors out")
       }
     }
+    try checkSlot(of: device)
     for port in device.ports {
       try identifiers.check(port.id, option: OptionName.of(port))
       try names.check(port)
@@ -52,6 +54,27 @@ struct ConsoleDeviceRules {
         option: OptionName.virtioSerial, value: "multiport=off",
         problem: "such a device has one port, a virtconsole with number 0",
         remedy: "give its other ports to another device")
+    }
+  }
+
+  private mutating func checkSlot(
+    of device: VirtioConsoleDeviceConfiguration
+  ) throws(ConfigurationError) {
+    guard let slot = device.slot else { return }
+    func error(_ problem: String, _ remedy: String) -> ConfigurationError {
+      ConfigurationError(
+        option: OptionName.virtioSerial, value: "addr=0x" + String(slot, radix: 16),
+        problem: problem, remedy: remedy)
+    }
+    guard device.transport != .mmio else {
+      throw error("a device on mmio has no slot of the PCI bus", "leave addr out")
+    }
+    let allowed = VirtioConsoleDeviceConfiguration.allowedSlots
+    guard allowed.contains(slot) else {
+      throw error("the PCI bus has no such slot for a device", "give addr= from 0x1 to 0x1f")
+    }
+    guard slots.insert(slot).inserted else {
+      throw error("PCI: slot \(slot) is in use already", "give every device a slot of its own")
     }
   }
 

@@ -30,6 +30,7 @@ extension VirtualMachineConfiguration {
     }
     try ConsoleDeviceRules.check(consoleDevices)
     try validateEmergencyOutput()
+    if let debugExit { try DebugExitRules.check(debugExit) }
     var rules = AttachmentRules()
     for (attachment, option) in attachments { try rules.check(attachment, option: option) }
   }

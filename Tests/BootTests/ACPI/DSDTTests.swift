@@ -5,12 +5,14 @@ import Testing
   private static let window = (64 * gibibyte)..<(128 * gibibyte)
 
   private func names(
-    pci64Window: Range<UInt64> = window, virtioMMIODevices: Int = 0
+    pci64Window: Range<UInt64> = window, virtioMMIODevices: Int = 0,
+    hasPanicDevice: Bool = false
   ) throws -> [String: AMLReader.Value] {
     let kernel = ELFFile.microGuest.bytes
     let request = BootRequest(
       memorySize: 64 * mebibyte, cpuCount: 1, commandLine: "", initrdSize: nil,
-      pci64Window: pci64Window, virtioMMIODeviceCount: virtioMMIODevices)
+      pci64Window: pci64Window, virtioMMIODeviceCount: virtioMMIODevices,
+      hasPanicDevice: hasPanicDevice)
     let plan = try kernel.withUnsafeBytes { try BootPlan(kernel: $0, request: request) }
     let dsdt = try ACPIWalk(plan, kernel: kernel)["DSDT"]
     #expect(dsdt[8] == 2, "64-bit integers")
@@ -35,6 +37,14 @@ import Testing
     #expect(names["._SB_.MBRD._HID"] == .integer(0x020c_d041))
     #expect(names["._SB_.COM1._HID"] == .integer(0x0105_d041))
     #expect(names["._SB_.RTC_._HID"] == .integer(0x000b_d041))
+  }
+
+  @Test func announcesAPanicDevice() throws {
+    let names = try names(hasPanicDevice: true)
+    #expect(names["._SB_.PEVT._HID"] == .string("QEMU0001"))
+    #expect(
+      try resources("._SB_.PEVT._CRS", hasPanicDevice: true)
+        == [Resource(tag: 0x47, kind: nil, range: 0x505..<0x506)])
   }
 
   @Test func powerOffIsSleepType5() throws {
@@ -146,9 +156,12 @@ import Testing
 
   /// The descriptors of a resource template, each of the length its tag demands.
   private func resources(
-    _ name: String, pci64Window: Range<UInt64> = window, virtioMMIODevices: Int = 0
+    _ name: String, pci64Window: Range<UInt64> = window, virtioMMIODevices: Int = 0,
+    hasPanicDevice: Bool = false
   ) throws -> [Resource] {
-    let names = try names(pci64Window: pci64Window, virtioMMIODevices: virtioMMIODevices)
+    let names = try names(
+      pci64Window: pci64Window, virtioMMIODevices: virtioMMIODevices,
+      hasPanicDevice: hasPanicDevice)
     guard case .buffer(let bytes) = names[name] else {
       throw AMLReader.Malformed(description: "\(name) is no buffer")
     }
