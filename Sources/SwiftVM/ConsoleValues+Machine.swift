@@ -9,34 +9,7 @@ extension PortConfiguration {
     self.init(
       // No port can have a number below 0, nor this one.
       number: port.number.map { UInt32(exactly: $0) ?? .max }, name: port.name ?? "",
-      isConsole: port.isConsole, policy: PortPolicy(port.policy))
-  }
-}
-
-extension PortPolicy {
-  init(_ policy: VirtioConsolePortPolicy) {
-    self.init()
-    onHostClose =
-      switch policy.onHostClose {
-      case .keep: .keep
-      case .discard: .discard
-      }
-    early =
-      switch policy.early {
-      case .hold: .hold
-      case .drop: .drop
-      }
-    onGuestClose =
-      switch policy.onGuestClose {
-      case .keep: .keep
-      case .shutdown: .shutdown
-      case .close: .close
-      }
-    overflow =
-      switch policy.overflow {
-      case .dropNewest: .dropNewest
-      case .dropOldest: .dropOldest
-      }
+      isConsole: port.isConsole, policy: port.policy)
   }
 }
 

@@ -1,51 +1,5 @@
+// The policies of ports are part of this module's interface.
+@_exported import struct VirtioSerial.PortPolicy
+
 /// What becomes of bytes where one side of a port is not there or not listening.
-///
-/// By default nothing is lost on either side and neither side disturbs the other, but for a console
-/// whose host end is too slow: it drops what does not fit, since its guest cannot wait.
-public struct VirtioConsolePortPolicy: Equatable, Sendable {
-  /// What a generic port does with bytes the guest has queued when the host's client leaves.
-  public enum OnHostClose: String, CaseIterable, Sendable {
-    /// They stay queued, for the next client.
-    case keep
-    /// They are returned to the guest as written, and counted as discarded.
-    case discard
-  }
-
-  /// What happens to bytes from a client while the guest has the port closed.
-  public enum Early: String, CaseIterable, Sendable {
-    /// They wait until the guest opens it, even if the client leaves meanwhile.
-    case hold
-    /// They are read, thrown away and counted as discarded.
-    case drop
-  }
-
-  /// What the host's client notices when the guest closes the port.
-  public enum OnGuestClose: String, CaseIterable, Sendable {
-    /// Nothing.
-    case keep
-    /// End of file; what the client sends is still taken.
-    case shutdown
-    /// The connection ends once everything the guest sent has been passed on.
-    case close
-  }
-
-  /// What a console drops when its host end is too slow. It never holds its guest back.
-  public enum Overflow: String, CaseIterable, Sendable {
-    /// What does not fit any more.
-    case dropNewest = "drop-newest"
-    /// What has waited longest, so that the last bytes before a crash are kept.
-    case dropOldest = "drop-oldest"
-  }
-
-  /// For generic ports.
-  public var onHostClose = OnHostClose.keep
-  /// For generic ports.
-  public var early = Early.hold
-  /// For generic ports.
-  public var onGuestClose = OnGuestClose.keep
-  /// For consoles.
-  public var overflow = Overflow.dropNewest
-
-  /// The defaults.
-  public init() {}
-}
+public typealias VirtioConsolePortPolicy = PortPolicy

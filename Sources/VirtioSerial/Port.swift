@@ -9,8 +9,6 @@ import Virtio
 ///
 /// `@unchecked Sendable`: guarded by the device's lock.
 final class Port: @unchecked Sendable {
-  /// Bytes one port moves in one direction before the others have their turn.
-  static let turnBytes = 256 << 10
   /// Bytes passed on at the end of the port or of the machine: what a Linux guest's full queue holds.
   static let farewellBytes = 4 << 20
 
@@ -147,7 +145,7 @@ final class Port: @unchecked Sendable {
       return .rest
     }
     let outcome = try receivePath.run(
-      queue, from: chardev, using: list, budget: Self.turnBytes, watched: mayWatch,
+      queue, from: chardev, using: list, budget: policy.turnBytes, watched: mayWatch,
       counters: &counters, driver: driver)
     switch outcome {
     case .drained, .more: chardev.setWantsReadable(true)
@@ -171,7 +169,7 @@ final class Port: @unchecked Sendable {
     mayWatch: Bool, using list: SegmentList, driver: any DriverNotifier
   ) throws(QueueFault) -> TurnEnd {
     let outcome = try transmit(
-      budget: Self.turnBytes, watched: mayWatch, using: list, driver: driver)
+      budget: policy.turnBytes, watched: mayWatch, using: list, driver: driver)
     if outcome == .idle, mayWatch, transmitQueue != nil { return .watch }
     return outcome == .more ? .more : .rest
   }
@@ -280,7 +278,7 @@ final class Port: @unchecked Sendable {
 
   /// Reads and throws away, for one turn.
   private func discardInput() {
-    counters.bytesDiscarded &+= UInt64(chardev.discardInput(limit: Self.turnBytes))
+    counters.bytesDiscarded &+= UInt64(chardev.discardInput(limit: policy.turnBytes))
   }
 }
 

@@ -1,7 +1,10 @@
 /// What becomes of bytes where one side of a port is not there or not listening.
-package struct PortPolicy: Equatable, Sendable {
+///
+/// By default nothing is lost on either side and neither side disturbs the other, but for a console
+/// whose host end is too slow: it drops what does not fit, since its guest cannot wait.
+public struct PortPolicy: Equatable, Sendable {
   /// What a generic port does with bytes the guest has queued when the host's client leaves.
-  package enum OnHostClose: String, CaseIterable, Sendable {
+  public enum OnHostClose: String, CaseIterable, Sendable {
     /// They stay queued, for the next client.
     case keep
     /// They are returned to the guest as written, and counted as discarded.
@@ -9,15 +12,15 @@ package struct PortPolicy: Equatable, Sendable {
   }
 
   /// What happens to bytes from a client while the guest has the port closed.
-  package enum Early: String, CaseIterable, Sendable {
+  public enum Early: String, CaseIterable, Sendable {
     /// They wait until the guest opens it, even if the client leaves meanwhile.
     case hold
-    /// They are read, thrown away and counted.
+    /// They are read, thrown away and counted as discarded.
     case drop
   }
 
   /// What the host's client notices when the guest closes the port.
-  package enum OnGuestClose: String, CaseIterable, Sendable {
+  public enum OnGuestClose: String, CaseIterable, Sendable {
     /// Nothing.
     case keep
     /// End of file; what the client sends is still taken.
@@ -26,19 +29,37 @@ package struct PortPolicy: Equatable, Sendable {
     case close
   }
 
-  /// What a console, which never holds its guest back, drops when its host end is too slow.
-  package enum Overflow: String, CaseIterable, Sendable {
+  /// What a console drops when its host end is too slow. It never holds its guest back.
+  public enum Overflow: String, CaseIterable, Sendable {
     /// What does not fit any more.
     case dropNewest = "drop-newest"
-    /// What has waited longest: the last bytes before a crash are kept.
+    /// What has waited longest, so that the last bytes before a crash are kept.
     case dropOldest = "drop-oldest"
   }
 
-  package var onHostClose = OnHostClose.keep
-  package var early = Early.hold
-  package var onGuestClose = OnGuestClose.keep
-  package var overflow = Overflow.dropNewest
+  /// For generic ports.
+  public var onHostClose = OnHostClose.keep
+  /// For generic ports.
+  public var early = Early.hold
+  /// For generic ports.
+  public var onGuestClose = OnGuestClose.keep
+  /// For consoles.
+  public var overflow = Overflow.dropNewest
+  /// How much the port moves in a turn, in units of 16 KiB, before the other ports have theirs: its
+  /// share where several have more to do than the machine can. Counts as the nearest of
+  /// `allowedWeights`.
+  public var weight = defaultWeight
 
-  /// The defaults: nothing is lost on either side, and neither side disturbs the other.
-  package init() {}
+  /// What a weight may be.
+  public static let allowedWeights = 1...64
+  /// The weight where nothing else is said.
+  public static let defaultWeight = 16
+
+  /// The defaults.
+  public init() {}
+
+  /// Bytes the port moves in one direction before the others have their turn.
+  var turnBytes: Int {
+    min(max(weight, Self.allowedWeights.lowerBound), Self.allowedWeights.upperBound) << 14
+  }
 }

@@ -36,6 +36,7 @@ struct ReceivePath {
     var batch = Self.firstBatchBytes
     while left > 0 {
       list.removeAll()
+      batch = min(batch, left)
       try queue.gather(.writable, into: list, byteLimit: batch)
       if list.byteCount == 0 {
         returnEmptyChains(list, to: queue, driver: driver)

@@ -55,14 +55,15 @@ struct TransmitPath: ~Copyable {
     var left = budget
     while left > 0 {
       list.removeAll()
-      try queue.gather(.readable, into: list, byteLimit: Self.batchBytes)
+      let batch = min(Self.batchBytes, left)
+      try queue.gather(.readable, into: list, byteLimit: batch)
       if list.chains.isEmpty {
         guard !watched, try queue.enableNotifications() else { return .idle }
         queue.disableNotifications()
         continue
       }
       list.dropFirst(written)
-      list.keepFirst(Self.batchBytes)
+      list.keepFirst(batch)
       left -= max(list.byteCount, 1)
       let outcome = pass(list, to: chardev, from: queue, counters: &counters)
       if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) }

@@ -44,13 +44,14 @@ package enum OptionTable {
         + " device's (the first's); nr=NUMBER (the lowest free one); on-host-close=keep|discard,"
         + " what becomes of unread bytes when the client leaves (keep); early=hold|drop, of bytes"
         + " that come before the guest opens the port (hold); on-guest-close=keep|shutdown|close,"
-        + " of the client when the guest closes the port (keep)."),
+        + " of the client when the guest closes the port (keep); weight=1...64, its share of a busy"
+        + " machine (16)."),
     CommandOption(
       OptionName.virtconsole, "stdio|socket=PATH|file=PATH[,KEY=VALUE...]", isRepeatable: true,
       help:
         "A console: /dev/hvc0, hvc1... in the guest. Keys: name=NAME, id=ID, bus=ID.0, nr=NUMBER"
         + " (0 for the first); overflow=drop-newest|drop-oldest, what is dropped when the host end"
-        + " is too slow (drop-newest)."),
+        + " is too slow (drop-newest); weight=1...64 (16)."),
     CommandOption(
       OptionName.serial, "stdio|none|file=PATH", otherNames: ["-nographic"],
       help: "Where the serial console goes. stdio is interactive: Ctrl-A x ends the machine. It is"

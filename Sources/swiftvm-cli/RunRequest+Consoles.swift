@@ -58,12 +58,13 @@ extension RunRequest {
   static func port(_ value: String) throws(ConfigurationError) -> Port {
     let list = try KeyValueList(
       value, option: OptionName.virtserialport, keys: ["name", "socket"],
-      optionalKeys: ["id", "bus", "nr", "on-host-close", "early", "on-guest-close"],
+      optionalKeys: ["id", "bus", "nr", "on-host-close", "early", "on-guest-close", "weight"],
       example: portExample)
     var policy = VirtioConsolePortPolicy()
     policy.onHostClose = try list.choice("on-host-close") ?? policy.onHostClose
     policy.early = try list.choice("early") ?? policy.early
     policy.onGuestClose = try list.choice("on-guest-close") ?? policy.onGuestClose
+    policy.weight = try list.number("weight") ?? policy.weight
     return Port(
       bus: list["bus"],
       configuration: VirtioConsolePortConfiguration(
@@ -75,10 +76,12 @@ extension RunRequest {
   static func console(_ value: String) throws(ConfigurationError) -> Port {
     let list = try KeyValueList(
       value, option: OptionName.virtconsole, keys: [],
-      optionalKeys: ["name", "socket", "file", "id", "bus", "nr", "overflow"], words: ["stdio"],
+      optionalKeys: ["name", "socket", "file", "id", "bus", "nr", "overflow", "weight"],
+      words: ["stdio"],
       example: consoleExample)
     var policy = VirtioConsolePortPolicy()
     policy.overflow = try list.choice("overflow") ?? policy.overflow
+    policy.weight = try list.number("weight") ?? policy.weight
     return Port(
       bus: list["bus"],
       configuration: VirtioConsolePortConfiguration(

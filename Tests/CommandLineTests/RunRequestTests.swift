@@ -150,6 +150,7 @@ struct RunRequestTests {
     ("on-guest-close=keep", portWith { _ in }),
     ("on-guest-close=shutdown", portWith { $0.policy.onGuestClose = .shutdown }),
     ("on-guest-close=close", portWith { $0.policy.onGuestClose = .close }),
+    ("weight=64", portWith { $0.policy.weight = 64 }),
   ])
   func takesKeysOfPorts(key: String, expected: VirtioConsolePortConfiguration) throws {
     let ports = try request(["--virtserialport", "name=n,socket=/s,\(key)"]).ports
@@ -167,6 +168,7 @@ struct RunRequestTests {
       }
     ),
     ("socket=/s,overflow=drop-newest", portWith(isConsole: true) { _ in }),
+    ("socket=/s,weight=1", portWith(isConsole: true) { $0.policy.weight = 1 }),
     (
       "overflow=drop-oldest,socket=/s",
       portWith(isConsole: true) { $0.policy.overflow = .dropOldest }

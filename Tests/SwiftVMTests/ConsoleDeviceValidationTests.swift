@@ -32,6 +32,16 @@ struct ConsoleDeviceValidationTests {
         + " give vectors= from 0 to 2048")
   }
 
+  @Test(arguments: [0, 65])
+  func refusesWeight(weight: Int) throws {
+    var port = VirtioConsolePortConfiguration(name: "a", attachment: .none)
+    port.policy.weight = weight
+    #expect(
+      try problem([VirtioConsoleDeviceConfiguration(ports: [port])])
+        == "--virtserialport weight=\(weight): a port cannot have this weight;"
+        + " give weight= from 1 to 64")
+  }
+
   @Test(arguments: [0, 1, 2, 2048])
   func acceptsVectors(count: Int) throws {
     #expect(try problem([VirtioConsoleDeviceConfiguration(ports: [], vectorCount: count)]) == nil)

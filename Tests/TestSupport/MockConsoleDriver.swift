@@ -58,7 +58,8 @@ package final class MockConsoleDriver {
   ///   - smallRings: rings of 8 entries at most, so that there is room for those of every port.
   package init(
     names: [String], maximumPorts: Int? = nil, consoles: Set<Int> = [],
-    numbers: [Int: UInt32] = [:], policy: PortPolicy = PortPolicy(), lastPort: Int? = nil,
+    numbers: [Int: UInt32] = [:], policy: PortPolicy = PortPolicy(), weights: [Int: Int] = [:],
+    lastPort: Int? = nil,
     controlBufferBytes: Int = 4096, smallRings: Bool = false,
     resizeOrder: ResizeOrder = .specification, trace: (@Sendable (TraceEvent) -> Void)? = nil
   ) throws {
@@ -74,7 +75,9 @@ package final class MockConsoleDriver {
     let chardevs = names.map { _ in ScriptedChardev() }
     self.chardevs = chardevs
     let ports = names.indices.map { index in
-      (
+      var policy = policy
+      policy.weight = weights[index] ?? policy.weight
+      return (
         configuration: PortConfiguration(
           number: numbers[index], name: names[index], isConsole: consoles.contains(index),
           policy: policy),

@@ -44,6 +44,18 @@ import VirtioSerial
     }
   }
 
+  @Test("A port's turns are as long as its weight says, a wrong one counting as the nearest")
+  func weights() throws {
+    let driver = try MockConsoleDriver(
+      names: ["a", "b", "c", "d"], weights: [0: 64, 1: 1, 2: 0, 3: .max])
+    for chardev in driver.chardevs { chardev.connect() }
+    driver.bringUp()
+    for port in 1...4 { driver.flood(port: port, chains: 32) }
+    #expect(received(driver) == [1 << 20, 16 << 10, 16 << 10, 1 << 20])
+    for _ in 0..<4 { driver.loop.turn(timeoutMilliseconds: 0) }
+    #expect(received(driver) == [2 << 20, 32 << 10, 32 << 10, 2 << 20])
+  }
+
   @Test("A port that has little to say is heard at once while others are flooded")
   func quietPort() throws {
     let driver = try makeDriver(4)

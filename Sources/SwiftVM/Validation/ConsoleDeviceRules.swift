@@ -47,6 +47,9 @@ struct ConsoleDeviceRules {
     for port in device.ports {
       try identifiers.check(port.id, option: OptionName.of(port))
       try names.check(port)
+      try Self.checkRange(
+        port.policy.weight, VirtioConsolePortPolicy.allowedWeights, key: "weight",
+        "a port cannot have this weight", option: OptionName.of(port))
     }
     let numbers = try device.portNumbers
     guard device.features.multiport || numbers.allSatisfy({ $0 == 0 }) else {
@@ -79,11 +82,12 @@ struct ConsoleDeviceRules {
   }
 
   static func checkRange(
-    _ value: Int, _ range: ClosedRange<Int>, key: String, _ problem: String
+    _ value: Int, _ range: ClosedRange<Int>, key: String, _ problem: String,
+    option: String = OptionName.virtioSerial
   ) throws(ConfigurationError) {
     guard !range.contains(value) else { return }
     throw ConfigurationError(
-      option: OptionName.virtioSerial, value: "\(key)=\(value)", problem: problem,
+      option: option, value: "\(key)=\(value)", problem: problem,
       remedy: "give \(key)= from \(range.lowerBound) to \(range.upperBound)")
   }
 }
