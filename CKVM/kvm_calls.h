@@ -42,6 +42,7 @@ CKVM_CALL_VALUE(ckvm_create_vcpu, KVM_CREATE_VCPU)
 
 /* A virtual processor. */
 CKVM_CALL(ckvm_run, KVM_RUN)
+CKVM_CALL(ckvm_kvmclock_ctrl, KVM_KVMCLOCK_CTRL)
 CKVM_CALL_IN(ckvm_set_cpuid2, KVM_SET_CPUID2, struct kvm_cpuid2)
 CKVM_CALL_IN(ckvm_set_msrs, KVM_SET_MSRS, struct kvm_msrs)
 CKVM_CALL_INOUT(ckvm_get_regs, KVM_GET_REGS, struct kvm_regs)

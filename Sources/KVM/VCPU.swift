@@ -70,6 +70,10 @@ package final class VCPU: @unchecked Sendable {
   /// Lets `run` enter the guest again.
   package func withdrawExitRequest() { immediateExit(0) }
 
+  /// The guest has not run for a while, and its watchdogs are not to take that for a lock-up
+  /// (KVM_KVMCLOCK_CTRL). Without effect for a guest that does not use KVM's clock.
+  package func excusePause() { _ = ckvm_kvmclock_ctrl(descriptor.rawValue) }
+
   private func immediateExit(_ value: UInt8) {
     // At byte 1 by the interface; offset(of:) gives it for members outside the union.
     let offset = MemoryLayout<kvm_run>.offset(of: \kvm_run.immediate_exit) ?? 1

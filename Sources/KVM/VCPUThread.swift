@@ -1,7 +1,6 @@
 import CKVM
 import Glibc
 import Host
-import Synchronization
 
 /// The thread that runs one vCPU, from `start` to its end.
 ///
@@ -9,6 +8,9 @@ import Synchronization
 package final class VCPUThread: Sendable {
   private struct State: ~Copyable {
     var stopRequested = false
+    var pauseRequested = false
+    /// The thread has left the guest, and waits.
+    var isParked = false
     /// The thread to signal; nil before it runs and once it has left the guest for good.
     var running: pthread_t?
     /// For `join`.
@@ -18,7 +20,7 @@ package final class VCPUThread: Sendable {
   private let vcpu: VCPU
   private let handler: any VCPUExitHandler
   private let onEnd: @Sendable (VCPUEnd) -> Void
-  private let state = Mutex(State())
+  private let state = Monitor(State())
 
   /// - Parameters:
   ///   - vcpu: set up; nobody else runs it from now on.
@@ -45,11 +47,33 @@ package final class VCPUThread: Sendable {
   package func requestStop() {
     state.withLock { state in
       state.stopRequested = true
-      // First the request, then the signal: a thread about to enter the guest sees the one, a
-      // thread inside is brought out by the other.
-      vcpu.requestExit()
-      if let running = state.running { pthread_kill(running, Self.kickSignal) }
+      kick(state)
     }
+  }
+
+  /// Makes the vCPU leave the guest, finish any access it is in the middle of, and wait for
+  /// `resume`. Does not wait. A thread that has not been started does not enter the guest then.
+  package func requestPause() {
+    state.withLock { state in
+      state.pauseRequested = true
+      kick(state)
+    }
+  }
+
+  /// Waits until a thread that was asked to pause, or to stop, has left the guest. Not for the
+  /// vCPU's own thread.
+  package func waitUntilPaused() {
+    state.wait { $0.isParked || $0.running == nil }
+  }
+
+  /// Takes a request to pause back: the guest runs on.
+  package func resume() { state.withLock { $0.pauseRequested = false } }
+
+  /// First the request, then the signal: a thread about to enter the guest sees the one, a thread
+  /// inside is brought out by the other.
+  private func kick(_ state: borrowing State) {
+    vcpu.requestExit()
+    if let running = state.running { pthread_kill(running, Self.kickSignal) }
   }
 
   /// Waits until the thread is gone; `onEnd` has returned by then. Not for the vCPU's own thread.
@@ -66,14 +90,34 @@ package final class VCPUThread: Sendable {
     onEnd(end)
   }
 
-  /// An access in progress is over only when the vCPU is entered once more; so a request to stop is
-  /// looked at only after `.interrupted`, which a pending request makes the next entry return.
+  /// An access in progress is over only when the vCPU is entered once more; so a request is looked
+  /// at only after `.interrupted`, which a pending request makes the next entry return.
   private func run() -> VCPUEnd {
     while true {
       let exit = vcpu.run(handler)
       if exit == .handled { continue }
       if let end = VCPUEnd(exit) { return end }
-      if state.withLock({ $0.stopRequested }) { return .stopped }
+      if mustStop() { return .stopped }
+    }
+  }
+
+  /// Waits while a pause is asked for; returns whether the thread is to end.
+  private func mustStop() -> Bool {
+    var hasPaused = false
+    while park() {
+      hasPaused = true
+      state.wait { $0.stopRequested || !$0.pauseRequested }
+    }
+    if hasPaused { vcpu.excusePause() }
+    return state.withLock { $0.stopRequested }
+  }
+
+  /// Returns whether there is to be a pause now; if there is none, the guest may be entered again.
+  private func park() -> Bool {
+    state.withLock { state in
+      state.isParked = state.pauseRequested && !state.stopRequested
+      if !state.isParked, !state.stopRequested { vcpu.withdrawExitRequest() }
+      return state.isParked
     }
   }
 }

@@ -37,7 +37,8 @@ final class Board {
     let surroundings = PluggedConsole.Surroundings(
       loop: loop, memory: memory, machine: machine,
       messages: KVMMessageRouter(machine: machine), router: router,
-      emergencyOutput: emergencyOutput)
+      emergencyOutput: emergencyOutput,
+      onGuestOpen: { onEvent(.portChanged(id: $0.id, isOpen: $1)) })
     var backplane = Backplane(
       bus: platform.bus, machine: machine,
       reserved: Set(configuration.consoleDevices.compactMap(\.slot)))
@@ -62,10 +63,26 @@ final class Board {
     try processors.first?.start()
   }
 
-  /// Stops the guest for good. Every vCPU has left it when this returns.
+  /// Stops the guest for good, paused or not. Every vCPU has left it when this returns; the devices
+  /// may still pass on what the guest has handed over.
   func stopProcessors() {
     for processor in processors { processor.requestStop() }
     for processor in processors { processor.join() }
+    for console in consoles { console.device.resume() }
+  }
+
+  /// Stops the guest for a while, and the devices with it. Every vCPU has left it when this returns.
+  /// Before `powerOn`, no vCPU begins.
+  func pause() {
+    for processor in processors { processor.requestPause() }
+    for processor in processors { processor.waitUntilPaused() }
+    for console in consoles { console.device.pause() }
+  }
+
+  /// Lets a paused guest go on.
+  func resume() {
+    for console in consoles { console.device.resume() }
+    for processor in processors { processor.resume() }
   }
 
   /// Whether the guest has handed over bytes that their host ends have not taken; writes what they

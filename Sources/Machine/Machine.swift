@@ -1,4 +1,5 @@
 import Chardev
+import Devices
 import Host
 import KVM
 import VirtioSerial
@@ -27,6 +28,10 @@ package final class Machine: @unchecked Sendable {
   private let serial: SerialConsole
   private let emergencyOutput: EmergencyOutput
   private(set) var board: Board?
+  /// Hears what becomes of the machine while it runs; on the loop's thread. May call the machine.
+  package var onEvent: (MachineEvent) -> Void = { _ in }
+  /// The guest stands still, or will from its boot on.
+  package private(set) var isPaused = false
   var statistics = ConsoleStatistics()
   /// The host ends have been started, and new ones are to be.
   package private(set) var isStarted = false
@@ -68,8 +73,39 @@ package final class Machine: @unchecked Sendable {
   /// Ends the machine as soon as it can be; on the loop's thread.
   package func end(_ outcome: MachineOutcome) { finish(outcome, lingering: false) }
 
-  /// Presses the power button, to which the guest answers as it likes; on the loop's thread.
-  package func pressPowerButton() { board?.pressPowerButton() }
+  /// Presses the power button, to which the guest answers as it likes: a paused one once it goes on.
+  /// On the loop's thread; without effect while no guest is there.
+  package func pressPowerButton() {
+    guard let board, !isEnding else { return }
+    board.pressPowerButton()
+    onEvent(.powerButtonPressed)
+  }
+
+  /// Stops the guest until `resume`: no vCPU runs, no device touches its memory. What clients send
+  /// waits in their sockets. Before the first boot, the guest does not begin. On the loop's thread;
+  /// without effect on a machine that is paused already, or ending.
+  package func pause() {
+    guard !isPaused, !isEnding else { return }
+    isPaused = true
+    board?.pause()
+    if isStarted { onEvent(.paused) }
+  }
+
+  /// Lets a paused guest go on; on the loop's thread.
+  package func resume() {
+    guard isPaused, !isEnding else { return }
+    isPaused = false
+    board?.resume()
+    if isStarted { onEvent(.resumed) }
+  }
+
+  /// Resets the guest as it might do itself: it boots anew, or the machine ends, as configured. A
+  /// paused one stays paused. On the loop's thread; without effect while no guest is there.
+  package func reset() {
+    guard board != nil, !isEnding else { return }
+    earlyFaults = 0
+    reset(byGuest: false)
+  }
 
   // MARK: Boot and reset
 
@@ -86,6 +122,7 @@ package final class Machine: @unchecked Sendable {
         remote.post { [weak self] in self?.handle(event, ofBoard: generation) }
       }
       self.board = board
+      if isPaused { board.pause() }
       try board.powerOn()
       timings.mark("first KVM_RUN")
       configuration.bootFiles.releasePages()
@@ -96,19 +133,21 @@ package final class Machine: @unchecked Sendable {
   }
 
   private func handle(_ event: BoardEvent, ofBoard generation: Int) {
+    // Those of a board that is gone, too: its guest had them open until then.
+    if case .portChanged(let id, let isOpen) = event {
+      return onEvent(.portChanged(id: id, isOpen: isOpen))
+    }
     guard generation == self.generation, !isEnding else { return }
     switch event {
     case .powerOff: finish(.poweredOff, lingering: true)
     case .failure(let outcome): finish(outcome, lingering: false)
     case .debugExit(let value): finish(.debugExit(value: value), lingering: true)
-    case .panic(.crashKernelLoaded): Log.note("the guest panicked, and starts its crash kernel")
-    case .panic(.panicked) where configuration.endsOnPanic: finish(.panicked, lingering: true)
-    case .panic(.panicked): Log.note("the guest panicked")
-    case .reset where configuration.endsOnReset: finish(.reset, lingering: true)
+    case .panic(let kind): panicked(kind)
+    case .portChanged: break
     case .tripleFault where configuration.endsOnReset: finish(.tripleFault, lingering: true)
     case .reset:
       earlyFaults = 0
-      reboot()
+      reset(byGuest: true)
     case .tripleFault:
       let age = MonotonicClock.now() &- bootTime
       earlyFaults = age < Self.earlyFaultNanoseconds ? earlyFaults + 1 : 0
@@ -116,12 +155,28 @@ package final class Machine: @unchecked Sendable {
         return finish(.tripleFault, lingering: true)
       }
       Log.note("triple fault: the guest boots again")
-      reboot()
+      reboot(byGuest: true)
     }
   }
 
-  private func reboot() {
+  private func panicked(_ kind: PanicDevice.Event) {
+    onEvent(.guestPanicked(startsCrashKernel: kind == .crashKernelLoaded))
+    switch kind {
+    case .crashKernelLoaded: Log.note("the guest panicked, and starts its crash kernel")
+    case .panicked:
+      if configuration.endsOnPanic { return finish(.panicked, lingering: true) }
+      Log.note("the guest panicked")
+    }
+  }
+
+  private func reset(byGuest: Bool) {
+    if configuration.endsOnReset { return finish(.reset, lingering: true) }
+    reboot(byGuest: byGuest)
+  }
+
+  private func reboot(byGuest: Bool) {
     removeBoard()
+    onEvent(.reset(byGuest: byGuest))
     boot()
   }
 
@@ -146,8 +201,10 @@ package final class Machine: @unchecked Sendable {
   private func finish(_ outcome: MachineOutcome, lingering: Bool) {
     if self.outcome == nil { self.outcome = outcome }
     if isEnding, lingering { return }
+    let isFirst = !isEnding
     isEnding = true
     board?.stopProcessors()
+    if isFirst { onEvent(.shutdown(outcome)) }
     guard lingering else { return conclude() }
     let deadline = loop.after(milliseconds: Self.lingerMilliseconds) {}
     linger(until: deadline)

@@ -32,6 +32,8 @@ enum BoardEvent: Equatable, Sendable {
   case panic(PanicDevice.Event)
   case debugExit(value: UInt32)
   case failure(MachineOutcome)
+  /// The guest has opened or closed a port.
+  case portChanged(id: String, isOpen: Bool)
 
   /// What the end of a vCPU's thread means; nil if it was told to end.
   init?(_ end: VCPUEnd) {

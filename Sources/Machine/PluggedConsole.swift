@@ -16,6 +16,8 @@ final class PluggedConsole {
     let messages: any MSIRouter
     let router: ExitRouter
     let emergencyOutput: EmergencyOutput
+    /// Hears of each port that the guest opens or closes; on any thread.
+    let onGuestOpen: @Sendable (PortConfiguration, Bool) -> Void
   }
 
   private enum Transport {
@@ -41,7 +43,7 @@ final class PluggedConsole {
     device = SerialDevice(
       ports: configuration.ports, maximumPorts: configuration.maximumPorts, lock: lock,
       remote: surroundings.loop.remote, emergencyOutput: { emergencyOutput.write($0) },
-      trace: configuration.trace)
+      trace: configuration.trace, onGuestOpen: surroundings.onGuestOpen)
     doorbells = Doorbells(machine: surroundings.machine, loop: surroundings.loop)
     switch configuration.transport {
     case .pci(let interface):

@@ -7,6 +7,7 @@ extension PortConfiguration {
   /// The port as the device knows it.
   init(_ port: VirtioConsolePortConfiguration) {
     self.init(
+      id: port.id ?? "",
       // No port can have a number below 0, nor this one.
       number: port.number.map { UInt32(exactly: $0) ?? .max }, name: port.name ?? "",
       isConsole: port.isConsole, policy: port.policy)

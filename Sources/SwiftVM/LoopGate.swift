@@ -29,11 +29,12 @@ final class LoopGate: Sendable {
     }
   }
 
-  /// Calls `body`, which must not come here again, and returns what it returns.
+  /// Calls `body` and returns what it returns. Only on the loop's thread may `body` come here again.
   func perform<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> Value {
+    if isLoopThread { return body() }
     let call = Call(body)
     let isMade = state.withLock { state in
-      guard let thread = state.thread, pthread_equal(thread, pthread_self()) == 0 else {
+      guard state.thread != nil else {
         call.make()
         return true
       }
@@ -42,6 +43,10 @@ final class LoopGate: Sendable {
     }
     if !isMade { remote.post { [self] in take(call)?.make() } }
     return call.value()
+  }
+
+  private var isLoopThread: Bool {
+    state.withLock { state in state.thread.map { pthread_equal($0, pthread_self()) != 0 } ?? false }
   }
 
   private func take(_ call: any PendingCall) -> (any PendingCall)? {

@@ -5,14 +5,6 @@ import VirtioSerial
 // Callable on any thread, before, while and after the machine runs. A call waits until the machine's
 // thread has done it, which is a matter of milliseconds.
 extension VirtualMachine {
-  /// Ends the machine as soon as it can be, with `VirtualMachineOutcome.stoppedByUser`, whatever the
-  /// guest is doing. Without effect before `run` and after its end.
-  public func stop() {
-    gate.perform { [self] in
-      if machine.isStarted { machine.end(.endedFromConsole) }
-    }
-  }
-
   /// What every device is doing; after the end, what it was doing then.
   public var consoleDeviceReports: [VirtioConsoleDeviceReport] {
     gate.perform { [self] in

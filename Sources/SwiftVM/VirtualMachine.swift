@@ -23,6 +23,8 @@ public final class VirtualMachine: @unchecked Sendable {
   var configuration: VirtualMachineConfiguration
   /// Touched through the gate alone.
   var hasEnded = false
+  /// Touched on the machine's thread alone, through the gate.
+  var eventHandlers: [@Sendable (VirtualMachineEvent) -> Void] = []
 
   private let usesTerminal: Bool
   private let signals: SignalSource
@@ -67,6 +69,7 @@ public final class VirtualMachine: @unchecked Sendable {
     self.hooks = hooks
     usesTerminal = configuration.hasConsoleOnStandardIO && Terminal.isTerminal(STDIN_FILENO)
     stop.machine = machine
+    machine.onEvent = { [unowned self] in tell($0) }
   }
 
   /// Boots the guest, and returns when the machine has ended. To be called once. A terminal used as

@@ -27,6 +27,10 @@ package protocol VirtioDevice: AnyObject {
   func resetQueue(_ index: Int)
   /// The device is reset, or inert after a fault: no queue may be touched any more.
   func deactivate()
+  /// Whether the transport may reach the guest's memory and interrupt it, which the driver decides
+  /// (for PCI by the bus master bit). At first it may. While it may not, the device waits, and after
+  /// that it looks at everything anew; said again, it changes nothing.
+  func setReachesMemory(_ reaches: Bool)
   /// The driver notified of buffers in queue `index`. Called on the device's own thread, without
   /// the lock, which the device takes for each bounded turn.
   func queueNotified(_ index: Int)

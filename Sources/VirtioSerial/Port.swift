@@ -42,6 +42,8 @@ final class Port: @unchecked Sendable {
 
   private var transmitPath: TransmitPath
   private let receivePath = ReceivePath()
+  /// A client has left while the guest's memory was left alone.
+  var owesDiscard = false
   /// The guest has closed the port, and the client is to notice once it has everything.
   private var owesGuestClose = false
   /// Whose port it is; set once, by the device.
@@ -92,6 +94,7 @@ final class Port: @unchecked Sendable {
 
   private func dropQueues(using list: SegmentList) {
     hasQueues = false
+    owesDiscard = false
     watchedTurns = []
     replaceTransmitQueue(by: nil, using: list)
     replaceReceiveQueue(by: nil)
@@ -112,6 +115,7 @@ final class Port: @unchecked Sendable {
     if state.isGuestOpen != open, !state.isConsole {
       owesGuestClose = !open && policy.onGuestClose != .keep
     }
+    if state.isGuestOpen != open { device?.onGuestOpen?(configuration, open) }
     state.guestOpened(open)
   }
 
@@ -126,7 +130,9 @@ final class Port: @unchecked Sendable {
   func discardIfHostLeft(
     using list: SegmentList, driver: any DriverNotifier
   ) throws(QueueFault) {
-    guard !state.isHostOpen, !state.isConsole, policy.onHostClose == .discard else { return }
+    let hasLeft = !state.isHostOpen || owesDiscard
+    owesDiscard = false
+    guard hasLeft, !state.isConsole, policy.onHostClose == .discard else { return }
     try discardQueued(using: list, driver: driver)
   }
 
@@ -174,11 +180,11 @@ final class Port: @unchecked Sendable {
     return outcome == .more ? .more : .rest
   }
 
-  /// While no driver is there: only the client's side moves.
+  /// While no driver is there, or its memory is left alone: only the client's side moves.
   func takeTurnWithoutDriver() {
     let isBehind = transmitPath.flushBacklog(to: chardev, counters: &counters)
     chardev.setWantsWritable(isBehind)
-    if owesGuestClose { passOnGuestClose() }
+    if owesGuestClose, transmitQueue == nil { passOnGuestClose() }
     takeIdleReceiveTurn()
   }
 
@@ -280,20 +286,4 @@ final class Port: @unchecked Sendable {
   private func discardInput() {
     counters.bytesDiscarded &+= UInt64(chardev.discardInput(limit: policy.turnBytes))
   }
-}
-
-extension Port: ChardevDelegate {
-  func chardevDidConnect(_ chardev: any Chardev) {
-    device?.hostSideChanged(of: self, open: true)
-  }
-
-  func chardevDidDisconnect(_ chardev: any Chardev) {
-    device?.hostSideChanged(of: self, open: false)
-  }
-
-  func chardevIsReadable(_ chardev: any Chardev) { device?.hostSideIsReadable(of: self) }
-
-  func chardevIsWritable(_ chardev: any Chardev) { device?.hostSideIsWritable(of: self) }
-
-  func chardevDidResize(_ chardev: any Chardev) { device?.hostSideWasResized(of: self) }
 }

@@ -1,5 +1,7 @@
 /// One port of a virtio-serial device, as the user asked for it.
 package struct PortConfiguration: Equatable, Sendable {
+  /// What the user calls it; empty for one that has no name.
+  package var id: String
   /// The port's number; nil for the lowest free one (for the first console: 0).
   package var number: UInt32?
   /// What the guest finds it by, under /dev/virtio-ports; empty for none.
@@ -10,8 +12,10 @@ package struct PortConfiguration: Equatable, Sendable {
   package var policy: PortPolicy
 
   package init(
-    number: UInt32? = nil, name: String, isConsole: Bool = false, policy: PortPolicy = PortPolicy()
+    id: String = "", number: UInt32? = nil, name: String, isConsole: Bool = false,
+    policy: PortPolicy = PortPolicy()
   ) {
+    self.id = id
     self.number = number
     self.name = name
     self.isConsole = isConsole

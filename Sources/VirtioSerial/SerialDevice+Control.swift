@@ -100,6 +100,7 @@ extension SerialDevice {
       }
       try tellGuest(of: port, driver: driver)
     } inert: {
+      if port.number == 0, features.contains(Self.sizeFeature) { owesConfigurationChange = true }
     }
   }
 }

@@ -18,6 +18,7 @@ extension SerialDevice {
       try takeTurns(port, driver: driver)
     } inert: {
       port.hostOpened(open)
+      if !open { port.owesDiscard = driver != nil }
       port.takeTurnWithoutDriver()
     }
   }
@@ -75,6 +76,7 @@ extension SerialDevice {
   private func serviceAll() {
     enter { driver throws(QueueFault) in
       isServicePosted = false
+      try makeUpForHold(driver: driver)
       try takeControlTurn(driver: driver)
       for port in table.ports { try takeTurns(port, driver: driver) }
     } inert: {
@@ -140,7 +142,7 @@ extension SerialDevice {
 
   /// One turn of one port for each turn of the event loop, so that whoever has little to do is
   /// heard between.
-  private func postRun() {
+  func postRun() {
     guard !runQueue.isPosted else { return }
     runQueue.isPosted = true
     remote.post { [weak self] in self?.runNext() }
@@ -185,9 +187,13 @@ extension SerialDevice {
     lock.withLock { whileLocked(body, inert: inert) }
   }
 
-  /// Does `body` if a driver is there. A fault of the guest's makes the device inert.
-  func whileLocked(_ body: (any DriverNotifier) throws(QueueFault) -> Void, inert: () -> Void) {
-    guard let driver else { return inert() }
+  /// Does `body` if a driver is there and its memory may be reached. A fault of the guest's makes the
+  /// device inert.
+  func whileLocked(
+    evenPaused: Bool = false, _ body: (any DriverNotifier) throws(QueueFault) -> Void,
+    inert: () -> Void
+  ) {
+    guard let driver, holds.subtracting(evenPaused ? .paused : []).isEmpty else { return inert() }
     do throws(QueueFault) { try body(driver) } catch {
       tracer.note(.state, "needs reset: \(error)")
       isFailing = true

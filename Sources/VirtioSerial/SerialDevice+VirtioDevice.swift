@@ -41,6 +41,8 @@ extension SerialDevice: VirtioDevice {
     queues = [:]
     features = []
     isDriverListening = false
+    hasMissedEvents = false
+    owesConfigurationChange = false
     hasAnnouncedPorts = false
     control.reset()
     runQueue.removeAll()

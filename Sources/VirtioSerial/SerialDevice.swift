@@ -27,6 +27,7 @@ package final class SerialDevice: @unchecked Sendable {
   let remote: EventLoop.Remote
   let emergencyOutput: @Sendable (UInt8) -> Void
   let tracer: Tracer
+  let onGuestOpen: (@Sendable (PortConfiguration, Bool) -> Void)?
   let resizeOrder: ResizeOrder
   let list = SegmentList()
   var table: PortTable
@@ -46,6 +47,13 @@ package final class SerialDevice: @unchecked Sendable {
   var isDriverListening = false
   /// The ports have been announced, so that the driver's asking again costs nothing.
   var hasAnnouncedPorts = false
+
+  /// Why the guest's memory is left alone now; see `SerialDevice+Hold.swift`.
+  var holds: Holds = []
+  /// A hold has ended, and `makeUpForHold` is to come.
+  var hasMissedEvents = false
+  /// The driver is to hear of a change of the configuration after the hold.
+  var owesConfigurationChange = false
 
   /// `serviceAll` is on its way: a guest that resets in a loop must not fill the loop's inbox.
   var isServicePosted = false
@@ -70,12 +78,15 @@ package final class SerialDevice: @unchecked Sendable {
   ///   - emergencyOutput: where a byte written to emerg_wr goes; called on vCPU threads.
   ///   - trace: hears of every control message and change of state; called with the device locked,
   ///     on the I/O thread or a vCPU's, so it must neither wait nor call the device.
+  ///   - onGuestOpen: hears of each port that the guest opens or closes; called as `trace` is.
   package init(
     ports: [(configuration: PortConfiguration, chardev: any Chardev)], maximumPorts: Int,
     lock: DeviceLock, remote: EventLoop.Remote, resizeOrder: ResizeOrder = .specification,
     emergencyOutput: @escaping @Sendable (UInt8) -> Void,
-    trace: (@Sendable (TraceEvent) -> Void)? = nil
+    trace: (@Sendable (TraceEvent) -> Void)? = nil,
+    onGuestOpen: (@Sendable (PortConfiguration, Bool) -> Void)? = nil
   ) {
+    self.onGuestOpen = onGuestOpen
     self.lock = lock
     self.remote = remote
     self.resizeOrder = resizeOrder
@@ -141,15 +152,15 @@ package final class SerialDevice: @unchecked Sendable {
   }
 
   /// Removes a port, without asking the guest. What the guest has written and the client takes now
-  /// is passed on, the rest returned to the guest and counted; the chardev is let go, with its
-  /// client. On the I/O thread.
+  /// is passed on, the rest returned to the guest and counted, in a pause as well; the chardev is let
+  /// go, with its client. On the I/O thread.
   ///
   /// - Returns: what went through the port.
   @discardableResult
   package func removePort(number: UInt32) throws(PortError) -> PortReport {
     try lock.withLock { () throws(PortError) -> PortReport in
       let port = try table.remove(number)
-      whileLocked { driver throws(QueueFault) in
+      whileLocked(evenPaused: true) { driver throws(QueueFault) in
         try port.farewell(using: list, driver: driver)
       } inert: {
       }

@@ -63,10 +63,13 @@ final class TinyGuest {
     return waitUntil(seconds: seconds) { self.ending != nil } ? ending : nil
   }
 
-  func start() throws {
+  func start() throws { try makeThread().start() }
+
+  /// The guest's thread, not started.
+  func makeThread() -> VCPUThread {
     let thread = VCPUThread(vcpu: vcpu, handler: recorder) { [recorder] end in recorder.note(end) }
     self.thread = thread
-    try thread.start()
+    return thread
   }
 
   func requestStop() { thread?.requestStop() }

@@ -1,3 +1,4 @@
+import Glibc
 import GuestMemory
 import Host
 import KVM
@@ -60,5 +61,58 @@ struct VCPUThreadTests {
     #expect(try guest.run() == .halted)
     guest.requestStop()
     #expect(guest.ending == .halted)
+  }
+
+  /// Says so with each turn.
+  private static let chatter: [UInt8] = [
+    0xe6, 0xf4,  // out %al, $0xf4
+    0xeb, 0xfc,  // jmp to the first
+  ]
+
+  @Test("A paused guest executes nothing, and goes on where it was")
+  func pausesAndGoesOn() throws {
+    let guest = try TinyGuest(Self.chatter)
+    let thread = guest.makeThread()
+    try thread.start()
+    for _ in 0..<100 {
+      thread.requestPause()
+      thread.waitUntilPaused()
+      let count = guest.log.count
+      sched_yield()
+      #expect(guest.log.count == count)
+      thread.resume()
+      #expect(guest.waitUntil { guest.log.count > count })
+    }
+  }
+
+  @Test("A thread that is asked to pause before it starts waits for its first instruction")
+  func startsPaused() throws {
+    let guest = try TinyGuest(Self.chatter)
+    let thread = guest.makeThread()
+    thread.requestPause()
+    thread.waitUntilPaused()
+    try thread.start()
+    // Twice, without ever having gone on.
+    thread.resume()
+    thread.requestPause()
+    thread.waitUntilPaused()
+    thread.resume()
+    #expect(guest.waitUntil { !guest.log.isEmpty })
+  }
+
+  @Test("A paused thread stops; one that has ended counts as paused")
+  func stopsWhilePaused() throws {
+    let guest = try TinyGuest(Self.spin)
+    let thread = guest.makeThread()
+    try thread.start()
+    #expect(guest.waitUntil { !guest.log.isEmpty })
+    thread.requestPause()
+    thread.waitUntilPaused()
+    thread.requestStop()
+    #expect(guest.waitUntil { guest.ending == .stopped })
+    thread.join()
+    thread.requestPause()
+    thread.waitUntilPaused()
+    thread.resume()
   }
 }

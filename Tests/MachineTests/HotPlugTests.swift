@@ -1,6 +1,5 @@
 import Glibc
 import SwiftVM
-import Synchronization
 import TestSupport
 import Testing
 
@@ -28,23 +27,6 @@ struct HotPlugTests {
           VirtioConsoleDeviceConfiguration(id: "vs0", ports: ports.map { port($0) })
         ],
         serialPort: SerialPortConfiguration(attachment: .file(path: directory["log"]))))
-  }
-
-  /// Runs the machine with a thread beside it; returns what the thread noted.
-  private func run(
-    _ machine: VirtualMachine, beside body: @escaping @Sendable (Notes) -> Void
-  ) -> (outcome: VirtualMachineOutcome, notes: [String]) {
-    let notes = Notes()
-    let hasEnded = Counter()
-    let thread = startThread {
-      body(notes)
-      // One that waits for what the thread did not come to must not wait for ever.
-      if !waitUntil(seconds: 20, { hasEnded.value > 0 }) { machine.stop() }
-    }
-    let outcome = machine.run()
-    hasEnded.add(1)
-    pthread_join(thread, nil)
-    return (outcome, notes.all)
   }
 
   private static func waitForLine(_ line: String, times: Int = 1, in log: TemporaryDirectory)
@@ -229,14 +211,5 @@ struct HotPlugTests {
     #expect(last.bytesToHost == UInt64("hello\necho reset-cf9\nhello\necho poweroff\n".utf8.count))
     #expect(last.bytesToGuest == UInt64("reset-cf9\npoweroff\n".utf8.count))
     #expect(last.connectionCount == 1)
-  }
-}
-
-/// What a thread saw, for the test to check.
-private final class Notes: Sendable {
-  private let notes = Mutex<[String]>([])
-  var all: [String] { notes.withLock { $0 } }
-  func add(_ note: (some CustomStringConvertible)?) {
-    notes.withLock { $0.append(note?.description ?? "nothing") }
   }
 }

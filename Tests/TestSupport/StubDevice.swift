@@ -13,6 +13,7 @@ package final class StubDevice: VirtioDevice {
   /// The numbers of `queues`.
   package var enabledQueues: [Int] { queues.keys.sorted() }
   package private(set) var deactivations = 0
+  package private(set) var reachesMemory = true
   package private(set) weak var driver: (any DriverNotifier)?
 
   package init(queueCount: Int = 4, features: Features = [.init(bit: 0), .init(bit: 5)]) {
@@ -39,5 +40,6 @@ package final class StubDevice: VirtioDevice {
   package func resetQueue(_ index: Int) { queues[index] = nil }
 
   package func deactivate() { deactivations += 1 }
+  package func setReachesMemory(_ reaches: Bool) { reachesMemory = reaches }
   package func queueNotified(_ index: Int) {}
 }

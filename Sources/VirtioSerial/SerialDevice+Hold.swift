@@ -1,0 +1,55 @@
+import Virtio
+
+// Times in which the device leaves the guest's memory and processors alone: the machine is paused,
+// or the driver has taken the right to reach memory away. Nothing is lost meanwhile: what the guest
+// hands over stays in its queues, what clients send in their sockets, and messages are owed. After
+// it everything is looked at anew, so that no notification is needed that came meanwhile.
+extension SerialDevice {
+  /// Why a device holds still.
+  struct Holds: OptionSet {
+    let rawValue: UInt8
+    /// The machine is paused.
+    static let paused = Holds(rawValue: 1 << 0)
+    /// The transport may not reach memory.
+    static let noAccess = Holds(rawValue: 1 << 1)
+  }
+
+  /// Touches neither the guest's memory nor its interrupts until `resume`, but for what is asked of
+  /// the device itself. On the I/O thread, with no vCPU running.
+  package func pause() { lock.withLock { hold(.paused) } }
+
+  /// Goes on, with what has come meanwhile. On the I/O thread.
+  package func resume() { lock.withLock { release(.paused) } }
+
+  package func setReachesMemory(_ reaches: Bool) {
+    if reaches { release(.noAccess) } else { hold(.noAccess) }
+  }
+
+  private func hold(_ reason: Holds) {
+    guard holds.isEmpty else { return holds.formUnion(reason) }
+    holds = reason
+    for port in watchedPorts { port.watchedTurns = [] }
+    endAllWatches()
+  }
+
+  private func release(_ reason: Holds) {
+    guard holds.contains(reason) else { return }
+    holds.remove(reason)
+    guard holds.isEmpty, driver != nil else { return }
+    hasMissedEvents = true
+    if !runQueue.isEmpty { postRun() }
+    postService()
+  }
+
+  /// Makes up for what could not be told the guest during a hold; before any turn is taken.
+  func makeUpForHold(driver: any DriverNotifier) throws(QueueFault) {
+    guard hasMissedEvents else { return }
+    hasMissedEvents = false
+    if owesConfigurationChange { driver.notifyConfigurationChange() }
+    owesConfigurationChange = false
+    for port in table.ports {
+      try port.discardIfHostLeft(using: list, driver: driver)
+      control.enqueue(port)
+    }
+  }
+}
