@@ -26,7 +26,9 @@ let package = Package(
   targets: [
     .executableTarget(
       name: "swiftvm-cli", dependencies: ["SwiftVM", "Host"], swiftSettings: settings),
-    module("SwiftVM", ["Machine", "VirtioSerial", "Virtio", "Chardev", "Boot", "KVM", "Host"]),
+    module(
+      "SwiftVM", ["Control", "Machine", "VirtioSerial", "Virtio", "Chardev", "Boot", "KVM", "Host"]),
+    module("Control", ["Chardev", "Host", "CKVM"]),
     module(
       "Machine",
       ["VirtioSerial", "Virtio", "Devices", "Chardev", "Boot", "KVM", "GuestMemory", "Host"]),
@@ -56,6 +58,7 @@ let package = Package(
     tests(
       "VirtioSerialTests",
       ["VirtioSerial", "Virtio", "Chardev", "GuestMemory", "Host", "TestSupport"]),
+    tests("ControlTests", ["Control", "Chardev", "Host", "TestSupport"]),
     tests(
       "MachineTests",
       [

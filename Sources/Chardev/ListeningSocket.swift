@@ -4,7 +4,7 @@ import Host
 
 /// A listening Unix stream socket at a path of the file system, which goes away with its owner:
 /// the path is removed, if it still is this very socket.
-struct ListeningSocket: ~Copyable {
+package struct ListeningSocket: ~Copyable {
   /// What came of accepting.
   enum Acceptance: ~Copyable {
     case accepted(StreamConnection)
@@ -27,13 +27,14 @@ struct ListeningSocket: ~Copyable {
     }
   }
 
-  let descriptor: FileDescriptor
+  /// The listening socket.
+  package let descriptor: FileDescriptor
   private let path: String
   private let identity: Identity?
 
   /// Makes the socket and listens. What `SocketPath` calls stale is replaced; several programs of
   /// this kind that start at once on one path do that one after another, and one of them wins.
-  init(path: String) throws(SocketPathError) {
+  package init(path: String) throws(SocketPathError) {
     let place = try SocketPath(path)
     let lock = DirectoryLock(directory: place.directory)
     try place.removeStaleSocket()

@@ -1,0 +1,195 @@
+import Chardev
+
+/// Makes a host end's configuration of chardev-add's arguments (QAPI's ChardevBackend). What cannot
+/// be honoured is refused by name.
+struct ChardevReader {
+  private let id: String
+  private let descriptors: DescriptorStore
+  /// What the configuration refers to by number.
+  private var used: PassedDescriptor?
+
+  init(id: String, descriptors: DescriptorStore) {
+    self.id = id
+    self.descriptors = descriptors
+  }
+
+  /// The chardev has been made: it has the descriptor now.
+  func handOver() {
+    if let used { descriptors.handOver(used) }
+  }
+
+  mutating func configuration(
+    _ arguments: inout Arguments
+  ) throws(QMPError) -> ChardevConfiguration {
+    let type = try arguments.string("type")
+    guard let backend = ChardevBackend(rawValue: type) else {
+      throw Arguments.noSuchValue("type", type)
+    }
+    var data = try arguments.object("data")
+    try arguments.end()
+    var configuration = ChardevConfiguration(id: id, try self.backend(backend, &data))
+    if let path = try data.optionalString("logfile") {
+      configuration.log = LogConfiguration(
+        path: path, appends: try data.optionalBool("logappend") ?? false)
+    }
+    try data.end()
+    return configuration
+  }
+
+  private mutating func backend(
+    _ backend: ChardevBackend, _ data: inout Arguments
+  ) throws(QMPError) -> ChardevConfiguration.Backend {
+    switch backend {
+    case .null: return .null
+    case .pty: return .pseudoTerminal(link: nil)
+    case .stdio: throw QMPError("standard input and output are given out at the start")
+    case .memory, .ringbuf: return .ringBuffer(size: try data.optionalInteger("size") ?? 65536)
+    case .pipe: return .pipe(path: try data.string("device"))
+    case .file: return try file(&data)
+    case .socket: return try socket(&data)
+    case .udp: return try datagram(&data)
+    }
+  }
+
+  private mutating func file(
+    _ data: inout Arguments
+  ) throws(QMPError) -> ChardevConfiguration.Backend {
+    let (output, input) = (try data.string("out"), try data.optionalString("in"))
+    let appends = try data.optionalBool("append") ?? false
+    if input == nil, let set = DescriptorStore.set(path: output) {
+      return .descriptor(.number(try use(descriptors.duplicate(fromSet: set))))
+    }
+    return .file(FileConfiguration(output: output, input: input, appends: appends))
+  }
+
+  // MARK: Sockets
+
+  private enum AddressType: String { case unix, inet, fd, vsock }
+
+  private mutating func socket(
+    _ data: inout Arguments
+  ) throws(QMPError) -> ChardevConfiguration.Backend {
+    var address = try data.object("addr")
+    let type: AddressType = try Self.addressType(&address)
+    var place = try address.object("data")
+    try address.end()
+    let isServer = try data.optionalBool("server") ?? true
+    let waits = try data.optionalBool("wait") ?? false
+    let delay = try reconnectDelay(&data)
+    for name in ["telnet", "tn3270", "websocket"] where try data.optionalBool(name) == true {
+      throw QMPError("Parameter '\(name)' is not supported: leave it out")
+    }
+    guard type != .fd else {
+      let name = try place.string("str")
+      try place.end()
+      return .descriptor(.number(try use(descriptors.named(name))))
+    }
+    if isServer, delay != nil {
+      throw QMPError("'reconnect' option is incompatible with socket in server listen mode")
+    }
+    if !isServer, waits {
+      throw QMPError("'wait' option is incompatible with socket in client connect mode")
+    }
+    var configuration = SocketConfiguration(
+      try self.address(type, &place),
+      role: isServer ? .listening(waitsForClient: waits) : .connecting(reconnectMilliseconds: delay)
+    )
+    configuration.hasNoDelay = try data.optionalBool("nodelay") ?? configuration.hasNoDelay
+    configuration.clients =
+      try data.optionalChoice("x-swiftvm-clients") ?? configuration.clients
+    configuration.isReachableFromOutside =
+      try data.optionalBool("x-swiftvm-reachable") ?? configuration.isReachableFromOutside
+    return .socket(configuration)
+  }
+
+  private func reconnectDelay(_ data: inout Arguments) throws(QMPError) -> Int? {
+    let seconds = try data.optionalInteger("reconnect") ?? 0
+    let milliseconds = try data.optionalInteger("reconnect-ms") ?? 0
+    let sum = seconds.multipliedReportingOverflow(by: 1000)
+    guard seconds >= 0, milliseconds >= 0, !sum.overflow else {
+      throw QMPError("Parameter 'reconnect' expects a number of seconds")
+    }
+    return sum.partialValue > 0 ? sum.partialValue : milliseconds > 0 ? milliseconds : nil
+  }
+
+  private func address(
+    _ type: AddressType, _ place: inout Arguments
+  ) throws(QMPError) -> SocketConfiguration.Address {
+    switch type {
+    case .unix:
+      let path = try place.string("path")
+      let isAbstract = try place.optionalBool("abstract") ?? false
+      // Without `tight` the name is filled up with NULs, which no client of ours could give.
+      guard try place.optionalBool("tight") ?? true else {
+        throw QMPError("Parameter 'tight' does not accept value 'off'")
+      }
+      try place.end()
+      return isAbstract ? .abstract(name: path) : .unix(path: path)
+    case .inet:
+      let host = try place.string("host")
+      let port = try portNumber(&place, "port")
+      var last: UInt16?
+      if let to = try place.optionalInteger("to") {
+        guard let number = UInt16(exactly: to) else { throw Self.badPort("to", String(to)) }
+        last = number
+      }
+      _ = try place.optionalBool("numeric")
+      for name in ["ipv4", "ipv6", "keep-alive", "mptcp"] where try place.optionalBool(name) != nil
+      {
+        throw QMPError("Parameter '\(name)' is not supported: leave it out")
+      }
+      try place.end()
+      return .tcp(host: host, port: port, lastPort: last)
+    case .fd, .vsock: throw Arguments.noSuchValue("type", type.rawValue)
+    }
+  }
+
+  private func datagram(
+    _ data: inout Arguments
+  ) throws(QMPError) -> ChardevConfiguration.Backend {
+    let remote = try internet(data.object("remote"))
+    guard let local = try data.optionalObject("local") else {
+      return .datagram(DatagramConfiguration(host: remote.host, port: remote.port))
+    }
+    let place = try internet(local)
+    return .datagram(
+      DatagramConfiguration(
+        host: remote.host, port: remote.port, localHost: place.host, localPort: place.port))
+  }
+
+  private func internet(_ address: Arguments) throws(QMPError) -> (host: String, port: UInt16) {
+    var address = address
+    guard try Self.addressType(&address) == .inet else {
+      throw Arguments.noSuchValue("type", "unix")
+    }
+    var place = try address.object("data")
+    try address.end()
+    let internet = (try place.string("host"), try portNumber(&place, "port"))
+    try place.end()
+    return internet
+  }
+
+  private static func addressType(_ address: inout Arguments) throws(QMPError) -> AddressType {
+    let type = try address.string("type")
+    guard let known = AddressType(rawValue: type) else { throw Arguments.noSuchValue("type", type) }
+    return known
+  }
+
+  /// A port is a text in QAPI.
+  private func portNumber(
+    _ place: inout Arguments, _ name: String
+  ) throws(QMPError) -> UInt16 {
+    let text = try place.string(name)
+    guard let port = UInt16(text) else { throw Self.badPort(name, text) }
+    return port
+  }
+
+  private static func badPort(_ name: String, _ value: String) -> QMPError {
+    QMPError("Parameter '\(name)' does not accept value '\(value)': no port has this number")
+  }
+
+  private mutating func use(_ descriptor: PassedDescriptor) -> Int32 {
+    used = descriptor
+    return descriptor.number
+  }
+}

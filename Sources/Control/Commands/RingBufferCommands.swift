@@ -1,0 +1,68 @@
+/// What ring buffers hold.
+enum RingBufferCommands {
+  static let all = [
+    Command("ringbuf-read", read),
+    Command("ringbuf-write", write),
+    Command("x-swiftvm-ringbuf-wait", wait),
+  ]
+
+  /// How bytes stand in JSON (QEMU's DataFormat).
+  private enum Format: String { case utf8, base64 }
+
+  private static func read(
+    _ arguments: inout Arguments, _ context: CommandContext
+  ) throws(QMPError) -> Command.Outcome {
+    let device = try arguments.string("device")
+    let size = try arguments.integer("size")
+    let format: Format = try arguments.optionalChoice("format") ?? .utf8
+    try arguments.end()
+    let buffer = try context.machine.ringBuffer(id: device)
+    guard size > 0 else { throw QMPError("size must be greater than zero") }
+    let bytes = buffer.read(limit: size)
+    switch format {
+    case .utf8: return .value(.string(String(decoding: bytes, as: UTF8.self)))
+    case .base64: return .value(.string(Base64.encoded(bytes)))
+    }
+  }
+
+  private static func write(
+    _ arguments: inout Arguments, _ context: CommandContext
+  ) throws(QMPError) -> Command.Outcome {
+    let device = try arguments.string("device")
+    let data = try arguments.data("data")
+    let format: Format = try arguments.optionalChoice("format") ?? .utf8
+    try arguments.end()
+    let buffer = try context.machine.ringBuffer(id: device)
+    switch format {
+    case .utf8: buffer.write(Array(data.utf8))
+    case .base64:
+      guard let bytes = Base64.decoded(data) else {
+        throw QMPError("the data is not valid base64")
+      }
+      buffer.write(bytes)
+    }
+    return .done
+  }
+
+  /// Replies once the buffer holds a text, or at once where it does.
+  private static func wait(
+    _ arguments: inout Arguments, _ context: CommandContext
+  ) throws(QMPError) -> Command.Outcome {
+    let device = try arguments.string("device")
+    let text = Array(try arguments.data("text").utf8)
+    let milliseconds = try arguments.optionalTimeout("timeout")
+    try arguments.end()
+    guard !text.isEmpty else { throw QMPError("Parameter 'text' is empty") }
+    _ = try context.machine.ringBuffer(id: device)
+    return .later(
+      Command.Wait(
+        milliseconds: milliseconds,
+        lateReply: QMPError("the text has not come within the timeout")
+      ) { [weak machine = context.machine] in
+        do throws(QMPError) {
+          guard let contents = try machine?.ringBuffer(id: device).contents else { return nil }
+          return contents.contains(text) ? .success([:]) : nil
+        } catch { return .failure(error) }
+      })
+  }
+}

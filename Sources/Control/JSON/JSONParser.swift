@@ -1,0 +1,193 @@
+/// Why bytes are no JSON value. The texts are QEMU's where it has one.
+package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
+  package let description: String
+
+  init(_ problem: String) { description = "JSON parse error, " + problem }
+}
+
+/// Reads one JSON value (RFC 8259) strictly, but for strings in single quotes, which QMP knows.
+package struct JSONParser {
+  /// Values within one value.
+  private static let countLimit = 1 << 14
+
+  private let bytes: [UInt8]
+  private let depthLimit: Int
+  private var position = 0
+  private var count = 0
+
+  /// The value that the bytes are, with nothing but spaces around it.
+  package static func parse(
+    _ bytes: [UInt8], depthLimit: Int = 64
+  ) throws(JSONError) -> JSONValue {
+    var parser = JSONParser(bytes: bytes, depthLimit: depthLimit)
+    let value = try parser.value(depth: 0)
+    parser.skipSpace()
+    guard parser.peek == nil else { throw JSONError("something follows the value") }
+    return value
+  }
+
+  private init(bytes: [UInt8], depthLimit: Int) {
+    self.bytes = bytes
+    self.depthLimit = depthLimit
+  }
+
+  private var peek: UInt8? { position < bytes.count ? bytes[position] : nil }
+
+  private mutating func next() -> UInt8? {
+    guard let byte = peek else { return nil }
+    position += 1
+    return byte
+  }
+
+  private mutating func skip(_ character: Unicode.Scalar) -> Bool {
+    guard peek == UInt8(ascii: character) else { return false }
+    position += 1
+    return true
+  }
+
+  private mutating func skipSpace() {
+    while let byte = peek, [0x20, 0x09, 0x0a, 0x0d].contains(byte) { position += 1 }
+  }
+
+  private mutating func value(depth: Int) throws(JSONError) -> JSONValue {
+    count += 1
+    guard count <= Self.countLimit else { throw JSONError("token count limit exceeded") }
+    guard depth <= depthLimit else { throw JSONError("nesting depth limit exceeded") }
+    skipSpace()
+    guard let byte = peek else { throw JSONError("expecting value") }
+    switch byte {
+    case UInt8(ascii: "{"): return .object(try object(depth: depth))
+    case UInt8(ascii: "["): return .array(try array(depth: depth))
+    case UInt8(ascii: "\""), UInt8(ascii: "'"): return .string(try string())
+    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number(try number())
+    case UInt8(ascii: "a")...UInt8(ascii: "z"): return try keyword()
+    case UInt8(ascii: "}"), UInt8(ascii: "]"), UInt8(ascii: ","), UInt8(ascii: ":"):
+      throw JSONError("expecting value")
+    default: throw JSONError("stray '\(Self.shown([byte]))'")
+    }
+  }
+
+  private mutating func object(depth: Int) throws(JSONError) -> JSONObject {
+    position += 1
+    var object = JSONObject()
+    // By bytes: to a `String`, two spellings of an accent are one.
+    var names: Set<[UInt8]> = []
+    skipSpace()
+    if skip("}") { return object }
+    repeat {
+      guard case .string(let name) = try value(depth: depth + 1) else {
+        throw JSONError("key is not a string in object")
+      }
+      skipSpace()
+      guard skip(":") else { throw JSONError("missing : in object pair") }
+      guard names.insert(Array(name.utf8)).inserted else { throw JSONError("duplicate key") }
+      object.append(name, try value(depth: depth + 1))
+      skipSpace()
+    } while skip(",")
+    guard skip("}") else { throw JSONError("expected separator in dict") }
+    return object
+  }
+
+  private mutating func array(depth: Int) throws(JSONError) -> [JSONValue] {
+    position += 1
+    var elements: [JSONValue] = []
+    skipSpace()
+    if skip("]") { return elements }
+    repeat {
+      elements.append(try value(depth: depth + 1))
+      skipSpace()
+    } while skip(",")
+    guard skip("]") else { throw JSONError("expected separator in list") }
+    return elements
+  }
+
+  private mutating func keyword() throws(JSONError) -> JSONValue {
+    let start = position
+    while let byte = peek, (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) { position += 1 }
+    switch String(decoding: bytes[start..<position], as: UTF8.self) {
+    case "true": return .bool(true)
+    case "false": return .bool(false)
+    case "null": return .null
+    default: throw JSONError("invalid keyword '\(Self.shown(bytes[start..<position]))'")
+    }
+  }
+
+  private mutating func number() throws(JSONError) -> String {
+    let start = position
+    _ = skip("-")
+    // No zero leads other digits.
+    var isValid = skip("0") || skipDigits()
+    if skip(".") { isValid = skipDigits() && isValid }
+    if skip("e") || skip("E") {
+      if !skip("+") { _ = skip("-") }
+      isValid = skipDigits() && isValid
+    }
+    if let byte = peek, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { isValid = false }
+    guard isValid else { throw JSONError("stray '\(Self.shown(bytes[start..<position]))'") }
+    return String(decoding: bytes[start..<position], as: UTF8.self)
+  }
+
+  private mutating func skipDigits() -> Bool {
+    let start = position
+    while let byte = peek, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { position += 1 }
+    return position > start
+  }
+
+  private mutating func string() throws(JSONError) -> String {
+    let quote = next()
+    var text: [UInt8] = []
+    while let byte = next() {
+      switch byte {
+      case quote:
+        guard let string = String(validating: text, as: UTF8.self) else {
+          throw JSONError("invalid UTF-8 sequence in string")
+        }
+        return string
+      case UInt8(ascii: "\\"): text += String(try escaped()).utf8
+      case ..<0x20: throw JSONError("control character in string")
+      default: text.append(byte)
+      }
+    }
+    throw JSONError("a string without an end")
+  }
+
+  private mutating func escaped() throws(JSONError) -> Unicode.Scalar {
+    switch next() {
+    case UInt8(ascii: "b"): return "\u{8}"
+    case UInt8(ascii: "f"): return "\u{c}"
+    case UInt8(ascii: "n"): return "\n"
+    case UInt8(ascii: "r"): return "\r"
+    case UInt8(ascii: "t"): return "\t"
+    case UInt8(ascii: "u"): return try unicode()
+    case .some(let byte) where "\"\\/'".utf8.contains(byte): return Unicode.Scalar(byte)
+    default: throw JSONError("invalid escape sequence in string")
+    }
+  }
+
+  private mutating func unicode() throws(JSONError) -> Unicode.Scalar {
+    let first = try codeUnit()
+    if let scalar = Unicode.Scalar(first) { return scalar }
+    guard (0xd800..<0xdc00).contains(first), skip("\\"), skip("u") else { throw Self.halfCharacter }
+    let second = try codeUnit()
+    guard (0xdc00..<0xe000).contains(second),
+      let scalar = Unicode.Scalar(0x10000 + (first - 0xd800) << 10 + (second - 0xdc00))
+    else { throw Self.halfCharacter }
+    return scalar
+  }
+
+  private mutating func codeUnit() throws(JSONError) -> UInt32 {
+    let digits = bytes[position..<min(position + 4, bytes.count)]
+    guard digits.count == 4, digits.allSatisfy({ Unicode.Scalar($0).properties.isASCIIHexDigit }),
+      let unit = UInt32(String(decoding: digits, as: UTF8.self), radix: 16)
+    else { throw JSONError("invalid escape sequence in string") }
+    position += 4
+    return unit
+  }
+
+  private static let halfCharacter = JSONError("\\u escape is not a valid Unicode character")
+
+  /// What was found, for an error's text.
+  private static func shown(_ bytes: some Collection<UInt8>) -> String {
+    String(decoding: bytes.prefix(32), as: UTF8.self)
+  }
+}

@@ -1,0 +1,77 @@
+/// A JSON value (RFC 8259) as QMP has it.
+package enum JSONValue: Equatable, Sendable {
+  case null
+  case bool(Bool)
+  /// A number by its text, which is valid JSON: an id comes back digit for digit.
+  case number(String)
+  case string(String)
+  case array([JSONValue])
+  case object(JSONObject)
+
+  /// A whole number.
+  package static func integer(_ value: some BinaryInteger) -> JSONValue { .number(String(value)) }
+
+  /// The text of a string; nil for any other value.
+  package var text: String? {
+    if case .string(let text) = self { text } else { nil }
+  }
+
+  /// A whole number that fits; nil for any other value.
+  package var integer: Int? {
+    if case .number(let text) = self { Int(text) } else { nil }
+  }
+
+  /// A truth value; nil for any other value.
+  package var bool: Bool? {
+    if case .bool(let value) = self { value } else { nil }
+  }
+
+  /// An array's elements; nil for any other value.
+  package var elements: [JSONValue]? {
+    if case .array(let elements) = self { elements } else { nil }
+  }
+
+  /// An object; nil for any other value.
+  package var object: JSONObject? {
+    if case .object(let object) = self { object } else { nil }
+  }
+
+  /// A member of an object; nil where there is none, or no object.
+  package subscript(name: String) -> JSONValue? { object?[name] }
+}
+
+/// A JSON object: members in order, no name twice.
+package struct JSONObject: Equatable, Sendable {
+  /// A name and its value.
+  package struct Member: Equatable, Sendable {
+    package let name: String
+    package let value: JSONValue
+  }
+
+  package private(set) var members: [Member]
+
+  /// Makes an object. No name may be there twice.
+  package init(_ members: [Member] = []) { self.members = members }
+
+  /// Adds a member whose name is not there yet.
+  package mutating func append(_ name: String, _ value: JSONValue) {
+    members.append(Member(name: name, value: value))
+  }
+
+  /// The value of a name; nil where there is none.
+  package subscript(name: String) -> JSONValue? {
+    members.first { $0.name == name }?.value
+  }
+}
+
+extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
+  ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
+{
+  package init(stringLiteral value: String) { self = .string(value) }
+  package init(integerLiteral value: Int) { self = .integer(value) }
+  package init(booleanLiteral value: Bool) { self = .bool(value) }
+  package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+  package init(dictionaryLiteral elements: (String, JSONValue)...) {
+    self = .object(JSONObject(elements.map { .init(name: $0.0, value: $0.1) }))
+  }
+}

@@ -1,0 +1,29 @@
+/// Why a command was not carried out: what a QMP client gets as its reply's `error`.
+package struct QMPError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The classes of QEMU's QapiErrorClass; the raw value goes over the wire.
+  package enum Class: String, Sendable {
+    /// Everything that has no class of its own.
+    case generic = "GenericError"
+    /// There is no such command, or it cannot be given now.
+    case commandNotFound = "CommandNotFound"
+    /// The device is not in use.
+    case deviceNotActive = "DeviceNotActive"
+    /// There is no such device.
+    case deviceNotFound = "DeviceNotFound"
+    /// KVM cannot do it.
+    case missingKVMCapability = "KVMMissingCap"
+  }
+
+  /// The class, for programs.
+  package let errorClass: Class
+  /// The text, for people; QEMU's own where it has one for the case.
+  package let description: String
+
+  package init(_ description: String, class errorClass: Class = .generic) {
+    self.errorClass = errorClass
+    self.description = description
+  }
+
+  /// The error as JSON.
+  var json: JSONValue { ["class": .string(errorClass.rawValue), "desc": .string(description)] }
+}

@@ -1,0 +1,78 @@
+import Glibc
+
+/// What clients are told without having asked: QEMU's events, by their names.
+package enum QMPEvent: Equatable, Sendable {
+  /// The virtual CPUs have stopped: STOP.
+  case stopped
+  /// They run again: RESUME.
+  case resumed
+  /// The machine starts again: RESET.
+  case reset(byGuest: Bool)
+  /// The power button was pressed: POWERDOWN.
+  case powerButton
+  /// The machine ends: SHUTDOWN.
+  case shutdown(ShutdownReason)
+  /// The guest says that its kernel has panicked: GUEST_PANICKED.
+  case guestPanicked
+  /// The guest has opened or closed a port: VSERPORT_CHANGE. The id is the port's; without one, its
+  /// name.
+  case portChanged(id: String, isOpen: Bool)
+  /// A device, or a port, is gone: DEVICE_DELETED.
+  case deviceDeleted(id: String)
+
+  /// QEMU's ShutdownCause, as far as it applies.
+  package enum ShutdownReason: String, Sendable {
+    case quitByClient = "host-qmp-quit"
+    case signal = "host-signal"
+    case host = "host-ui"
+    case hostError = "host-error"
+    case guestShutdown = "guest-shutdown"
+    case guestReset = "guest-reset"
+    case guestPanic = "guest-panic"
+
+    var isGuest: Bool { rawValue.utf8.starts(with: "guest".utf8) }
+  }
+
+  /// The event as it goes over the wire.
+  ///
+  /// - Parameter time: since 1970.
+  package func json(at time: timespec) -> JSONValue {
+    var members = JSONObject()
+    members.append(
+      "timestamp",
+      ["seconds": .integer(time.tv_sec), "microseconds": .integer(time.tv_nsec / 1000)])
+    members.append("event", .string(name))
+    if let data { members.append("data", data) }
+    return .object(members)
+  }
+
+  private var name: String {
+    switch self {
+    case .stopped: "STOP"
+    case .resumed: "RESUME"
+    case .reset: "RESET"
+    case .powerButton: "POWERDOWN"
+    case .shutdown: "SHUTDOWN"
+    case .guestPanicked: "GUEST_PANICKED"
+    case .portChanged: "VSERPORT_CHANGE"
+    case .deviceDeleted: "DEVICE_DELETED"
+    }
+  }
+
+  private var data: JSONValue? {
+    switch self {
+    case .stopped, .resumed, .powerButton: nil
+    case .reset(let byGuest):
+      [
+        "guest": .bool(byGuest),
+        "reason": byGuest ? "guest-reset" : "host-qmp-system-reset",
+      ]
+    case .shutdown(let reason):
+      ["guest": .bool(reason.isGuest), "reason": .string(reason.rawValue)]
+    case .guestPanicked: ["action": "run"]
+    case .portChanged(let id, let isOpen): ["id": .string(id), "open": .bool(isOpen)]
+    case .deviceDeleted(let id):
+      ["device": .string(id), "path": .string("/machine/peripheral/" + id)]
+    }
+  }
+}

@@ -1,0 +1,123 @@
+/// The protocol with one client, from its first byte on: QEMU's QMP (docs/interop/qmp-spec), the
+/// capability `oob` not offered. Pure: bytes in, steps out.
+package struct QMPSession {
+  /// What is to be done next.
+  package enum Step: Equatable {
+    /// Send this.
+    case reply(JSONValue)
+    /// Carry this out, and reply.
+    case command(QMPRequest)
+  }
+
+  private var framer = JSONFramer()
+  /// Whether the client has ended the negotiation: commands are taken, and events are sent.
+  package private(set) var isReady = false
+
+  package init() {}
+
+  /// What the client gets first.
+  package static func greeting(version: JSONValue) -> JSONValue {
+    ["QMP": ["version": version, "capabilities": []]]
+  }
+
+  /// Takes what has arrived, once `next` has returned nil.
+  package mutating func append(_ bytes: some Collection<UInt8>) { framer.append(bytes) }
+
+  /// What to do next; nil until more arrives.
+  package mutating func next() -> Step? {
+    guard let frame = framer.next() else { return nil }
+    switch frame {
+    case .broken(let reason): return .reply(QMPReply.failure(QMPError(reason), id: nil))
+    case .value(let bytes):
+      do throws(JSONError) { return step(try JSONParser.parse(bytes)) } catch {
+        return .reply(QMPReply.failure(QMPError(error.description), id: nil))
+      }
+    }
+  }
+
+  private mutating func step(_ value: JSONValue) -> Step {
+    let id = value["id"]
+    do throws(QMPError) {
+      let request = try QMPRequest(value)
+      guard request.command == "qmp_capabilities" else {
+        guard isReady else {
+          throw QMPError(
+            "Expecting capabilities negotiation with 'qmp_capabilities'", class: .commandNotFound)
+        }
+        return .command(request)
+      }
+      guard !isReady else {
+        throw QMPError(
+          "Capabilities negotiation is already complete, command ignored", class: .commandNotFound)
+      }
+      try negotiate(request.arguments)
+      isReady = true
+      return .reply(QMPReply.success([:], id: id))
+    } catch {
+      return .reply(QMPReply.failure(error, id: id))
+    }
+  }
+
+  private func negotiate(_ arguments: JSONObject) throws(QMPError) {
+    var arguments = Arguments(arguments)
+    for capability in try arguments.strings("enable") ?? [] {
+      guard capability == "oob" else {
+        throw QMPError("Parameter 'enable' does not accept value '\(capability)'")
+      }
+      throw QMPError("Capability oob not available")
+    }
+    try arguments.end()
+  }
+}
+
+/// One command of a client.
+package struct QMPRequest: Equatable, Sendable {
+  /// The command's name.
+  package let command: String
+  /// What it is given.
+  package let arguments: JSONObject
+  /// What the reply is to be marked with.
+  package let id: JSONValue?
+
+  package init(command: String, arguments: JSONObject = JSONObject(), id: JSONValue? = nil) {
+    self.command = command
+    self.arguments = arguments
+    self.id = id
+  }
+
+  init(_ value: JSONValue) throws(QMPError) {
+    guard let object = value.object else { throw QMPError("QMP input must be a JSON object") }
+    for member in object.members where !["execute", "arguments", "id"].contains(member.name) {
+      throw QMPError("QMP input member '\(member.name)' is unexpected")
+    }
+    guard let execute = object["execute"] else {
+      throw QMPError("QMP input lacks member 'execute'")
+    }
+    guard let command = execute.text else {
+      throw QMPError("QMP input member 'execute' must be a string")
+    }
+    guard let arguments = (object["arguments"] ?? [:]).object else {
+      throw QMPError("QMP input member 'arguments' must be an object")
+    }
+    self.init(command: command, arguments: arguments, id: object["id"])
+  }
+}
+
+/// Makes what a client gets.
+package enum QMPReply {
+  /// The command was carried out.
+  package static func success(_ value: JSONValue, id: JSONValue?) -> JSONValue {
+    marked(["return": value], id)
+  }
+
+  /// It was not.
+  package static func failure(_ error: QMPError, id: JSONValue?) -> JSONValue {
+    marked(["error": error.json], id)
+  }
+
+  private static func marked(_ reply: JSONValue, _ id: JSONValue?) -> JSONValue {
+    guard let id, var object = reply.object else { return reply }
+    object.append("id", id)
+    return .object(object)
+  }
+}

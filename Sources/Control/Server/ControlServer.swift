@@ -1,0 +1,150 @@
+import Chardev
+import Glibc
+import Host
+
+/// The QMP server of one machine: any number of listening sockets, several clients at once.
+///
+/// Lives on one loop's thread, on which commands are carried out. Not `Sendable`.
+package final class ControlServer {
+  /// What has happened so far.
+  package struct Counters: Equatable, Sendable {
+    /// Clients taken.
+    package var acceptedClients: UInt64 = 0
+    /// Clients refused because there were enough.
+    package var refusedClients: UInt64 = 0
+    /// Clients closed because they did not read.
+    package var slowClients: UInt64 = 0
+  }
+
+  /// How many clients are served at once.
+  package static let clientLimit = 16
+  /// How long accepting rests after a failure: the listener stays ready all the time.
+  private static let acceptRestMilliseconds = 100
+
+  package private(set) var counters = Counters()
+  let version: JSONValue
+
+  private unowned let machine: any MachineControl
+  private let listeners: [ControlListener]
+  private let descriptors = DescriptorStore()
+  private let log = RateLimitedLog()
+  private var loop: EventLoop?
+  private var tokens: [EventLoop.Token] = []
+  private var rests: [EventLoop.Timer] = []
+  private var clients: [ControlClient] = []
+  private var isCheckPosted = false
+
+  /// Makes a server. Clients may connect from when the listeners were made; they are served from
+  /// `start` on.
+  ///
+  /// - Parameter version: the program's, as three numbers.
+  package init(
+    listeners: [ControlListener], machine: any MachineControl, version: (Int, Int, Int)
+  ) {
+    self.listeners = listeners
+    self.machine = machine
+    self.version = [
+      "qemu": [
+        "major": .integer(version.0), "minor": .integer(version.1), "micro": .integer(version.2),
+      ],
+      "package": "swiftvm",
+    ]
+  }
+
+  /// Begins to serve on `loop`.
+  package func start(on loop: EventLoop) throws(SystemError) {
+    self.loop = loop
+    for listener in listeners {
+      let place = tokens.count
+      tokens.append(
+        try loop.register(listener.number, interest: .readable) { [weak self] _ in
+          self?.accept(listener, place: place)
+        })
+    }
+  }
+
+  /// Ends service: every client still gets what its socket takes.
+  package func stop() {
+    for rest in rests { rest.cancel() }
+    for token in tokens { loop?.remove(token) }
+    for client in clients { client.close() }
+    tokens = []
+    clients = []
+    loop = nil
+  }
+
+  /// Tells every client what has happened.
+  package func send(_ event: QMPEvent) {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    let json = event.json(at: time)
+    for client in clients { client.send(event: json) }
+    somethingChanged()
+  }
+
+  /// Looks at what clients wait for, soon: a port, or a ring buffer, may have changed.
+  package func somethingChanged() {
+    guard !isCheckPosted, let loop, !clients.isEmpty else { return }
+    isCheckPosted = true
+    loop.post { [weak self] in
+      guard let self else { return }
+      isCheckPosted = false
+      for client in clients { client.check() }
+    }
+  }
+
+  // MARK: For clients
+
+  func context(passed: PassedDescriptors) -> CommandContext {
+    CommandContext(machine: machine, descriptors: descriptors, passed: passed, version: version)
+  }
+
+  func close(_ client: ControlClient) {
+    client.close()
+    clients.removeAll { $0 === client }
+  }
+
+  func closeSlow(_ client: ControlClient) {
+    counters.slowClients &+= 1
+    log.warning(
+      "a QMP client was closed, since it did not read (\(counters.slowClients) so far)")
+    close(client)
+  }
+
+  // MARK: Accepting
+
+  private func accept(_ listener: ControlListener, place: Int) {
+    guard let loop else { return }
+    do throws(SystemError) {
+      guard let connection = try listener.accept() else { return }
+      receive(connection, loop)
+    } catch {
+      log.warning("QMP socket: \(error); trying again")
+      guard tokens.indices.contains(place) else { return }
+      let token = tokens[place]
+      loop.setInterest([], for: token)
+      rests.removeAll { !$0.isPending }
+      rests.append(
+        loop.after(milliseconds: Self.acceptRestMilliseconds) {
+          loop.setInterest(.readable, for: token)
+        })
+    }
+  }
+
+  private func receive(_ connection: consuming ControlConnection, _ loop: EventLoop) {
+    guard clients.count < Self.clientLimit else {
+      counters.refusedClients &+= 1
+      let error = QMPError("there are \(Self.clientLimit) QMP clients already; try again later")
+      let line = QMPReply.failure(error, id: nil).printed + "\r\n"
+      _ = connection.send(Array(line.utf8)[...], descriptor: nil)
+      return
+    }
+    counters.acceptedClients &+= 1
+    let client = ControlClient(connection, server: self, loop: loop)
+    clients.append(client)
+    do throws(SystemError) { try client.start() } catch {
+      log.warning("a QMP client is lost: \(error)")
+      close(client)
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import Glibc
+import TestSupport
+import Testing
+
+@testable import Control
+
+/// Clients of the control socket: several, slow, broken, and gone.
+@Suite struct ControlServerTests {
+  private let rig: ControlRig
+
+  init() throws { rig = try ControlRig() }
+
+  @Test func servesAClient() throws {
+    let client = try rig.connect()
+    #expect(
+      client.line()
+        == #"{"QMP": {"version": {"qemu": {"major": 1, "minor": 2, "micro": 3}, "package": "swiftvm"}, "capabilities": []}}"#
+    )
+    #expect(client.ask(#"{"execute":"qmp_capabilities"}"#) == #"{"return": {}}"#)
+    #expect(
+      client.ask(#"{"execute":"query-name","id":1}"#) == #"{"return": {"name": "vm"}, "id": 1}"#)
+    #expect(
+      client.ask(#"{"execute":"nope"}"#)
+        == #"{"error": {"class": "CommandNotFound", "desc": "The command nope has not been found"}}"#
+    )
+  }
+
+  @Test func servesSeveralClientsAtOnce() throws {
+    let first = try rig.ready()
+    let second = try rig.ready()
+    let negotiating = try rig.connect()
+    _ = negotiating.line()
+    first.send(#"{"execute":"#)
+    #expect(second.ask(#"{"execute":"stop"}"#) == #"{"return": {}}"#)
+    #expect(first.ask(#""query-name"}"#) == #"{"return": {"name": "vm"}}"#)
+    rig.server.send(.stopped)
+    #expect(first.line()?.hasSuffix(#""event": "STOP"}"#) == true)
+    #expect(second.line()?.hasSuffix(#""event": "STOP"}"#) == true)
+    #expect(negotiating.ask(#"{"execute":"qmp_capabilities"}"#) == #"{"return": {}}"#)
+    #expect(rig.machine.notes == ["pause"])
+  }
+
+  @Test func refusesClientsBeyondTheLimit() throws {
+    var clients: [RigClient] = []
+    for _ in 0..<ControlServer.clientLimit { clients.append(try rig.ready()) }
+    let refused = try rig.connect()
+    #expect(refused.line()?.contains("there are 16 QMP clients already") == true)
+    #expect(refused.isClosed())
+    #expect(rig.server.counters.refusedClients == 1)
+    clients.removeLast()
+    #expect(try rig.ready().ask(#"{"execute":"query-name"}"#) == #"{"return": {"name": "vm"}}"#)
+  }
+
+  @Test("Commands in one piece, in single bytes, or with half a message at the end")
+  func takesAnyPieces() throws {
+    let client = try rig.ready()
+    let request = #"{"execute":"query-name","id":1} "#
+    client.send(String(repeating: request, count: 500))
+    for _ in 0..<500 { #expect(client.line() == #"{"return": {"name": "vm"}, "id": 1}"#) }
+    for byte in Array(request.utf8) { client.send([byte]) }
+    #expect(client.line() == #"{"return": {"name": "vm"}, "id": 1}"#)
+  }
+
+  @Test("A client that ends its output still gets its replies")
+  func answersTheLastCommand() throws {
+    let client = try rig.ready()
+    client.send(#"{"execute":"query-name"}{"execute":"query-name"}"#)
+    shutdown(client.socket.descriptor, Int32(SHUT_WR))
+    #expect(client.line() == #"{"return": {"name": "vm"}}"#)
+    #expect(client.line() == #"{"return": {"name": "vm"}}"#)
+    #expect(client.isClosed())
+  }
+
+  @Test("Broken, deep and huge messages cost an error each, and nothing else")
+  func survivesHostileMessages() throws {
+    let client = try rig.ready()
+    #expect(client.ask("{\"a\": \"\n")?.contains("a string without an end") == true)
+    #expect(
+      client.ask(String(repeating: "[", count: 100_000))?.contains("nesting depth limit") == true)
+    client.send([0xff])
+    #expect(client.line()?.contains("stray '\\xff'") == true)
+    #expect(client.ask("\u{1}\n")?.contains("stray") == true)
+    #expect(client.ask(#"{"execute":"query-name"}"#) == #"{"return": {"name": "vm"}}"#)
+  }
+
+  @Test("A message of many megabytes is refused, and never kept")
+  func survivesHugeMessages() throws {
+    let client = try rig.ready()
+    client.send("[\"" + String(repeating: "x", count: 8 << 20) + "\"]")
+    #expect(client.line()?.contains("token size limit exceeded") == true)
+    #expect(client.ask(#"{"execute":"query-name"}"#) == #"{"return": {"name": "vm"}}"#)
+  }
+
+  @Test("A client that asks on and on without reading is not read any more")
+  func holdsBackAClientThatDoesNotRead() throws {
+    let client = try rig.ready()
+    let request = Array(#"{"execute":"query-commands"}"#.utf8)
+    var sent = 0
+    // Until nothing goes any more, however often the loop turns.
+    var idleTurns = 0
+    while idleTurns < 200 {
+      let count = client.socket.sendWhatFits(request)
+      sent += count
+      idleTurns = count > 0 ? 0 : idleTurns + 1
+      rig.loop.turn(timeoutMilliseconds: 0)
+    }
+    #expect(sent < 64 << 20)
+    let other = try rig.ready()
+    #expect(other.ask(#"{"execute":"query-name"}"#) == #"{"return": {"name": "vm"}}"#)
+    #expect(client.line()?.contains("query-commands") == true)
+  }
+
+  @Test("A client that reads no events is closed, the others are not")
+  func closesASlowClient() throws {
+    let slow = try rig.ready()
+    let other = try rig.ready()
+    let id = String(repeating: "x", count: 10_000)
+    var heard = 0
+    while rig.server.counters.slowClients == 0, heard < 1000 {
+      rig.server.send(.portChanged(id: id, isOpen: true))
+      if other.line() != nil { heard += 1 }
+    }
+    #expect(rig.server.counters.slowClients == 1)
+    #expect(heard < 1000)
+    #expect(other.ask(#"{"execute":"query-name"}"#) == #"{"return": {"name": "vm"}}"#)
+    while slow.line() != nil {}
+    #expect(slow.isClosed())
+  }
+
+  @Test func forgetsAClientThatIsGone() throws {
+    for _ in 0..<100 {
+      let client = try rig.ready()
+      client.send(#"{"execute":"x-swiftvm-wait-open","arguments":{"port":"a"}}{"exec"#)
+    }
+    #expect(try rig.ready().ask(#"{"execute":"query-name"}"#) == #"{"return": {"name": "vm"}}"#)
+  }
+
+  @Test func endsWithItsClients() throws {
+    let client = try rig.ready()
+    rig.server.send(.shutdown(.quitByClient))
+    rig.server.stop()
+    #expect(client.line()?.contains("host-qmp-quit") == true)
+    #expect(client.isClosed())
+  }
+}

@@ -1,0 +1,107 @@
+import TestSupport
+import Testing
+
+@testable import Control
+
+/// Where one value ends and the next begins.
+@Suite struct JSONFramerTests {
+  /// Every frame of a text: values as they are, errors after a `!`.
+  private func frames(
+    _ bytes: [UInt8], pieces: Int = .max, limits: JSONFramer.Limits = .init()
+  ) -> [String] {
+    var framer = JSONFramer(limits: limits)
+    var frames: [String] = []
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      framer.append(rest.prefix(pieces))
+      rest = rest.dropFirst(pieces)
+      while let frame = framer.next() {
+        switch frame {
+        case .value(let bytes): frames.append(String(decoding: bytes, as: UTF8.self))
+        case .broken(let reason): frames.append("!" + reason)
+        }
+      }
+    }
+    return frames
+  }
+
+  private func frames(_ text: String, limits: JSONFramer.Limits = .init()) -> [String] {
+    let whole = frames(Array(text.utf8), limits: limits)
+    #expect(frames(Array(text.utf8), pieces: 1, limits: limits) == whole)
+    return whole
+  }
+
+  @Test func cutsAtBracketsAndSpaces() {
+    #expect(
+      frames(#"{"a":1}{"b":[2]} [3] "x" 12 nul "#) == [
+        #"{"a":1}"#, #"{"b":[2]}"#, "[3]", #""x""#, "12", "nul",
+      ])
+    #expect(frames("{\n \"a\" :\r\n 1\n}\n") == ["{\n \"a\" :\r\n 1\n}"])
+  }
+
+  @Test func waitsForTheRest() {
+    #expect(frames(#"{"a": {"b""#) == [])
+    #expect(frames("12") == [])
+    #expect(frames("12{}") == ["12", "{}"])
+  }
+
+  @Test func seesNoBracketsInStrings() {
+    #expect(frames(#"{"}\"}":'{"'}[]"#) == [#"{"}\"}":'{"'}"#, "[]"])
+  }
+
+  @Test func passesStrayEndsOn() {
+    #expect(frames("}\n{}") == ["}", "{}"])
+    #expect(frames("}{}") == ["}", "{}"])
+    #expect(frames("{]{}") == ["{]", "{}"])
+  }
+
+  @Test("A line end within a string ends what is incomplete, and so do 0xFE and 0xFF")
+  func startsAnew() {
+    #expect(
+      frames("{\"a\": \"b\n{\"c\":1}") == [
+        "!JSON parse error, a string without an end", "{\"c\":1}",
+      ])
+    #expect(
+      frames(Array("{\"a\": [".utf8) + [0xff] + Array("{}".utf8)) == [
+        "!JSON parse error, stray '\\xff'", "{}",
+      ])
+    #expect(frames([0xfe]) == ["!JSON parse error, stray '\\xfe'"])
+  }
+
+  @Test("What is too deep or too long costs one error, and the next value is found")
+  func limitsDepthAndSize() {
+    var limits = JSONFramer.Limits()
+    limits.depth = 3
+    limits.size = 10
+    #expect(
+      frames("[[[]]][[[[[]]]]]{}", limits: limits) == [
+        "[[[]]]", "!JSON nesting depth limit exceeded", "{}",
+      ])
+    #expect(
+      frames(#"["0123456789]"]{}"#, limits: limits) == [
+        "!JSON token size limit exceeded", "{}",
+      ])
+    #expect(
+      frames("0123456789012345 {}", limits: limits) == [
+        "!JSON token size limit exceeded", "{}",
+      ])
+    // Nothing of what is thrown away is taken for a command.
+    #expect(frames(#"[[[[{"a":1}]]]]"#, limits: limits) == ["!JSON nesting depth limit exceeded"])
+  }
+
+  @Test("Any bytes in any pieces: the next line is heard", arguments: 1...20 as ClosedRange<UInt64>)
+  func survivesAnyBytes(seed: UInt64) {
+    var generator = SeededGenerator(seed: seed)
+    for _ in 0..<200 {
+      let noise = (0..<Int.random(in: 0...60, using: &generator)).map { _ in
+        Bool.random(using: &generator)
+          ? UInt8.random(in: 0...255, using: &generator)
+          : Array(#"{}[]"'\"#.utf8).randomElement(using: &generator) ?? 0
+      }
+      let bytes = noise + [0xff] + Array(#"{"a":1}"#.utf8)
+      let piece = Int.random(in: 1...20, using: &generator)
+      #expect(frames(bytes, pieces: piece).last == #"{"a":1}"#)
+      #expect(frames(bytes, pieces: piece) == frames(bytes))
+    }
+  }
+}

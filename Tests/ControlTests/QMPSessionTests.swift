@@ -1,0 +1,130 @@
+import Glibc
+import Testing
+
+@testable import Control
+
+/// The protocol with one client.
+@Suite struct QMPSessionTests {
+  /// What a session answers to a text: replies as text, commands after a `>`.
+  private func steps(_ text: String, to session: inout QMPSession) -> [String] {
+    session.append(Array(text.utf8))
+    var steps: [String] = []
+    while let step = session.next() {
+      switch step {
+      case .reply(let reply): steps.append(reply.printed)
+      case .command(let request):
+        steps.append("> \(request.command) \(JSONValue.object(request.arguments).printed)")
+      }
+    }
+    return steps
+  }
+
+  private func ready() -> QMPSession {
+    var session = QMPSession()
+    #expect(steps(#"{"execute":"qmp_capabilities"}"#, to: &session) == [#"{"return": {}}"#])
+    return session
+  }
+
+  private func error(_ text: String, class errorClass: String = "GenericError") -> String {
+    #"{"error": {"class": "\#(errorClass)", "desc": "\#(text)"}}"#
+  }
+
+  @Test func greets() {
+    #expect(
+      QMPSession.greeting(version: ["package": "x"]).printed
+        == #"{"QMP": {"version": {"package": "x"}, "capabilities": []}}"#)
+  }
+
+  @Test func negotiatesFirst() {
+    var session = QMPSession()
+    #expect(!session.isReady)
+    #expect(
+      steps(#"{"execute":"query-status","id":[1,{"a":null}]}"#, to: &session) == [
+        #"{"error": {"class": "CommandNotFound", "desc": "Expecting capabilities negotiation with 'qmp_capabilities'"}, "id": [1, {"a": null}]}"#
+      ])
+    #expect(
+      steps(#"{"execute":"qmp_capabilities","arguments":{"enable":["oob"]}}"#, to: &session)
+        == [error("Capability oob not available")])
+    #expect(
+      steps(#"{"execute":"qmp_capabilities","arguments":{"enable":["x"]}}"#, to: &session)
+        == [error("Parameter 'enable' does not accept value 'x'")])
+    #expect(
+      steps(#"{"execute":"qmp_capabilities","arguments":{"enable":1}}"#, to: &session)
+        == [error("Invalid parameter type for 'enable', expected: array")])
+    #expect(!session.isReady)
+    #expect(
+      steps(#"{"execute":"qmp_capabilities","arguments":{"enable":[]},"id":"x"}"#, to: &session)
+        == [#"{"return": {}, "id": "x"}"#])
+    #expect(session.isReady)
+    #expect(
+      steps(#"{"execute":"qmp_capabilities"}"#, to: &session) == [
+        error(
+          "Capabilities negotiation is already complete, command ignored", class: "CommandNotFound")
+      ])
+  }
+
+  @Test func passesCommandsOn() {
+    var session = ready()
+    #expect(
+      steps(#"{"execute":"a"}{"arguments":{"x":1},"id":2,"execute":"b"} {"execute":"#, to: &session)
+        == ["> a {}", #"> b {"x": 1}"#])
+    #expect(steps(#""c"}"#, to: &session) == ["> c {}"])
+  }
+
+  @Test(arguments: [
+    ("[]", "QMP input must be a JSON object"), ("12 ", "QMP input must be a JSON object"),
+    ("{}", "QMP input lacks member 'execute'"),
+    (#"{"execute":12}"#, "QMP input member 'execute' must be a string"),
+    (#"{"execute":"a","arguments":[]}"#, "QMP input member 'arguments' must be an object"),
+    (#"{"execute":"a","foo":1}"#, "QMP input member 'foo' is unexpected"),
+    (#"{"exec-oob":"a"}"#, "QMP input member 'exec-oob' is unexpected"),
+    ("} ", "JSON parse error, expecting value"),
+    (#"{"a":tru}"#, "JSON parse error, invalid keyword 'tru'"),
+  ])
+  func refusesWhatIsNoCommand(text: String, problem: String) {
+    var session = ready()
+    #expect(steps(text, to: &session) == [error(problem)])
+    #expect(steps(#"{"execute":"a"}"#, to: &session) == ["> a {}"])
+  }
+
+  @Test(
+    "An id comes back as it was",
+    arguments: [
+      "1", "1.50", "18446744073709551616", "-0", #""x""#, "null", "true", #"{"a": [1, "b"]}"#, "[]",
+    ])
+  func echoesIDs(id: String) {
+    var session = ready()
+    #expect(
+      steps(#"{"execute":1,"id":\#(id)}"#, to: &session) == [
+        #"{"error": {"class": "GenericError", "desc": "QMP input member 'execute' must be a string"}, "id": \#(id)}"#
+      ])
+  }
+
+  @Test func tellsWhatHappened() {
+    let time = timespec(tv_sec: 5, tv_nsec: 6_999)
+    #expect(
+      QMPEvent.stopped.json(at: time).printed
+        == #"{"timestamp": {"seconds": 5, "microseconds": 6}, "event": "STOP"}"#)
+    let events: [(QMPEvent, String)] = [
+      (.reset(byGuest: true), #""RESET", "data": {"guest": true, "reason": "guest-reset"}}"#),
+      (.shutdown(.signal), #""SHUTDOWN", "data": {"guest": false, "reason": "host-signal"}}"#),
+      (
+        .shutdown(.guestShutdown),
+        #""SHUTDOWN", "data": {"guest": true, "reason": "guest-shutdown"}}"#
+      ),
+      (
+        .portChanged(id: "p", isOpen: true),
+        #""VSERPORT_CHANGE", "data": {"id": "p", "open": true}}"#
+      ),
+      (
+        .deviceDeleted(id: "p"),
+        #""DEVICE_DELETED", "data": {"device": "p", "path": "/machine/peripheral/p"}}"#
+      ),
+      (.resumed, #""RESUME"}"#), (.powerButton, #""POWERDOWN"}"#),
+      (.guestPanicked, #""GUEST_PANICKED", "data": {"action": "run"}}"#),
+    ]
+    for (event, text) in events {
+      #expect(event.json(at: time).printed.hasSuffix(#", "event": "# + text))
+    }
+  }
+}
