@@ -75,7 +75,7 @@ final class RigClient {
   func send(_ bytes: [UInt8]) {
     var rest = bytes[...]
     _ = rig.turn {
-      rest = rest.dropFirst(socket.sendWhatFits(Array(rest)))
+      rest = rest.dropFirst(socket.sendWhatFits(Array(rest.prefix(65536))))
       return rest.isEmpty
     }
   }

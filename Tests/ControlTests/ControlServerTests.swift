@@ -78,15 +78,15 @@ import Testing
     #expect(
       client.ask(String(repeating: "[", count: 100_000))?.contains("nesting depth limit") == true)
     client.send([0xff])
-    #expect(client.line()?.contains("stray '\\xff'") == true)
+    #expect(client.line()?.contains(#"stray '\\xff'"#) == true)
     #expect(client.ask("\u{1}\n")?.contains("stray") == true)
     #expect(client.ask(#"{"execute":"query-name"}"#) == #"{"return": {"name": "vm"}}"#)
   }
 
-  @Test("A message of many megabytes is refused, and never kept")
+  @Test("A message of megabytes is refused, and never kept")
   func survivesHugeMessages() throws {
     let client = try rig.ready()
-    client.send("[\"" + String(repeating: "x", count: 8 << 20) + "\"]")
+    client.send("[\"" + String(repeating: "x", count: 2 << 20) + "\"]")
     #expect(client.line()?.contains("token size limit exceeded") == true)
     #expect(client.ask(#"{"execute":"query-name"}"#) == #"{"return": {"name": "vm"}}"#)
   }
