@@ -34,6 +34,14 @@ package protocol Chardev: AnyObject {
   /// change from true to false, by what the loop does, and never back.
   var holdsStart: Bool { get }
 
+  /// Where one write is passed on as one packet: the most bytes of a packet. Nil where bytes follow
+  /// each other without bounds.
+  var packetLimit: Int? { get }
+
+  /// Whether bytes that `write` has taken have not left the process: at the machine's end they get
+  /// a little time.
+  var hasUnsentBytes: Bool { get }
+
   /// Begins to serve on `loop`. Everything that can fail for the user's fault has been done before,
   /// when the chardev was made.
   func start(on loop: EventLoop) throws(SystemError)
@@ -77,6 +85,8 @@ package protocol Chardev: AnyObject {
 /// Without clients that come and go, and without a terminal, there is nothing to do.
 extension Chardev {
   package var holdsStart: Bool { false }
+  package var packetLimit: Int? { nil }
+  package var hasUnsentBytes: Bool { false }
   package func endOutput() {}
   package func disconnectClient() {}
   package var windowSize: (columns: UInt16, rows: UInt16)? { nil }

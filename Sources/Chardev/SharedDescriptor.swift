@@ -37,11 +37,11 @@ struct SharedDescriptor: ~Copyable {
 
   var rawValue: Int32 { descriptor.rawValue }
 
-  func write(_ segments: UnsafeBufferPointer<iovec>) -> StreamConnection.Outcome {
+  func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferOutcome {
     transfer(segments, event: POLLOUT, call: writev)
   }
 
-  func read(into segments: UnsafeBufferPointer<iovec>) -> StreamConnection.Outcome {
+  func read(into segments: UnsafeBufferPointer<iovec>) -> TransferOutcome {
     let outcome = transfer(segments, event: POLLIN, call: readv)
     guard outcome == .transferred(0) else { return outcome }
     return segments.contains { $0.iov_len > 0 } ? .endOfFile : .wouldBlock
@@ -50,8 +50,8 @@ struct SharedDescriptor: ~Copyable {
   private func transfer(
     _ segments: UnsafeBufferPointer<iovec>, event: Int32,
     call: (Int32, UnsafePointer<iovec>?, Int32) -> Int
-  ) -> StreamConnection.Outcome {
-    let segmentCount = min(segments.count, StreamConnection.maximumSegmentCount)
+  ) -> TransferOutcome {
+    let segmentCount = min(segments.count, SocketConnection.maximumSegmentCount)
     while true {
       let count: Int
       if mustCheck {

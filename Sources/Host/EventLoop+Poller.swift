@@ -55,6 +55,7 @@ extension EventLoop {
       var mask: UInt32 = 0
       if interest.contains(.readable) { mask |= EPOLLIN.rawValue | EPOLLRDHUP.rawValue }
       if interest.contains(.writable) { mask |= EPOLLOUT.rawValue }
+      if interest.contains(.endOfInput) { mask |= EPOLLRDHUP.rawValue }
       return mask
     }
 
@@ -70,6 +71,9 @@ extension EventLoop {
         readiness.insert(.writable)
       }
       if mask & EPOLLHUP.rawValue != 0 { readiness.insert(.hangup) }
+      if interest.contains(.endOfInput), mask & EPOLLRDHUP.rawValue != 0 {
+        readiness.insert(.hangup)
+      }
       if mask & EPOLLERR.rawValue != 0 { readiness.insert(.error) }
       return readiness
     }

@@ -22,6 +22,9 @@ package final class EventLoop {
     package static let writable = Interest(rawValue: 1 << 1)
     /// Only that the peer is fully gone.
     package static let hangup = Interest(rawValue: 1 << 2)
+    /// Besides, that the peer writes no more, told as `Readiness.hangup`: for connections where
+    /// nothing else says that the peer is gone.
+    package static let endOfInput = Interest(rawValue: 1 << 3)
   }
 
   /// What a descriptor is ready for.

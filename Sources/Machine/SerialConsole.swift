@@ -57,7 +57,7 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   /// more. At the end, when nothing is added any more.
   func flush() -> Bool {
     drain(turns: Self.capacity)
-    return written < pending.count
+    return written < pending.count || chardev?.hasUnsentBytes == true
   }
 
   // MARK: Output

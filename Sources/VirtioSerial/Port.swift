@@ -193,13 +193,13 @@ final class Port: @unchecked Sendable {
   func flush(using list: SegmentList, driver: any DriverNotifier) throws(QueueFault) -> Bool {
     let outcome = try transmit(
       budget: Self.farewellBytes, watched: false, using: list, driver: driver)
-    return outcome == .more || outcome == .blocked || hasBacklogForClient
+    return outcome == .more || outcome == .blocked || hasBacklogForClient || chardev.hasUnsentBytes
   }
 
   /// The same without a driver.
   func flushBacklog() -> Bool {
     _ = transmitPath.flushBacklog(to: chardev, counters: &counters)
-    return hasBacklogForClient
+    return hasBacklogForClient || chardev.hasUnsentBytes
   }
 
   private var hasBacklogForClient: Bool {

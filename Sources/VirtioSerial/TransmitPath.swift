@@ -53,17 +53,19 @@ struct TransmitPath: ~Copyable {
     _ = flushBacklog(to: chardev, counters: &counters)
     queue.disableNotifications()
     var left = budget
+    // A packet is one buffer of the guest's.
+    let packetLimit = chardev.packetLimit
     while left > 0 {
       list.removeAll()
       let batch = min(Self.batchBytes, left)
-      try queue.gather(.readable, into: list, byteLimit: batch)
+      try queue.gather(.readable, into: list, byteLimit: packetLimit == nil ? batch : 1)
       if list.chains.isEmpty {
         guard !watched, try queue.enableNotifications() else { return .idle }
         queue.disableNotifications()
         continue
       }
       list.dropFirst(written)
-      list.keepFirst(batch)
+      list.keepFirst(packetLimit ?? batch)
       left -= max(list.byteCount, 1)
       let outcome = pass(list, to: chardev, from: queue, counters: &counters)
       if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) }

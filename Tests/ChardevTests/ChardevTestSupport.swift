@@ -186,19 +186,29 @@ func openSockets(boundTo path: String) -> [Int32] {
   }
 }
 
+extension SocketChardev {
+  /// Listens at a path, for one client at a time.
+  convenience init(path: String) throws(SocketPathError) {
+    self.init(SocketListener(try ListeningSocket(path: path)))
+  }
+}
+
 /// A server with its front end, its loop and its place.
 final class ServedSocket {
   let directory: TemporaryDirectory
+  let path: String
   let loop: EventLoop
-  let server: UnixSocketServer
+  let server: SocketChardev
   let frontEnd: RecordingFrontEnd
   /// Kept, so that a client leaves when the test says so, and not after its last mention.
   private var clients: [TestClient] = []
 
-  init(starts: Bool = true) throws {
+  init(starts: Bool = true, admission: any AdmissionPolicy = ExclusiveAdmission()) throws {
     loop = try EventLoop()
     directory = try TemporaryDirectory()
-    server = try UnixSocketServer(path: directory["port0"])
+    path = directory["port0"]
+    server = SocketChardev(
+      SocketListener(try ListeningSocket(path: path)), admission: admission)
     frontEnd = RecordingFrontEnd(server)
     if starts { try server.start(on: loop) }
   }
@@ -216,7 +226,7 @@ final class ServedSocket {
 
   /// Connects a client, of which the server hears when the loop turns.
   func connectUnnoticed() throws -> TestClient {
-    let client = try #require(TestClient(server.path))
+    let client = try #require(TestClient(path))
     clients.append(client)
     return client
   }

@@ -56,7 +56,7 @@ import Testing
     }
     #expect(received == bytes.count)
     #expect(client.isAtEnd)
-    #expect(openSockets(boundTo: socket.server.path).count == 1, "the listener alone")
+    #expect(openSockets(boundTo: socket.path).count == 1, "the listener alone")
   }
 
   @Test func aClientThatWaitedFollowsTheDisconnectedOne() throws {

@@ -22,7 +22,7 @@ import Testing
   /// The texts of QEMU's query-chardev.
   @Test func isNamedAsInQEMU() throws {
     let socket = try ServedSocket()
-    let path = socket.server.path
+    let path = socket.path
     #expect(socket.server.filename == "disconnected:unix:\(path),server=on")
     let client = try socket.connect()
     #expect(socket.server.filename == "unix:\(path),server=on")
@@ -173,7 +173,7 @@ import Testing
     let first = try socket.connect()
     let second = try socket.connect()
     #expect(second.isAtEnd)
-    #expect(socket.server.refusedClients == 1)
+    #expect(socket.server.counters.refusedClients == 1)
     first.send("still here")
     #expect(socket.loop.turn { socket.frontEnd.text == "still here" })
     #expect(socket.frontEnd.events == [.connected])
@@ -220,6 +220,6 @@ import Testing
     client.close()
     socket.loop.settle()
     #expect(frontEnd.events == (whenConnected ? [.connected] : [.connected, .disconnected]))
-    #expect(TestClient(socket.server.path) == nil)
+    #expect(TestClient(socket.path) == nil)
   }
 }

@@ -15,12 +15,14 @@ struct SocketPortTests {
   private final class SocketPort {
     let directory: TemporaryDirectory
     let driver: MockConsoleDriver
-    let server: UnixSocketServer
+    let path: String
+    let server: any Chardev
 
     init(openPorts: Bool = true, _ change: (inout PortPolicy) -> Void = { _ in }) throws {
       directory = try TemporaryDirectory()
       driver = try MockConsoleDriver(names: [], lastPort: 1)
-      server = try UnixSocketServer(path: directory["a"])
+      path = directory["a"]
+      server = try ChardevOpener().open(.unixSocketServer(path: path))
       try server.start(on: driver.loop)
       var configuration = PortConfiguration(name: "a")
       change(&configuration.policy)
@@ -31,7 +33,7 @@ struct SocketPortTests {
     deinit { server.stop() }
 
     func connect() throws -> SocketClient {
-      let client = try SocketClient(server.path)
+      let client = try SocketClient(path)
       driver.settle()
       return client
     }
@@ -51,7 +53,7 @@ struct SocketPortTests {
     var told: [UInt16] = []
     for slot in 0..<16 { port.driver.offerReceiveBuffer(port: 1, slot: slot) }
     for round in 0..<2000 {
-      let client = try SocketClient(port.server.path)
+      let client = try SocketClient(port.path)
       if round % 3 == 0 { client.send("x") }
       if round % 2 == 0 { port.driver.settle() }
       client.close()

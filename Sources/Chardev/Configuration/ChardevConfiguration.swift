@@ -87,7 +87,8 @@ public struct LogConfiguration: Equatable, Sendable {
 
 /// Where an inherited descriptor comes from.
 public enum DescriptorSource: Equatable, Sendable {
-  /// By its number.
+  /// By its number, from 3 on. It must not be close-on-exec, which those that the process has opened
+  /// itself are.
   case number(Int32)
   /// By the name that systemd's socket activation gave it (`LISTEN_FDNAMES`, sd_listen_fds(3)).
   case activation(name: String)

@@ -29,7 +29,9 @@ package struct ChardevOpener {
       switch configuration.backend {
       case .null: return NullChardev()
       case .standardIO: return try StandardIO(escape: escape, whenEnded: whenEnded)
-      case .socket(let socket): return try openSocket(socket)
+      case .socket(let socket): return try SocketOpener(socket).open()
+      case .datagram(let datagram): return try DatagramOpener(datagram).open()
+      case .descriptor(let source): return try DescriptorOpener(source).open()
       case .file(let file): return try openFile(file)
       default: throw ChardevError("this host end is not supported")
       }
@@ -38,13 +40,6 @@ package struct ChardevOpener {
     } catch {
       throw ChardevError("\(error)")
     }
-  }
-
-  private func openSocket(_ socket: SocketConfiguration) throws -> any Chardev {
-    guard case .unix(let path) = socket.address,
-      case .listening(waitsForClient: false) = socket.role
-    else { throw ChardevError("this socket is not supported") }
-    return try UnixSocketServer(path: path)
   }
 
   private func openFile(_ file: FileConfiguration) throws -> any Chardev {

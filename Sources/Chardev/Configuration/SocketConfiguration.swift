@@ -6,7 +6,9 @@ public struct SocketConfiguration: Equatable, Sendable {
     case unix(path: String)
     /// A Unix socket in Linux's abstract name space (unix(7)); it has no file and no permissions.
     case abstract(name: String)
-    /// TCP. A listener takes the first free port up to `lastPort`; port 0 is any free one.
+    /// TCP at a name, an IPv4 or an IPv6 address; an empty host is every address of this host for a
+    /// listener that may be reached from outside, else its loopback addresses. A listener takes the
+    /// first free port up to `lastPort`; port 0 is any free one.
     case tcp(host: String, port: UInt16, lastPort: UInt16? = nil)
   }
 
@@ -23,7 +25,10 @@ public struct SocketConfiguration: Equatable, Sendable {
   public enum Kind: String, CaseIterable, Sendable {
     /// Bytes.
     case stream
-    /// One packet for each buffer the guest writes, as long as it is no longer than 64 KiB.
+    /// One packet for each buffer the guest writes, as long as it is no longer than 64 KiB; of a
+    /// longer one several. (Of a console's output, what its client was too slow for is sent as bytes
+    /// that wait together.) A client's packet ends a buffer of the guest's, so that it is not read
+    /// together with the next.
     case seqpacket
   }
 
@@ -33,9 +38,10 @@ public struct SocketConfiguration: Equatable, Sendable {
     case exclusive
     /// It takes the place of the one before.
     case takeover
-    /// It waits for its turn, at most 16 of them.
+    /// It waits for its turn, at most 16 of them; one more is refused.
     case queue
-    /// All get the guest's output, and the guest gets what any of them sends.
+    /// All get the guest's output, and the guest gets what any of them sends. One that is so slow
+    /// that it holds the others back is disconnected in the end.
     case broadcast
   }
 
@@ -47,9 +53,11 @@ public struct SocketConfiguration: Equatable, Sendable {
     public var owner: String?
     /// The socket file's group, by name or number.
     public var group: String?
-    /// The users, by number, whose processes are served (SO_PEERCRED); nil for all.
+    /// The users, by number, whose processes are served (SO_PEERCRED), beside those of
+    /// `peerGroups`; with neither list, all are.
     public var peerUsers: [UInt32]?
-    /// The groups, by number, whose processes are served; nil for all.
+    /// The groups, by number, whose processes are served, be it the process's own group or one
+    /// more.
     public var peerGroups: [UInt32]?
 
     /// Makes a rule; by default none.
@@ -97,14 +105,15 @@ public struct SocketConfiguration: Equatable, Sendable {
   }
 }
 
-/// UDP as a host end: every buffer the guest writes is sent as datagrams, every datagram that comes
-/// from the peer is passed on.
+/// UDP as a host end: every buffer the guest writes is sent as a datagram, or as several where it is
+/// longer than a datagram can be; every datagram that comes from the peer is passed on.
 public struct DatagramConfiguration: Equatable, Sendable {
   /// The peer's host, a name or an address.
   public var host: String
   /// The peer's port.
   public var port: UInt16
-  /// The address that datagrams are received at; nil for any of this host's loopback.
+  /// The address that datagrams are received at; nil for a loopback address if the peer's is one,
+  /// else for every address of this host. The peer's datagrams alone come in.
   public var localHost: String?
   /// The port that datagrams are received at; 0 for any.
   public var localPort: UInt16

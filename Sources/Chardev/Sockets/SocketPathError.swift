@@ -14,6 +14,8 @@ package enum SocketPathError: Error, Equatable, Sendable, CustomStringConvertibl
   /// A process listens there, and is left alone.
   case inUse(path: String)
   case permissionDenied(path: String, directory: String)
+  /// Its file cannot be given the mode, owner or group that was asked for.
+  case accessNotGiven(path: String, attempt: String, SystemError)
   case failed(path: String, SystemError)
 
   package var description: String {
@@ -34,6 +36,8 @@ package enum SocketPathError: Error, Equatable, Sendable, CustomStringConvertibl
       "socket path '\(path)' is in use by another process; stop that process or choose another path"
     case .permissionDenied(let path, let directory):
       "socket path '\(path)': no permission to make a socket in '\(directory)'; choose a directory you may write to"
+    case .accessNotGiven(let path, let attempt, let error):
+      "socket path '\(path)': cannot \(attempt) (\(error.reason)); leave it out, or run as a user who may"
     case .failed(let path, let error):
       "socket path '\(path)': \(error); choose another path"
     }

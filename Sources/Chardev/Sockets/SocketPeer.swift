@@ -1,53 +1,73 @@
 import Glibc
 import Host
 
-/// One client of a `UnixSocketServer`: its connection and how far it has come to an end.
+/// Whoever is at the other end of one connection, and how far it has come to an end.
 ///
-/// The directions end apart. A client that only stops writing (`SHUT_WR`) still gets the guest's
+/// The directions end apart. A peer that only stops writing (`SHUT_WR`) still gets the guest's
 /// output; one that only stops reading is still read. Gone in both directions, it stays until its
-/// bytes are read.
-final class UnixSocketClient {
-  private let connection: StreamConnection
+/// bytes are read. Over TCP a peer that is gone looks like one that only stops writing, so the end
+/// of its output is its end.
+final class SocketPeer {
+  private let connection: SocketConnection
+  /// Whether the end of what the peer writes is the peer's end.
+  private let leavesWithItsOutput: Bool
   /// Set while the event loop watches the connection.
   var token: EventLoop.Token?
 
-  /// The client has closed both directions.
+  /// The peer has closed both directions.
   private(set) var isHungUp = false
   /// Gone, and nothing of it is unread.
   private(set) var isFinished = false
   private var hasInputEnded = false
   private var hasOutputEnded = false
 
-  init(_ connection: consuming StreamConnection) {
+  init(_ connection: consuming SocketConnection) {
+    let family = SocketAddress.local(of: connection.descriptor.rawValue)?.family ?? AF_UNIX
+    leavesWithItsOutput = family != AF_UNIX
     self.connection = connection
   }
 
   var descriptor: Int32 { connection.descriptor.rawValue }
 
-  /// Looks whether the client has left, and whether it left anything.
+  /// Whether a part of a packet waits that the front end had no room for.
+  var hasPacketRest: Bool { connection.hasPacketRest }
+
+  /// In QEMU's words: `tcp:127.0.0.1:4444,server=on <-> 127.0.0.1:51234`; nil where the peer has no
+  /// address of its own.
+  func filename(role: String) -> String? {
+    guard leavesWithItsOutput, let local = SocketAddress.local(of: descriptor),
+      let peer = SocketAddress.peer(of: descriptor)
+    else { return nil }
+    return "tcp:\(local.text)\(role) <-> \(peer.text)"
+  }
+
+  /// Looks whether the peer has left, and whether it left anything.
   func examine() {
-    if !isHungUp { isHungUp = connection.isHungUp }
+    if !isHungUp {
+      isHungUp = leavesWithItsOutput ? connection.hasPeerEnded : connection.isHungUp
+    }
     if isHungUp, !connection.hasUnreadBytes { isFinished = true }
   }
 
-  /// What to watch for. Once the client is gone, only the wish to read what it left keeps the
+  /// What to watch for. Once the peer is gone, only the wish to read what it left keeps the
   /// descriptor watched, since its hang-up would be reported for ever.
   func interest(wantsReadable: Bool, wantsWritable: Bool) -> EventLoop.Interest {
     if isFinished { return [] }
-    var interest: EventLoop.Interest = isHungUp ? [] : .hangup
+    var interest: EventLoop.Interest = []
+    if !isHungUp { interest = leavesWithItsOutput ? [.hangup, .endOfInput] : .hangup }
     if wantsReadable, !hasInputEnded { interest.insert(.readable) }
     if wantsWritable, !hasOutputEnded, !isHungUp { interest.insert(.writable) }
     return interest
   }
 
-  /// The client reads its end of file after what was written.
+  /// The peer reads its end of file after what was written.
   func endOutput() {
     guard !hasOutputEnded, !isFinished else { return }
     hasOutputEnded = true
     connection.endOutput()
   }
 
-  /// Treats the client as gone, whatever it still sends.
+  /// Treats the peer as gone, whatever it still sends.
   func finish() { isFinished = true }
 
   func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {

@@ -12,16 +12,19 @@ struct SocketPath {
   static let maximumByteCount = 107
 
   /// How many clients may wait to be accepted.
-  private static let backlog: Int32 = 128
+  static let backlog: Int32 = 128
 
   let path: String
+  /// `SOCK_STREAM` or `SOCK_SEQPACKET`.
+  private let type: Int32
 
-  init(_ path: String) throws(SocketPathError) {
+  init(_ path: String, type: Int32 = Int32(SOCK_STREAM.rawValue)) throws(SocketPathError) {
     let byteCount = path.utf8.count
     if byteCount == 0 { throw .empty }
     if path.utf8.contains(0) { throw .containsNUL(path: path) }
     if byteCount > SocketPath.maximumByteCount { throw .tooLong(path: path, byteCount: byteCount) }
     self.path = path
+    self.type = type
   }
 
   /// What the path is resolved in.
@@ -87,23 +90,26 @@ struct SocketPath {
     }
   }
 
-  /// Makes a socket at the path, which must be free, and listens.
-  func makeListener() throws(SocketPathError) -> FileDescriptor {
+  /// Makes a socket at the path, which must be free, and listens. Nobody can connect before it
+  /// listens, and by then its file is whose and as it shall be.
+  func makeListener(access: SocketFileAccess) throws(SocketPathError) -> FileDescriptor {
     let listener = try makeSocket()
     if withAddress({ bind(listener.rawValue, $0, $1) }) == -1 { throw error(.current("bind")) }
-    if listen(listener.rawValue, SocketPath.backlog) == -1 {
-      let failure = error(.current("listen"))
+    do throws(SystemError) {
+      try access.apply(to: path)
+      try systemCall("listen") { listen(listener.rawValue, SocketPath.backlog) }
+    } catch {
       unlink(path)
-      throw failure
+      throw error.call == "listen"
+        ? self.error(error) : .accessNotGiven(path: path, attempt: error.call, error)
     }
     return listener
   }
 
   private func makeSocket() throws(SocketPathError) -> FileDescriptor {
-    let type = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-    let number = socket(AF_UNIX, type, 0)
-    if number == -1 { throw error(.current("socket")) }
-    return FileDescriptor(owning: number)
+    do throws(SystemError) { return try FileDescriptor(socketOf: AF_UNIX, type: type) } catch {
+      throw self.error(error)
+    }
   }
 
   /// What to call a file that is no socket; nil for a socket.

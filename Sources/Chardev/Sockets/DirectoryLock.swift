@@ -5,9 +5,10 @@ import Host
 /// Keeps two starting programs from judging and replacing one stale socket at the same time.
 ///
 /// Advisory, on the directory itself (flock(2)), so that nothing is left behind. Somebody else's
-/// lock is waited for only a second: it must not keep a machine from starting.
+/// lock is waited for only for ten seconds: it must not keep a machine from starting. Ours is held
+/// for a few system calls, however busy the host is.
 struct DirectoryLock: ~Copyable {
-  private static let attempts = 100
+  private static let attempts = 1000
   private static let attemptMicroseconds: UInt32 = 10_000
 
   private let descriptor: FileDescriptor?

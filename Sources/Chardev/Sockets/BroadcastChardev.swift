@@ -1,0 +1,276 @@
+import CKVM
+import Glibc
+import Host
+
+/// A listening socket all of whose clients get the guest's output from when they came, while the
+/// guest gets what any of them sends, in the order in which it is read; a packet is never mixed
+/// with others.
+///
+/// What a slow client has not taken waits in one buffer for all, which is bounded: when it is full,
+/// the slowest holds back the guest and thereby the others. It may do so only while it takes a
+/// quarter of the buffer in each `patienceMilliseconds`; otherwise, if others have everything and
+/// wait, it is closed and counted. No client that stays misses a byte.
+package final class BroadcastChardev: Chardev {
+  /// How many clients there may be; more are refused at once.
+  static let capacity = 64
+
+  package weak var delegate: (any ChardevDelegate)?
+  package private(set) var isConnected = false
+  package let packetLimit: Int?
+
+  private let source: any PeerSource
+  private let patienceMilliseconds: Int
+  private let log = RateLimitedLog()
+  private var tally = SocketCounters()
+  private var loop: EventLoop?
+  private var members: [BroadcastMember] = []
+  private var buffer: BroadcastBuffer
+  private var hasHadPeer = false
+  private var wantsReadable = false
+  private var wantsWritable = false
+  private var isSettlementPosted = false
+  private var isTurnPosted = false
+  /// Whose packet is being read.
+  private weak var reading: BroadcastMember?
+  /// Runs while the buffer is full: where the slowest was when it began.
+  private var patience: (timer: EventLoop.Timer, start: UInt64)?
+
+  init(_ source: any PeerSource, isPacketed: Bool = false, patienceMilliseconds: Int = 5000) {
+    self.source = source
+    self.patienceMilliseconds = patienceMilliseconds
+    packetLimit = isPacketed ? PacketReader.packetLimit : nil
+    buffer = BroadcastBuffer(isPacketed: isPacketed)
+  }
+
+  package var holdsStart: Bool { source.waitsForFirst && !hasHadPeer }
+  package var filename: String { (isConnected ? "" : "disconnected:") + source.name + source.role }
+  package var hasUnsentBytes: Bool { members.contains { $0.isBehind(buffer) } }
+
+  /// What has happened so far.
+  package var counters: SocketCounters {
+    var counters = tally
+    source.count(in: &counters)
+    return counters
+  }
+
+  package func start(on loop: EventLoop) throws(SystemError) {
+    guard self.loop == nil else { return }
+    try source.start(on: loop) { [weak self] in self?.receive($0) }
+    self.loop = loop
+  }
+
+  package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
+    guard members.contains(where: \.isPresent) else { return .disconnected }
+    let count = segments.withPrefix(byteCount: packetLimit ?? .max) { buffer.append($0) }
+    flush()
+    update()
+    let isRefused = count == 0 && segments.contains { $0.iov_len > 0 }
+    return isRefused ? .wouldBlock : .transferred(count)
+  }
+
+  package func read(into segments: UnsafeBufferPointer<iovec>) -> TransferResult {
+    defer { update() }
+    if let reading, reading.isPresent, reading.peer.hasPacketRest {
+      return read(reading, into: segments)
+    }
+    for index in members.indices where members[index].isPresent {
+      let member = members[index]
+      guard case .transferred(let count) = read(member, into: segments) else { continue }
+      // The others come first next time.
+      members.append(members.remove(at: index))
+      return .transferred(count)
+    }
+    return isConnected ? .wouldBlock : .disconnected
+  }
+
+  package func setWantsReadable(_ wanted: Bool) {
+    wantsReadable = wanted
+    update()
+    if wanted, reading?.peer.hasPacketRest == true { postTurn() }
+  }
+
+  package func setWantsWritable(_ wanted: Bool) {
+    wantsWritable = wanted
+    if wanted { postTurn() }
+  }
+
+  package func endOutput() {
+    for member in members where member.isPresent { member.dismiss(.endOutput, after: buffer) }
+    update()
+  }
+
+  package func disconnectClient() {
+    for member in members { member.dismiss(.close, after: buffer) }
+    update()
+    guard hasUnsentBytes else { return }
+    // Who does not take what is left has had time for it.
+    let leaving = members
+    loop?.after(milliseconds: patienceMilliseconds) { [weak self] in
+      for member in leaving { member.peer.finish() }
+      self?.postSettlement()
+    }
+  }
+
+  package func stop() {
+    if hasUnsentBytes { log.warning("socket '\(source.name)': a client has not taken everything") }
+    source.stop()
+    patience?.timer.cancel()
+    for member in members {
+      if let token = member.peer.token { loop?.remove(token) }
+    }
+    members = []
+    buffer.release()
+    isConnected = false
+    loop = nil
+  }
+}
+
+// MARK: - Clients
+
+extension BroadcastChardev {
+  private func receive(_ newcomer: SocketPeer) {
+    for member in members { member.peer.examine() }
+    settle()
+    guard let loop else { return }
+    guard members.count < Self.capacity else {
+      tally.refusedClients &+= 1
+      return log.warning(
+        "socket '\(source.name)': a client was refused, since \(Self.capacity) are connected")
+    }
+    tally.acceptedClients &+= 1
+    newcomer.examine()
+    if newcomer.isFinished { return }
+    let member = BroadcastMember(newcomer, position: buffer.end)
+    do {
+      newcomer.token = try loop.register(newcomer.descriptor, interest: .hangup) {
+        [weak self, unowned member] in
+        self?.isReady(member, for: $0)
+      }
+    } catch {
+      return log.warning("socket '\(source.name)': a client is lost: \(error)")
+    }
+    members.append(member)
+    hasHadPeer = true
+    settle()
+    update()
+  }
+
+  private func isReady(_ member: BroadcastMember, for readiness: EventLoop.Readiness) {
+    if !readiness.isDisjoint(with: [.hangup, .error]) { member.peer.examine() }
+    if readiness.contains(.writable) { flush() }
+    settle()
+    update()
+    // Each call may change what the next condition asks.
+    if readiness.contains(.readable), wantsReadable, loop != nil {
+      delegate?.chardevIsReadable(self)
+    }
+    if wantsWritable { postTurn() }
+  }
+
+  private func read(
+    _ member: BroadcastMember, into segments: UnsafeBufferPointer<iovec>
+  ) -> TransferResult {
+    let result = member.peer.read(into: segments)
+    if case .transferred(let count) = result {
+      tally.bytesRead &+= UInt64(count)
+      reading = member
+    }
+    return result
+  }
+
+  private func flush() {
+    for member in members { tally.bytesWritten &+= UInt64(member.flush(buffer)) }
+    buffer.discard(before: members.map { $0.holds(buffer) }.min() ?? buffer.end)
+    if isHeldBack { watchSlowest() }
+  }
+
+  /// Brings what the front end knows in line with what is the case. Only from the top of a loop's
+  /// turn, since it calls the delegate.
+  private func settle() {
+    guard loop != nil else { return }
+    for member in members where member.peer.isFinished {
+      if let token = member.peer.token { loop?.remove(token) }
+    }
+    members.removeAll { $0.peer.isFinished }
+    flush()
+    let isPopulated = members.contains(where: \.isPresent)
+    if members.isEmpty { buffer.release() }
+    guard isPopulated != isConnected else { return }
+    isConnected = isPopulated
+    if isPopulated {
+      delegate?.chardevDidConnect(self)
+    } else {
+      delegate?.chardevDidDisconnect(self)
+    }
+  }
+
+  /// Watches what there is to watch, and sees to it that changes are settled.
+  private func update() {
+    guard let loop else { return }
+    for member in members {
+      guard let token = member.peer.token else { continue }
+      loop.setInterest(
+        member.peer.interest(
+          wantsReadable: wantsReadable && member.isPresent, wantsWritable: member.isBehind(buffer)),
+        for: token)
+    }
+    let isPopulated = members.contains { $0.isPresent && !$0.peer.isFinished }
+    if isPopulated != isConnected || members.contains(where: { $0.peer.isFinished }) {
+      postSettlement()
+    }
+  }
+
+  private func postSettlement() {
+    guard let loop, !isSettlementPosted else { return }
+    isSettlementPosted = true
+    loop.post { [weak self] in
+      self?.isSettlementPosted = false
+      self?.settle()
+      self?.update()
+    }
+  }
+
+  /// Tells the front end what no event tells: room in the buffer, or the rest of a packet.
+  private func postTurn() {
+    guard let loop, !isTurnPosted, isConnected else { return }
+    isTurnPosted = true
+    loop.post { [weak self] in
+      guard let self else { return }
+      isTurnPosted = false
+      if wantsReadable, reading?.peer.hasPacketRest == true { delegate?.chardevIsReadable(self) }
+      if wantsWritable, isConnected, buffer.hasRoom { delegate?.chardevIsWritable(self) }
+    }
+  }
+
+  // MARK: Slow clients
+
+  /// Whether the buffer is all but full while some client has everything.
+  private var isHeldBack: Bool {
+    buffer.count > BroadcastBuffer.capacity / 4 * 3
+      && members.contains { $0.isPresent && !$0.isBehind(buffer) }
+  }
+
+  private func watchSlowest() {
+    guard patience == nil, let loop else { return }
+    let timer = loop.after(milliseconds: patienceMilliseconds) { [weak self] in self?.judge() }
+    patience = (timer, buffer.start)
+  }
+
+  private func judge() {
+    guard let began = patience?.start else { return }
+    patience = nil
+    guard isHeldBack else { return }
+    guard buffer.start - began < UInt64(BroadcastBuffer.capacity / 4) else {
+      return watchSlowest()
+    }
+    for member in members where member.isBehind(buffer) && member.position == buffer.start {
+      member.peer.finish()
+      tally.dismissedClients &+= 1
+      log.warning(
+        "socket '\(source.name)': a client was too slow for the others, and is disconnected")
+    }
+    settle()
+    update()
+    if wantsWritable { postTurn() }
+  }
+}

@@ -1,0 +1,127 @@
+import CKVM
+import Glibc
+import Host
+
+/// A chardev that sends every buffer the guest writes as one datagram, and passes on every datagram
+/// that comes from its peer whole, in as many pieces as the front end has room for.
+///
+/// Always connected: whether anybody listens is nothing that UDP knows. What the network refuses is
+/// lost, as datagrams may be, and counted.
+package final class DatagramChardev: Chardev {
+  package weak var delegate: (any ChardevDelegate)?
+  package private(set) var isConnected = false
+  package let filename: String
+  /// The most bytes of a datagram over IPv4; longer buffers are cut into several.
+  package let packetLimit: Int? = 65507
+
+  private let socket: FileDescriptor
+  private let reader = PacketReader()
+  private let log = RateLimitedLog(linesPerSecond: 1)
+  private var loop: EventLoop?
+  private var token: EventLoop.Token?
+  private var wantsReadable = false
+  private var wantsWritable = false
+  private var isRestPosted = false
+  /// Datagrams that the network did not take.
+  package private(set) var lostDatagrams: UInt64 = 0
+
+  /// Takes over a datagram socket that is connected to its peer, in non-blocking mode.
+  init(_ socket: consuming FileDescriptor) {
+    filename = "udp"
+    self.socket = socket
+  }
+
+  /// What it is bound to.
+  var localAddress: SocketAddress? { SocketAddress.local(of: socket.rawValue) }
+
+  package func start(on loop: EventLoop) throws(SystemError) {
+    guard self.loop == nil else { return }
+    // An interest in nothing but a hang-up would spin on errors, which say little here.
+    token = try loop.register(socket.rawValue, interest: []) { [weak self] in self?.isReady($0) }
+    self.loop = loop
+    loop.post { [weak self] in
+      guard let self, self.loop != nil else { return }
+      isConnected = true
+      delegate?.chardevDidConnect(self)
+    }
+    updateInterest()
+  }
+
+  package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
+    segments.withPrefix(byteCount: packetLimit ?? 0) { segments in
+      var message = msghdr()
+      message.msg_iov = UnsafeMutablePointer(mutating: segments.baseAddress)
+      message.msg_iovlen = segments.count
+      let size = segments.reduce(0) { $0 &+ $1.iov_len }
+      // An error may be an earlier datagram's, told by the network meanwhile; this one is not sent
+      // then.
+      for _ in 0..<8 {
+        let count = sendmsg(socket.rawValue, &message, Int32(MSG_NOSIGNAL))
+        if count >= 0 { return .transferred(count) }
+        if errno == EAGAIN { return .wouldBlock }
+      }
+      lostDatagrams &+= 1
+      log.warning("\(SystemError("send", errno: errno)); \(lostDatagrams) datagrams were lost")
+      return .transferred(size)
+    }
+  }
+
+  package func read(into segments: UnsafeBufferPointer<iovec>) -> TransferResult {
+    // Datagrams of no length, and errors of what was sent, are passed over, a bounded number a call.
+    for _ in 0..<64 {
+      switch reader.read(socket.rawValue, into: segments) {
+      case .transferred(let count) where count > 0: return .transferred(count)
+      case .wouldBlock: return .wouldBlock
+      default: continue
+      }
+    }
+    return .wouldBlock
+  }
+
+  package func setWantsReadable(_ wanted: Bool) {
+    wantsReadable = wanted
+    updateInterest()
+    if wanted, reader.hasRest { postRest() }
+  }
+
+  package func setWantsWritable(_ wanted: Bool) {
+    wantsWritable = wanted
+    updateInterest()
+  }
+
+  package func stop() {
+    if let token { loop?.remove(token) }
+    token = nil
+    isConnected = false
+    loop = nil
+  }
+
+  private func isReady(_ readiness: EventLoop.Readiness) {
+    if readiness.contains(.error) {
+      // Reading the error clears it.
+      _ = FileDescriptor.socketOption(socket.rawValue, SO_ERROR)
+    }
+    if readiness.contains(.readable), wantsReadable { delegate?.chardevIsReadable(self) }
+    if readiness.contains(.writable), wantsWritable { delegate?.chardevIsWritable(self) }
+  }
+
+  /// The rest of a datagram is here, and no event will tell of it.
+  private func postRest() {
+    guard let loop, !isRestPosted else { return }
+    isRestPosted = true
+    loop.post { [weak self] in
+      guard let self else { return }
+      isRestPosted = false
+      guard wantsReadable, reader.hasRest else { return }
+      delegate?.chardevIsReadable(self)
+      if wantsReadable, reader.hasRest { postRest() }
+    }
+  }
+
+  private func updateInterest() {
+    guard let loop, let token else { return }
+    var interest: EventLoop.Interest = wantsReadable ? .readable : []
+    if wantsWritable { interest.insert(.writable) }
+    loop.setInterest(interest, for: token)
+  }
+}

@@ -1,0 +1,34 @@
+import CKVM
+import Glibc
+import Host
+
+extension FileDescriptor {
+  /// A new socket, in non-blocking mode.
+  init(socketOf family: Int32, type: Int32) throws(SystemError) {
+    let flags = Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+    self.init(owning: try systemCall("socket") { socket(family, type | flags, 0) })
+  }
+
+  /// Sets a socket option that is a number; one that the socket does not have is none it needs.
+  func setSocketOption(_ level: Int32, _ name: Int32, _ value: Int32) {
+    var value = value
+    _ = setsockopt(rawValue, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
+  }
+
+  /// A socket option that is a number; nil where there is none.
+  static func socketOption(_ socket: Int32, _ name: Int32) -> Int32? {
+    var value: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    return getsockopt(socket, SOL_SOCKET, name, &value, &length) == 0 ? value : nil
+  }
+
+  /// What a stream or packet socket is given before use: small writes of TCP at once or not, the
+  /// death of a TCP peer's host found in the end, room for the longest packet.
+  func prepareSocket(_ address: SocketAddress?, hasNoDelay: Bool, isPacketed: Bool) {
+    if address?.isInternet == true {
+      setSocketOption(Int32(IPPROTO_TCP), TCP_NODELAY, hasNoDelay ? 1 : 0)
+      setSocketOption(SOL_SOCKET, SO_KEEPALIVE, 1)
+    }
+    if isPacketed { setSocketOption(SOL_SOCKET, SO_SNDBUF, 4 * Int32(PacketReader.packetLimit)) }
+  }
+}

@@ -1,0 +1,43 @@
+import CKVM
+import Glibc
+import Host
+
+/// Whose processes are served on a Unix socket: those of any listed user or listed group; without
+/// lists everybody's.
+///
+/// The kernel tells who a peer was when it connected (`SO_PEERCRED`, `SO_PEERGROUPS`, unix(7)).
+struct PeerRule {
+  let users: [UInt32]?
+  let groups: [UInt32]?
+
+  /// Whether there is a rule at all.
+  var isRestrictive: Bool { users != nil || groups != nil }
+
+  /// Whether the connected peer is to be served; one that cannot be asked about is not.
+  func allows(_ socket: Int32) -> Bool {
+    guard isRestrictive else { return true }
+    guard let (user, group) = Self.credentials(socket) else { return false }
+    if users?.contains(user) == true { return true }
+    guard let groups else { return false }
+    return groups.contains(group) || Self.furtherGroups(socket).contains { groups.contains($0) }
+  }
+
+  /// `struct ucred` is a process, a user and a group.
+  private static func credentials(_ socket: Int32) -> (user: UInt32, group: UInt32)? {
+    var credentials: (process: UInt32, user: UInt32, group: UInt32) = (0, .max, .max)
+    var length = socklen_t(MemoryLayout.size(ofValue: credentials))
+    guard getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0 else {
+      return nil
+    }
+    return (credentials.user, credentials.group)
+  }
+
+  /// The supplementary groups.
+  private static func furtherGroups(_ socket: Int32) -> [UInt32] {
+    let option: Int32 = 59  // SO_PEERGROUPS
+    var groups = [UInt32](repeating: 0, count: 65536)
+    var length = socklen_t(groups.count * MemoryLayout<UInt32>.size)
+    guard getsockopt(socket, SOL_SOCKET, option, &groups, &length) == 0 else { return [] }
+    return Array(groups.prefix(Int(length) / MemoryLayout<UInt32>.size))
+  }
+}

@@ -1,0 +1,228 @@
+import CKVM
+import Glibc
+import Host
+
+/// A chardev that is a stream or packet socket, listening or connecting, with one peer at a time.
+///
+/// A client that leaves with bytes unread stays connected, as far as the front end can tell, until
+/// it has read them. One that comes and goes leaving nothing, before the front end could be told,
+/// is passed over. What becomes of clients that come while another is there, see `AdmissionPolicy`.
+package final class SocketChardev: Chardev {
+  package weak var delegate: (any ChardevDelegate)?
+  package private(set) var isConnected = false
+  package let packetLimit: Int?
+
+  private let source: any PeerSource
+  private let admission: any AdmissionPolicy
+  private let log = RateLimitedLog()
+  private var tally = SocketCounters()
+  private var loop: EventLoop?
+  private var peer: SocketPeer?
+  private var waiting: [SocketPeer] = []
+  private var hasHadPeer = false
+  private var wantsReadable = false
+  private var wantsWritable = false
+  private var isSettlementPosted = false
+  private var isRestPosted = false
+
+  init(
+    _ source: any PeerSource, isPacketed: Bool = false,
+    admission: any AdmissionPolicy = ExclusiveAdmission()
+  ) {
+    self.source = source
+    self.admission = admission
+    packetLimit = isPacketed ? PacketReader.packetLimit : nil
+  }
+
+  package var holdsStart: Bool { source.waitsForFirst && !hasHadPeer }
+
+  package var filename: String {
+    let name = source.name + source.role
+    guard let peer else { return "disconnected:\(name)" }
+    return peer.filename(role: source.role) ?? name
+  }
+
+  /// What has happened so far.
+  package var counters: SocketCounters {
+    var counters = tally
+    source.count(in: &counters)
+    return counters
+  }
+
+  package func start(on loop: EventLoop) throws(SystemError) {
+    guard self.loop == nil else { return }
+    try source.start(on: loop) { [weak self] in self?.receive($0) }
+    self.loop = loop
+  }
+
+  package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
+    guard let peer else { return .disconnected }
+    let result = peer.write(segments)
+    switch result {
+    case .transferred(let count): tally.bytesWritten &+= UInt64(count)
+    case .wouldBlock: break
+    case .disconnected: updateInterest()
+    }
+    return result
+  }
+
+  package func read(into segments: UnsafeBufferPointer<iovec>) -> TransferResult {
+    guard let peer else { return .disconnected }
+    let result = peer.read(into: segments)
+    if case .transferred(let count) = result { tally.bytesRead &+= UInt64(count) }
+    if peer.isFinished { postSettlement() }
+    updateInterest()
+    return result
+  }
+
+  package func setWantsReadable(_ wanted: Bool) {
+    wantsReadable = wanted
+    updateInterest()
+    if wanted, peer?.hasPacketRest == true { postRest() }
+  }
+
+  package func setWantsWritable(_ wanted: Bool) {
+    wantsWritable = wanted
+    updateInterest()
+  }
+
+  package func endOutput() {
+    peer?.endOutput()
+    updateInterest()
+  }
+
+  package func disconnectClient() {
+    guard let peer else { return }
+    peer.finish()
+    updateInterest()
+    postSettlement()
+  }
+
+  package func stop() {
+    source.stop()
+    dropPeer()
+    waiting = []
+    isConnected = false
+    loop = nil
+  }
+
+  // MARK: Peers
+
+  private func receive(_ newcomer: SocketPeer) {
+    // The events of its going may be behind this one.
+    peer?.examine()
+    for peer in waiting { peer.examine() }
+    waiting.removeAll { $0.isFinished }
+    settle()
+    guard loop != nil else { return }
+    let isTaken = peer.map { !$0.isHungUp } ?? false
+    switch admission.judge(isTaken: isTaken, waitingCount: waiting.count) {
+    case .refused: return refuse()
+    case .waits: break
+    case .replaces:
+      tally.dismissedClients &+= UInt64(waiting.count) &+ (isTaken ? 1 : 0)
+      if isTaken { peer?.finish() }
+      waiting = []
+    }
+    tally.acceptedClients &+= 1
+    waiting.append(newcomer)
+    settle()
+    updateInterest()
+  }
+
+  private func refuse() {
+    tally.refusedClients &+= 1
+    log.warning(
+      "socket '\(source.name)': a client was refused, since one is connected "
+        + "(\(tally.refusedClients) refused so far)")
+  }
+
+  private func isReady(_ peer: SocketPeer, for readiness: EventLoop.Readiness) {
+    if !readiness.isDisjoint(with: [.hangup, .error]) {
+      peer.examine()
+      settle()
+      updateInterest()
+    }
+    // Each call may change what the next condition asks, or end the peer.
+    if readiness.contains(.readable), wantsReadable, self.peer === peer {
+      delegate?.chardevIsReadable(self)
+    }
+    if readiness.contains(.writable), wantsWritable, self.peer === peer {
+      delegate?.chardevIsWritable(self)
+    }
+  }
+
+  /// Brings what the front end knows in line with what is the case. Only from the top of a loop's
+  /// turn, since it calls the delegate.
+  private func settle() {
+    while loop != nil {
+      if peer?.isFinished == true {
+        dropPeer()
+        isConnected = false
+        delegate?.chardevDidDisconnect(self)
+        if peer == nil, waiting.isEmpty { source.lostPeer() }
+      } else if peer == nil, !waiting.isEmpty {
+        admit(waiting.removeFirst())
+      } else {
+        return
+      }
+    }
+  }
+
+  private func admit(_ next: SocketPeer) {
+    next.examine()
+    if next.isFinished { return passOver() }
+    guard let loop else { return }
+    let interest = next.interest(wantsReadable: wantsReadable, wantsWritable: wantsWritable)
+    do {
+      next.token = try loop.register(next.descriptor, interest: interest) {
+        [weak self, unowned next] in
+        self?.isReady(next, for: $0)
+      }
+    } catch {
+      log.warning("socket '\(source.name)': a client is lost: \(error)")
+      return passOver()
+    }
+    peer = next
+    hasHadPeer = true
+    isConnected = true
+    delegate?.chardevDidConnect(self)
+  }
+
+  private func passOver() {
+    if waiting.isEmpty { source.lostPeer() }
+  }
+
+  private func postSettlement() {
+    guard let loop, !isSettlementPosted else { return }
+    isSettlementPosted = true
+    loop.post { [weak self] in
+      self?.isSettlementPosted = false
+      self?.settle()
+    }
+  }
+
+  /// The rest of a packet is here, and no event will tell of it.
+  private func postRest() {
+    guard let loop, !isRestPosted else { return }
+    isRestPosted = true
+    loop.post { [weak self] in
+      guard let self else { return }
+      isRestPosted = false
+      guard wantsReadable, peer?.hasPacketRest == true else { return }
+      delegate?.chardevIsReadable(self)
+      if wantsReadable, peer?.hasPacketRest == true { postRest() }
+    }
+  }
+
+  private func updateInterest() {
+    guard let loop, let peer, let token = peer.token else { return }
+    loop.setInterest(
+      peer.interest(wantsReadable: wantsReadable, wantsWritable: wantsWritable), for: token)
+  }
+
+  private func dropPeer() {
+    if let token = peer?.token { loop?.remove(token) }
+    peer = nil
+  }
+}

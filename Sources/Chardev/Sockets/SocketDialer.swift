@@ -1,0 +1,176 @@
+import CKVM
+import Glibc
+import Host
+
+/// Connects to a socket, and again whenever that failed or the peer has gone; each failure doubles
+/// the time until the next attempt, up to a minute, and a success sets it back.
+///
+/// The addresses were resolved when this was made. Nothing here waits.
+final class SocketDialer: PeerSource {
+  /// The longest time between attempts.
+  private static let longestDelay = 60_000
+  /// How long one address may take to answer before the next is tried.
+  private static let patienceMilliseconds = 10_000
+
+  let name: String
+  let role = ""
+  let waitsForFirst = false
+
+  private let addresses: [SocketAddress]
+  private let isPacketed: Bool
+  private let hasNoDelay: Bool
+  private let firstDelay: Int
+  private let log = RateLimitedLog(linesPerSecond: 1)
+  private var delay: Int
+  private var connectFailures: UInt64 = 0
+  private var loop: EventLoop?
+  private var deliver: (SocketPeer) -> Void = { _ in }
+  private var timer: EventLoop.Timer?
+  private var attempt: FileDescriptor?
+  private var token: EventLoop.Token?
+
+  /// - Parameters:
+  ///   - addresses: tried in this order.
+  ///   - reconnectMilliseconds: the time before the first repetition.
+  init(
+    _ addresses: [SocketAddress], name: String, isPacketed: Bool, hasNoDelay: Bool,
+    reconnectMilliseconds: Int
+  ) {
+    self.addresses = addresses
+    self.name = name
+    self.isPacketed = isPacketed
+    self.hasNoDelay = hasNoDelay
+    firstDelay = min(max(reconnectMilliseconds, 1), Self.longestDelay)
+    delay = firstDelay
+  }
+
+  func count(in counters: inout SocketCounters) {
+    counters.connectFailures &+= connectFailures
+  }
+
+  func start(on loop: EventLoop, deliver: @escaping (SocketPeer) -> Void) throws(SystemError) {
+    self.loop = loop
+    self.deliver = deliver
+    loop.post { [weak self] in self?.dial(0) }
+  }
+
+  func lostPeer() { dialLater() }
+
+  func stop() {
+    endAttempt()
+    timer?.cancel()
+    loop = nil
+    deliver = { _ in }
+  }
+
+  // MARK: One attempt
+
+  private func dial(_ index: Int) {
+    guard let loop else { return }
+    guard addresses.indices.contains(index) else { return dialLater() }
+    do throws(SystemError) {
+      let socket = try Self.makeSocket(addresses[index], isPacketed: isPacketed)
+      if try Self.beginToConnect(socket.rawValue, to: addresses[index]) {
+        return succeed(socket, addresses[index])
+      }
+      token = try loop.register(socket.rawValue, interest: .writable) { [weak self] _ in
+        self?.finishAttempt(index)
+      }
+      attempt = consume socket
+      timer = loop.after(milliseconds: Self.patienceMilliseconds) { [weak self] in
+        self?.fail(index, SystemError("connect", errno: ETIMEDOUT))
+      }
+    } catch {
+      fail(index, error)
+    }
+  }
+
+  private func finishAttempt(_ index: Int) {
+    guard let number = attempt?.rawValue else { return }
+    let reason = FileDescriptor.socketOption(number, SO_ERROR) ?? 0
+    guard reason == 0 else { return fail(index, SystemError("connect", errno: reason)) }
+    if let token { loop?.remove(token) }
+    token = nil
+    timer?.cancel()
+    if let socket = attempt.take() { succeed(socket, addresses[index]) }
+  }
+
+  private func succeed(_ socket: consuming FileDescriptor, _ address: SocketAddress) {
+    delay = firstDelay
+    socket.prepareSocket(address, hasNoDelay: hasNoDelay, isPacketed: isPacketed)
+    deliver(SocketPeer(SocketConnection(descriptor: socket, isPacketed: isPacketed)))
+  }
+
+  private func fail(_ index: Int, _ error: SystemError) {
+    endAttempt()
+    connectFailures &+= 1
+    if index + 1 == addresses.count {
+      log.warning("socket '\(name)': \(error); trying again after \(delay) ms")
+    }
+    dial(index + 1)
+  }
+
+  private func endAttempt() {
+    timer?.cancel()
+    if let token { loop?.remove(token) }
+    token = nil
+    attempt = nil
+  }
+
+  private func dialLater() {
+    timer = loop?.after(milliseconds: delay) { [weak self] in self?.dial(0) }
+    delay = min(delay * 2, Self.longestDelay)
+  }
+
+  // MARK: Without a loop
+
+  /// Connects now, within a few seconds, to the first address that answers.
+  static func connect(
+    to addresses: [SocketAddress], isPacketed: Bool, hasNoDelay: Bool
+  ) throws(SystemError) -> SocketConnection {
+    var failure = SystemError("connect", errno: EADDRNOTAVAIL)
+    for address in addresses {
+      do throws(SystemError) {
+        let socket = try makeSocket(address, isPacketed: isPacketed)
+        if try !beginToConnect(socket.rawValue, to: address) {
+          try awaitConnection(socket.rawValue)
+        }
+        socket.prepareSocket(address, hasNoDelay: hasNoDelay, isPacketed: isPacketed)
+        return SocketConnection(descriptor: socket, isPacketed: isPacketed)
+      } catch {
+        failure = error
+      }
+    }
+    throw failure
+  }
+
+  private static func awaitConnection(_ socket: Int32) throws(SystemError) {
+    var status = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
+    let count = try systemCall("poll") { poll(&status, 1, Int32(patienceMilliseconds)) }
+    let reason = count == 0 ? ETIMEDOUT : FileDescriptor.socketOption(socket, SO_ERROR) ?? 0
+    if reason != 0 { throw SystemError("connect", errno: reason) }
+  }
+
+  private static func makeSocket(
+    _ address: SocketAddress, isPacketed: Bool
+  ) throws(SystemError) -> FileDescriptor {
+    let type = isPacketed ? SOCK_SEQPACKET : SOCK_STREAM
+    return try FileDescriptor(socketOf: address.family, type: Int32(type.rawValue))
+  }
+
+  /// Returns whether the socket is connected; otherwise it will be writable when it is, or when it
+  /// has failed.
+  private static func beginToConnect(
+    _ socket: Int32, to address: SocketAddress
+  ) throws(SystemError) -> Bool {
+    do throws(SystemError) {
+      try systemCall("connect") {
+        address.withPointer { Glibc.connect(socket, $0, $1) }
+      }
+      return true
+    } catch {
+      guard error.errno == EINPROGRESS else { throw error }
+      return false
+    }
+  }
+}
