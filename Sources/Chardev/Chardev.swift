@@ -121,9 +121,12 @@ package protocol ChardevDelegate: AnyObject {
   func chardevIsWritable(_ chardev: any Chardev)
   /// `windowSize` has changed.
   func chardevDidResize(_ chardev: any Chardev)
+  /// Whoever is connected sends a break, as a serial line can.
+  func chardevDidReceiveBreak(_ chardev: any Chardev)
 }
 
-/// Not every front end has a use for a size.
+/// Not every front end has a use for a size or a break.
 extension ChardevDelegate {
   package func chardevDidResize(_ chardev: any Chardev) {}
+  package func chardevDidReceiveBreak(_ chardev: any Chardev) {}
 }

@@ -19,7 +19,7 @@ package final class DescriptorChardev: Chardev {
   init(
     _ descriptor: consuming FileDescriptor, isReadable: Bool, isWritable: Bool, filename: String
   ) throws(SystemError) {
-    SignalSource.ignoreBrokenPipe()
+    SignalSource.ignoreWriteFailures()
     self.filename = filename
     let number = descriptor.rawValue
     input = isReadable ? InputEnd(try SharedDescriptor(number, access: O_RDONLY)) : nil

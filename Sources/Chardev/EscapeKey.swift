@@ -1,5 +1,5 @@
 /// The keys that speak to the program instead of the guest, on a terminal that the guest has for
-/// itself: Ctrl-A, then one more.
+/// itself: Ctrl-A, then one more, as QEMU has them.
 ///
 /// Takes one byte at a time and remembers where it is, so the two may come in separate reads.
 package struct EscapeKey: Sendable {
@@ -13,18 +13,30 @@ package struct EscapeKey: Sendable {
     case end
     /// Ctrl-A h: the user wants to see these keys.
     case help
+    /// Ctrl-A b: the guest is to notice a break, where it can.
+    case sendBreak
+    /// Ctrl-A c: what is typed goes to the next front end from now on.
+    case switchFocus
   }
 
   /// Ctrl-A.
   package static let prefix: UInt8 = 0x01
 
-  /// What Ctrl-A h prints, with line ends for a raw terminal.
-  package static let help =
-    "\r\nCtrl-A x  end the machine\r\nCtrl-A a  send Ctrl-A to the guest (Ctrl-A Ctrl-A as well)\r\nCtrl-A h  this help\r\n"
-
   private var isPrefixSeen = false
 
   package init() {}
+
+  /// What Ctrl-A h prints, with line ends for a raw terminal.
+  ///
+  /// - Parameter canSwitch: whether there are several front ends.
+  package static func help(canSwitch: Bool) -> String {
+    let keys = [
+      "x  end the machine", "b  send a break (magic SysRq of a serial line)",
+      canSwitch ? "c  switch to the next console" : nil,
+      "a  send Ctrl-A to the guest (Ctrl-A Ctrl-A as well)", "h  this help",
+    ]
+    return "\r\n" + keys.compactMap { $0.map { "Ctrl-A \($0)\r\n" } }.joined()
+  }
 
   /// Takes the next byte that was typed.
   package mutating func action(for byte: UInt8) -> Action {
@@ -37,6 +49,8 @@ package struct EscapeKey: Sendable {
     switch byte {
     case EscapeKey.prefix, UInt8(ascii: "a"): return .pass(EscapeKey.prefix)
     case UInt8(ascii: "x"): return .end
+    case UInt8(ascii: "b"): return .sendBreak
+    case UInt8(ascii: "c"): return .switchFocus
     case UInt8(ascii: "h"), UInt8(ascii: "?"): return .help
     default: return .ignore
     }

@@ -8,7 +8,7 @@ import Host
 /// guest shall not stand still for it.
 final class OutputEnd {
   private let name: String
-  private let descriptor: SharedDescriptor
+  private var descriptor: SharedDescriptor
   private let log = RateLimitedLog(linesPerSecond: 1)
   private var watch: WatchedDescriptor?
   private(set) var bytesWritten: UInt64 = 0
@@ -38,6 +38,14 @@ final class OutputEnd {
       log.warning("\(SystemError(name, errno: reason)); output is lost")
       return .transferred(count)
     }
+  }
+
+  /// The number of what is written to, to ask about it.
+  var descriptorNumber: Int32 { descriptor.rawValue }
+
+  /// Goes on with another file, one that is always ready as the former.
+  func replaceDescriptor(by other: consuming SharedDescriptor) {
+    descriptor = other
   }
 
   /// The size of the terminal that is written to, if it is one.

@@ -57,6 +57,8 @@ package final class EventLoop {
   private var posted: [() -> Void] = []
   private var isStopping = false
   var vigil = Vigil()
+  /// There while a file is watched.
+  weak var openingWatcher: OpeningWatcher?
 
   package init() throws(SystemError) {
     remote = Remote(wake: try EventFD())

@@ -47,10 +47,12 @@ package final class SignalSource {
     loop.remove(token)
   }
 
-  /// Makes a write to a pipe or socket that nobody reads an error (`EPIPE`) of that write alone.
-  /// For the whole process; to be called first of all.
-  package static func ignoreBrokenPipe() {
+  /// Makes a write to a pipe or socket that nobody reads (`EPIPE`), or to a file beyond the size
+  /// that the process may give one (`EFBIG`), an error of that write alone. For the whole process;
+  /// to be called first of all.
+  package static func ignoreWriteFailures() {
     signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
   }
 
   private func next() -> Int32? {

@@ -53,7 +53,9 @@ struct HostEndOpener {
   ) throws(ConfigurationError) -> any Chardev {
     let escape = isInteractive && Terminal.isTerminal(0) ? EscapeKey() : nil
     do throws(ChardevError) {
-      return try ChardevOpener(escape: escape, whenEnded: whenEnded).open(attachment)
+      return try ChardevOpener(
+        escape: escape, isForConsole: isInteractive, whenEnded: whenEnded
+      ).open(attachment)
     } catch {
       throw ConfigurationError(option: option, problem: error.description, remedy: "")
     }

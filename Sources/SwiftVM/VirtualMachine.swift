@@ -44,7 +44,7 @@ public final class VirtualMachine: @unchecked Sendable {
     _ configuration: VirtualMachineConfiguration, _ hooks: ProgramHooks
   ) throws(ConfigurationError) {
     try configuration.validate()
-    SignalSource.ignoreBrokenPipe()
+    SignalSource.ignoreWriteFailures()
     let opener = ConfigurationOpener(configuration)
     let hypervisor = try opener.openHypervisor()
     try DescriptorNeed.secure(configuration)

@@ -114,6 +114,9 @@ final class RecordingFrontEnd: ChardevDelegate {
     call { chardev.setWantsWritable(wanted) }
   }
 
+  /// As far as it has been told.
+  var isConnectedNow: Bool { events.last == .connected }
+
   var text: String { String(decoding: received, as: UTF8.self) }
 
   private func call<R>(_ body: () -> R) -> R {

@@ -21,18 +21,21 @@ final class Console {
     (keyboard, screen) = (input[1], output[0])
     loop = try EventLoop()
     let end = WeakConsole()
-    standardIO = try StandardIO(
-      input: input[0], output: output[1], escape: escape, whenEnded: { end.console?.ends += 1 })
+    let standardIO = try StandardIO(input: input[0], output: output[1])
+    self.standardIO = standardIO
     close(input[0])
     close(output[1])
-    frontEnd = RecordingFrontEnd(standardIO)
+    let mux = escape.map {
+      MuxChardev(standardIO, escape: $0, whenEnded: { end.console?.ends += 1 })
+    }
+    frontEnd = RecordingFrontEnd(mux?.makeEnd() ?? standardIO)
     end.console = self
-    try standardIO.start(on: loop)
+    try frontEnd.chardev.start(on: loop)
     loop.settle()
   }
 
   deinit {
-    standardIO.stop()
+    frontEnd.chardev.stop()
     hangUp()
     close(screen)
   }

@@ -22,6 +22,18 @@ import Testing
     #expect(actions([prefix, prefix]) == [.ignore, .pass(prefix)])
   }
 
+  @Test func sendsABreakAndSwitches() {
+    #expect(actions([prefix, UInt8(ascii: "b")]) == [.ignore, .sendBreak])
+    #expect(actions([prefix, UInt8(ascii: "c")]) == [.ignore, .switchFocus])
+  }
+
+  @Test func helpNamesWhatThereIs() {
+    #expect(!EscapeKey.help(canSwitch: false).contains("Ctrl-A c"))
+    for key in ["x", "b", "c", "a", "h"] {
+      #expect(EscapeKey.help(canSwitch: true).contains("\r\nCtrl-A \(key)  "))
+    }
+  }
+
   @Test func swallowsAnUnknownEscape() {
     #expect(
       actions([prefix, UInt8(ascii: "z"), UInt8(ascii: "x")])

@@ -46,7 +46,7 @@ import Testing
 
   @Test func makesABrokenPipeAnErrorOfTheWrite() async {
     await #expect(processExitsWith: .exitCode(EPIPE)) {
-      SignalSource.ignoreBrokenPipe()
+      SignalSource.ignoreWriteFailures()
       var ends: [Int32] = [-1, -1]
       pipe(&ends)
       close(ends[0])

@@ -13,11 +13,17 @@ package struct ChardevOpener {
   /// What a person's typing at the process's terminal may do beside reaching the guest; nil passes
   /// every byte on.
   package var escape: EscapeKey?
+  /// Whether the front end is a console, whose output is worth a record even while nobody is
+  /// connected.
+  package var isForConsole: Bool
   /// Called when the user types the key that ends the machine.
   package var whenEnded: () -> Void
 
-  package init(escape: EscapeKey? = nil, whenEnded: @escaping () -> Void = {}) {
+  package init(
+    escape: EscapeKey? = nil, isForConsole: Bool = false, whenEnded: @escaping () -> Void = {}
+  ) {
     self.escape = escape
+    self.isForConsole = isForConsole
     self.whenEnded = whenEnded
   }
 
@@ -25,14 +31,43 @@ package struct ChardevOpener {
   package func open(
     _ configuration: ChardevConfiguration
   ) throws(ChardevError) -> any Chardev {
+    if configuration.isMultiplexed { return try openMultiplexed(configuration).makeEnd() }
+    let chardev = try openRecorded(configuration)
+    guard configuration.isStandardIO, let escape else { return chardev }
+    return MuxChardev(chardev, escape: escape, whenEnded: whenEnded).makeEnd()
+  }
+
+  /// Opens a host end for several front ends; each is to have one of its ends.
+  package func openMultiplexed(
+    _ configuration: ChardevConfiguration
+  ) throws(ChardevError) -> MuxChardev {
+    MuxChardev(try openRecorded(configuration), whenEnded: whenEnded)
+  }
+
+  /// With its record, if there is to be one.
+  private func openRecorded(
+    _ configuration: ChardevConfiguration
+  ) throws(ChardevError) -> any Chardev {
+    let chardev = try openBackend(configuration.backend)
+    guard let log = configuration.log else { return chardev }
+    return try LoggedChardev(chardev, log, takesUnattended: isForConsole)
+  }
+
+  private func openBackend(
+    _ backend: ChardevConfiguration.Backend
+  ) throws(ChardevError) -> any Chardev {
     do {
-      switch configuration.backend {
+      switch backend {
       case .null: return NullChardev()
-      case .standardIO: return try StandardIO(escape: escape, whenEnded: whenEnded)
+      case .standardIO: return try StandardIO()
       case .socket(let socket): return try SocketOpener(socket).open()
       case .datagram(let datagram): return try DatagramOpener(datagram).open()
       case .descriptor(let source): return try DescriptorOpener(source).open()
-      case .file(let file): return try openFile(file)
+      case .file(let file): return try FileChardev(file)
+      case .pipe(let path): return try PipeChardev(path: path)
+      case .pseudoTerminal(let link): return try PseudoTerminal(link: link)
+      case .ringBuffer(let size): return try RingBuffer(size: size)
+      case .several(let members): return try openSeveral(members)
       default: throw ChardevError("this host end is not supported")
       }
     } catch let error as ChardevError {
@@ -42,8 +77,10 @@ package struct ChardevOpener {
     }
   }
 
-  private func openFile(_ file: FileConfiguration) throws -> any Chardev {
-    guard let output = file.output else { throw ChardevError("this file is not supported") }
-    return try FileSink(path: output)
+  private func openSeveral(_ members: [ChardevConfiguration]) throws(ChardevError) -> any Chardev {
+    guard !members.isEmpty else { throw ChardevError("there is no host end; name at least one") }
+    var chardevs: [any Chardev] = []
+    for member in members { chardevs.append(try open(member)) }
+    return SeveralChardev(chardevs)
   }
 }

@@ -1,0 +1,90 @@
+import CKVM
+import Glibc
+import Host
+
+/// A chardev of which a record is kept (QEMU's `logfile=`).
+///
+/// What another chardev takes and gives is passed through and written down. A console's output is
+/// written down even while nobody is connected, and counts as taken then; a channel's is kept for
+/// the next client instead, and written down once it gets it.
+package final class LoggedChardev: Chardev {
+  package weak var delegate: (any ChardevDelegate)?
+
+  private let backend: any Chardev
+  private let log: ChardevLog
+  private let takesUnattended: Bool
+
+  /// Opens the record's file.
+  ///
+  /// - Parameter takesUnattended: whether output that nobody is connected for goes to the record
+  ///   alone.
+  package init(
+    _ backend: any Chardev, _ configuration: LogConfiguration, takesUnattended: Bool
+  ) throws(ChardevError) {
+    log = try ChardevLog(configuration)
+    self.backend = backend
+    self.takesUnattended = takesUnattended
+    backend.delegate = self
+  }
+
+  package var isConnected: Bool { backend.isConnected }
+  package var filename: String { backend.filename }
+  package var holdsStart: Bool { backend.holdsStart }
+  package var packetLimit: Int? { backend.packetLimit }
+  package var hasUnsentBytes: Bool { backend.hasUnsentBytes }
+  package var windowSize: (columns: UInt16, rows: UInt16)? { backend.windowSize }
+
+  package func start(on loop: EventLoop) throws(SystemError) { try backend.start(on: loop) }
+
+  package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
+    switch backend.write(segments) {
+    case .transferred(let count):
+      log.note(.fromGuest, segments, count)
+      return .transferred(count)
+    case .wouldBlock: return .wouldBlock
+    case .disconnected:
+      guard takesUnattended else { return .disconnected }
+      let count = segments.byteCount
+      log.note(.fromGuest, segments, count)
+      return .transferred(count)
+    }
+  }
+
+  package func read(into segments: UnsafeBufferPointer<iovec>) -> TransferResult {
+    let result = backend.read(into: segments)
+    if case .transferred(let count) = result { log.note(.toGuest, segments, count) }
+    return result
+  }
+
+  package func setWantsReadable(_ wanted: Bool) { backend.setWantsReadable(wanted) }
+  package func setWantsWritable(_ wanted: Bool) { backend.setWantsWritable(wanted) }
+  package func endOutput() { backend.endOutput() }
+  package func disconnectClient() { backend.disconnectClient() }
+  package func windowSizeMayHaveChanged() { backend.windowSizeMayHaveChanged() }
+
+  package func stop() {
+    backend.stop()
+    log.finish()
+  }
+}
+
+extension LoggedChardev: ChardevDelegate {
+  package func chardevDidConnect(_ chardev: any Chardev) {
+    log.note("connected")
+    delegate?.chardevDidConnect(self)
+  }
+
+  package func chardevDidDisconnect(_ chardev: any Chardev) {
+    log.note("disconnected")
+    delegate?.chardevDidDisconnect(self)
+  }
+
+  package func chardevIsReadable(_ chardev: any Chardev) { delegate?.chardevIsReadable(self) }
+  package func chardevIsWritable(_ chardev: any Chardev) { delegate?.chardevIsWritable(self) }
+  package func chardevDidResize(_ chardev: any Chardev) { delegate?.chardevDidResize(self) }
+
+  package func chardevDidReceiveBreak(_ chardev: any Chardev) {
+    log.note("break")
+    delegate?.chardevDidReceiveBreak(self)
+  }
+}

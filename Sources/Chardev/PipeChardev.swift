@@ -1,0 +1,106 @@
+import CKVM
+import Glibc
+import Host
+
+/// A chardev on named pipes (QEMU's `pipe`): `path.in` leads to the guest, `path.out` comes from it.
+/// Or else one pipe at `path`, which takes the output; there is no input then, since it would be
+/// that output.
+///
+/// The pipes are there before, made by `mkfifo`. Each is opened for both directions, which neither
+/// waits for anybody nor has an end: readers and writers come and go, unnoticed, and always find it
+/// connected. Output that nobody reads fills the pipe and then waits, with this port alone; it is
+/// there for the next reader.
+package final class PipeChardev: Chardev {
+  package weak var delegate: (any ChardevDelegate)?
+  package private(set) var isConnected = false
+  package let filename = "pipe"
+
+  private let input: InputEnd?
+  private let output: OutputEnd
+  private var loop: EventLoop?
+
+  /// Opens the pair, if a file of either name is there, or else the one.
+  package init(path: String) throws(ChardevError) {
+    SignalSource.ignoreWriteFailures()
+    guard !path.isEmpty, !path.utf8.contains(0) else {
+      throw ChardevError("the pipe's path is empty or has a NUL byte in it; give another path")
+    }
+    let pair = (input: path + ".in", output: path + ".out")
+    guard Self.exists(pair.input) || Self.exists(pair.output) else {
+      input = nil
+      output = OutputEnd(name: path, try Self.open(path, remedy: "mkfifo '\(path)'"))
+      return
+    }
+    let remedy = "mkfifo '\(pair.input)' '\(pair.output)'"
+    input = InputEnd(try Self.open(pair.input, remedy: remedy))
+    output = OutputEnd(name: pair.output, try Self.open(pair.output, remedy: remedy))
+  }
+
+  /// Bytes that went into the pipe.
+  package var bytesWritten: UInt64 { output.bytesWritten }
+
+  package func start(on loop: EventLoop) throws(SystemError) {
+    try input?.start(on: loop) { [weak self] in
+      if let self { delegate?.chardevIsReadable(self) }
+    }
+    try output.start(on: loop) { [weak self] in
+      if let self { delegate?.chardevIsWritable(self) }
+    }
+    self.loop = loop
+    loop.post { [weak self] in
+      guard let self, self.loop != nil else { return }
+      isConnected = true
+      delegate?.chardevDidConnect(self)
+    }
+  }
+
+  package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
+    output.write(segments)
+  }
+
+  package func read(into segments: UnsafeBufferPointer<iovec>) -> TransferResult {
+    input?.read(into: segments) ?? .wouldBlock
+  }
+
+  package func setWantsReadable(_ wanted: Bool) {
+    input?.setWantsReadable(wanted)
+  }
+
+  package func setWantsWritable(_ wanted: Bool) {
+    output.setWantsWritable(wanted)
+  }
+
+  package func stop() {
+    input?.stop()
+    output.stop()
+    isConnected = false
+    loop = nil
+  }
+
+  private static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+  /// - Parameter remedy: the command that makes what is missing.
+  private static func open(
+    _ path: String, remedy: String
+  ) throws(ChardevError) -> SharedDescriptor {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      throw ChardevError("named pipe '\(path)': \(reason(remedy))")
+    }
+    // Asked before it is opened, since that may have effects on a device.
+    guard status.st_mode & S_IFMT == S_IFIFO else {
+      throw ChardevError("'\(path)' is no named pipe; remove it and make one with: \(remedy)")
+    }
+    let number = Glibc.open(path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+    guard number >= 0 else { throw ChardevError("named pipe '\(path)': \(reason(remedy))") }
+    return SharedDescriptor(owning: FileDescriptor(owning: number))
+  }
+
+  private static func reason(_ remedy: String) -> String {
+    switch errno {
+    case ENOENT: "there is none; make it with: \(remedy)"
+    case EACCES, EPERM: "no permission; choose one that you may both read and write"
+    default: "\(SystemError.current("open").reason); choose another path"
+    }
+  }
+}

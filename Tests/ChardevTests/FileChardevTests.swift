@@ -1,0 +1,144 @@
+import CKVM
+import Glibc
+import Host
+import TestSupport
+import Testing
+
+@testable import Chardev
+
+private let limitOfFiles = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
+
+@Suite struct FileChardevTests {
+  private let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  @Test func createsTheFileAndWrites() throws {
+    let file = try FileChardev(path: directory["log"])
+    #expect(directory.entries == ["log"])
+    let frontEnd = RecordingFrontEnd(file)
+    let loop = try EventLoop()
+    try file.start(on: loop)
+    loop.settle()
+    #expect(frontEnd.events == [.connected])
+    #expect(frontEnd.write("one ") == .transferred(4))
+    #expect(frontEnd.write("two") == .transferred(3))
+    #expect(directory.text(of: "log") == "one two")
+    #expect(file.bytesWritten == 7)
+    #expect(frontEnd.read() == .wouldBlock)
+    file.stop()
+    #expect(directory.entries == ["log"])
+  }
+
+  @Test(arguments: [false, true])
+  func emptiesAFileThatIsThereOrAddsToIt(_ appends: Bool) throws {
+    let path = try directory.makeFile("log", bytes: Array("former ".utf8))
+    let file = try FileChardev(FileConfiguration(output: path, appends: appends))
+    #expect(RecordingFrontEnd(file).write("new") == .transferred(3))
+    #expect(directory.text(of: "log") == (appends ? "former new" : "new"))
+  }
+
+  @Test func goesOnAtTheEndOfAFileThatSomebodyEmpties() throws {
+    let path = directory["log"]
+    let file = try FileChardev(path: path)
+    let frontEnd = RecordingFrontEnd(file)
+    frontEnd.write("before")
+    truncate(path, 0)
+    frontEnd.write("after")
+    #expect(directory.text(of: "log") == "after")
+  }
+
+  @Test func isAlwaysWritable() throws {
+    let file = try FileChardev(path: directory["log"])
+    let frontEnd = RecordingFrontEnd(file)
+    let loop = try EventLoop()
+    try file.start(on: loop)
+    frontEnd.setWantsWritable(true)
+    #expect(frontEnd.writableCalls == 0)
+    #expect(loop.turn { frontEnd.writableCalls >= 2 })
+    frontEnd.setWantsWritable(false)
+    loop.settle()
+    let calls = frontEnd.writableCalls
+    #expect(loop.sleepsThroughATurn())
+    #expect(frontEnd.writableCalls == calls)
+  }
+
+  @Test func readsTheInputFileToItsEnd() throws {
+    let content = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+    let path = try directory.makeFile("in", bytes: content)
+    let file = try FileChardev(FileConfiguration(output: directory["out"], input: path))
+    let frontEnd = RecordingFrontEnd(file)
+    let loop = try EventLoop()
+    try file.start(on: loop)
+    loop.settle()
+    #expect(frontEnd.received.isEmpty)
+    frontEnd.setWantsReadable(true)
+    #expect(loop.turn { file.hasInputEnded })
+    let isSame = frontEnd.received == content
+    #expect(isSame)
+    #expect(frontEnd.events == [.connected])
+    #expect(loop.sleepsThroughATurn())
+    #expect(frontEnd.write("still") == .transferred(5))
+    #expect(directory.text(of: "out") == "still")
+    file.stop()
+  }
+
+  @Test func discardsOutputWhereThereIsOnlyInput() throws {
+    let path = try directory.makeFile("in", bytes: [1])
+    let frontEnd = RecordingFrontEnd(try FileChardev(FileConfiguration(input: path)))
+    #expect(frontEnd.write("gone") == .transferred(4))
+    #expect(frontEnd.read() == .transferred(1))
+  }
+
+  /// H14: a full disk is counted, and holds nobody up.
+  @Test func discardsWhatTheDiskHasNoRoomFor() throws {
+    let file = try FileChardev(path: "/dev/full")
+    let frontEnd = RecordingFrontEnd(file)
+    #expect(frontEnd.write("lost") == .transferred(4))
+    #expect(file.bytesDiscarded == 4)
+    #expect(file.bytesWritten == 0)
+  }
+
+  /// H14: a file that may not grow any more (`EFBIG`, and the signal that comes with it).
+  @Test func survivesTheLimitOfAFilesSize() async {
+    await #expect(processExitsWith: .exitCode(0)) {
+      let directory = try TemporaryDirectory()
+      var limit = rlimit()
+      getrlimit(limitOfFiles, &limit)
+      limit.rlim_cur = 6
+      setrlimit(limitOfFiles, &limit)
+      let file = try FileChardev(path: directory["log"])
+      let frontEnd = RecordingFrontEnd(file)
+      var taken = 0
+      while taken < 10,
+        case .transferred(let count) = frontEnd.write("0123456789".utf8.dropFirst(taken))
+      {
+        taken += count
+      }
+      limit.rlim_cur = limit.rlim_max
+      setrlimit(limitOfFiles, &limit)
+      guard directory.text(of: "log") == "012345", file.bytesDiscarded == 4 else { exit(1) }
+      exit(0)
+    }
+  }
+
+  @Test func saysWhyAFileCannotBeWritten() throws {
+    let fifo = try directory.makePipe("pipe")
+    for path in ["/nonexistent/log", directory.path, fifo, "", "a\0b"] {
+      let error = #expect(throws: ChardevError.self) { try FileChardev(path: path) }
+      #expect(error?.description.contains(path.contains("\0") ? "NUL" : path) == true)
+      #expect(error?.description.contains(";") == true)
+    }
+  }
+
+  @Test func saysWhyAFileCannotBeRead() throws {
+    let fifo = try directory.makePipe("pipe")
+    for path in ["/nonexistent/log", directory["none"], directory.path, fifo] {
+      let error = #expect(throws: ChardevError.self) {
+        try FileChardev(FileConfiguration(input: path))
+      }
+      #expect(error?.description.contains(path) == true)
+      #expect(error?.description.contains(";") == true)
+    }
+  }
+}
