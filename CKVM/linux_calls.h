@@ -28,6 +28,13 @@ extern int grantpt(int fd);
 extern int unlockpt(int fd);
 extern int ptsname_r(int fd, char *buffer, size_t length);
 
+/* The number of a new process in this one, 0 in the new one; or -errno. For a process of one thread: another one's locks
+   would stay locked in the new process. */
+static inline int clinux_fork(void) {
+  int process = fork();
+  return process < 0 ? -errno : process;
+}
+
 /* Where the linker has put the program's machine code and constants. */
 extern const char __executable_start[], etext[];
 

@@ -12,11 +12,14 @@ package enum ByteCount {
     case tooLarge
   }
 
-  /// Reads `512M`, `2G`, `4096K`; a plain number counts MiB, as QEMU's `-m` does. Suffixes are
-  /// taken in either case.
-  package static func parse(_ text: String) throws(ParseError) -> UInt64 {
+  /// Reads `512M`, `2G`, `4096K`; suffixes are taken in either case.
+  ///
+  /// - Parameter plainUnit: what a number without a suffix counts: MiB, as QEMU's `-m` does.
+  package static func parse(
+    _ text: String, plainUnit: UInt64 = mebibyte
+  ) throws(ParseError) -> UInt64 {
     var digits = Array(text.utf8)
-    var unit = mebibyte
+    var unit = plainUnit
     if let suffix = digits.last, let suffixUnit = Self.unit(of: suffix) {
       unit = suffixUnit
       digits.removeLast()

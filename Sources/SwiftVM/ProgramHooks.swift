@@ -4,6 +4,8 @@ import Machine
 package struct ProgramHooks {
   /// Milestones of the start are told to these.
   package var timings = Timings()
+  /// Called once, on the machine's thread, when the guest runs.
+  package var whenStarted: () -> Void = {}
   /// Signals that end the machine.
   package var endingSignals: [Int32] = []
   /// The signal on which `report` is called, on the machine's thread.

@@ -3,3 +3,11 @@
 
 /// The host end of a port or of the serial line.
 public typealias SerialPortAttachment = ChardevConfiguration
+
+extension ChardevConfiguration {
+  /// Whether it is, or has in it, the process's standard input and output.
+  package var includesStandardIO: Bool {
+    if case .several(let members) = backend { return members.contains(where: \.includesStandardIO) }
+    return isStandardIO
+  }
+}

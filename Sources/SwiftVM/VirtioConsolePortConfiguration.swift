@@ -11,7 +11,8 @@ public struct VirtioConsolePortConfiguration: Equatable, Sendable {
   /// that is free. 0 is for a console.
   public var number: Int?
 
-  /// The name the guest finds the port by: `/dev/virtio-ports/NAME`. A console port may go without.
+  /// The name the guest finds the port by: `/dev/virtio-ports/NAME`; nil for one that is known by
+  /// its number alone.
   public var name: String?
 
   /// Whether the guest shall treat the port as a console (`/dev/hvcN`).

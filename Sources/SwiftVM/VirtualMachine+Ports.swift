@@ -136,7 +136,7 @@ extension VirtualMachineConfiguration {
   ) throws(ConfigurationError) {
     try ConsoleDeviceRules.check(consoleDevices)
     let option = OptionName.of(port)
-    guard !port.attachment.isStandardIO else {
+    guard !port.attachment.includesStandardIO else {
       throw ConfigurationError(
         option: option, value: "stdio",
         problem: "standard input and output are given out at the start",

@@ -85,6 +85,7 @@ public final class VirtualMachine: @unchecked Sendable {
       defer { terminal = nil }
       try signals.start(on: machine.loop) { [unowned self] in handle($0) }
       defer { signals.stop() }
+      machine.loop.after(milliseconds: 0, hooks.whenStarted)
       return VirtualMachineOutcome(machine.run())
     } catch {
       return .hostFailure(error.description)
@@ -118,9 +119,9 @@ public final class VirtualMachine: @unchecked Sendable {
 extension VirtualMachineConfiguration {
   /// Whether a person may be typing to the guest.
   fileprivate var hasConsoleOnStandardIO: Bool {
-    serialPort.attachment.isStandardIO
+    serialPort.attachment.includesStandardIO
       || consoleDevices.contains { device in
-        device.ports.contains { $0.isConsole && $0.attachment.isStandardIO }
+        device.ports.contains { $0.isConsole && $0.attachment.includesStandardIO }
       }
   }
 

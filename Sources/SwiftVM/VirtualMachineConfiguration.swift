@@ -52,6 +52,13 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   /// What the machine is called; nil for one without a name.
   public var name: String?
 
+  /// Host ends with an id that nothing in this configuration is connected to: they are opened at the
+  /// start and wait for a port that comes later.
+  public var characterDevices: [ChardevConfiguration] = []
+
+  /// Listening sockets at which clients control the machine in QMP's language.
+  public var controlSockets: [ChardevConfiguration] = []
+
   /// Whether the guest has a pvpanic device, by which its kernel tells of a panic.
   public var hasPanicDevice = false
 

@@ -5,6 +5,8 @@ struct ArgumentScanner {
   /// One option as given.
   struct Match {
     let option: CommandOption
+    /// The option's word as it was given.
+    let spelling: String
     /// Empty for an option that takes no value.
     let value: String
   }
@@ -36,41 +38,41 @@ struct ArgumentScanner {
 
   private mutating func take(_ word: [UInt8]) throws(ConfigurationError) {
     let (name, attached) = Self.split(word)
-    guard let option = table.first(where: { $0.name == name || Self.isHelp($0, name) }) else {
+    guard let option = option(name) else {
       throw unknown(word, name: name)
     }
-    let value = try value(of: option, attached: attached)
+    let value = try value(of: option, spelling: name, attached: attached)
     guard option.isRepeatable || !matches.contains(where: { $0.option == option }) else {
       throw ConfigurationError(
-        option: option.name, value: value, problem: "this option is given twice",
+        option: name, value: value, problem: "this option is given twice",
         remedy: "give it once")
     }
-    matches.append(Match(option: option, value: value))
+    matches.append(Match(option: option, spelling: name, value: value))
   }
 
   private mutating func value(
-    of option: CommandOption, attached: [UInt8]?
+    of option: CommandOption, spelling: String, attached: [UInt8]?
   ) throws(ConfigurationError) -> String {
     guard let metavariable = option.metavariable else {
       guard let attached else { return "" }
       throw ConfigurationError(
-        option: option.name, value: PlainText.displayed(attached),
-        problem: "this option takes no value", remedy: "give \(option.name) alone")
+        option: spelling, value: PlainText.displayed(attached),
+        problem: "this option takes no value", remedy: "give \(spelling) alone")
     }
     guard let bytes = attached ?? nextValue() else {
       throw ConfigurationError(
-        option: option.name, problem: "the value is missing",
-        remedy: "give \(option.name) \(metavariable)")
+        option: spelling, problem: "the value is missing",
+        remedy: "give \(spelling) \(metavariable)")
     }
     guard let value = String(validating: bytes, as: UTF8.self) else {
       throw ConfigurationError(
-        option: option.name, value: PlainText.displayed(bytes),
+        option: spelling, value: PlainText.displayed(bytes),
         problem: "the value is not valid UTF-8", remedy: "give it in UTF-8")
     }
     guard !value.isEmpty || option.allowsEmptyValue else {
       throw ConfigurationError(
-        option: option.name, problem: "the value is empty",
-        remedy: "give \(option.name) \(metavariable)")
+        option: spelling, problem: "the value is empty",
+        remedy: "give \(spelling) \(metavariable)")
     }
     return value
   }
@@ -79,7 +81,7 @@ struct ArgumentScanner {
   private mutating func nextValue() -> [UInt8]? {
     guard let word = words.first else { return nil }
     let name = Self.split(word).name
-    guard !table.contains(where: { $0.name == name }) else { return nil }
+    guard option(name) == nil else { return nil }
     return words.popFirst()
   }
 
@@ -89,16 +91,21 @@ struct ArgumentScanner {
         option: "", value: PlainText.displayed(word), problem: "this word belongs to no option",
         remedy: "see swiftvm \(command) --help")
     }
-    let nearest =
-      table.first { $0.otherNames.contains(name) }?.usage
-      ?? NearestWord.to(name, among: table.map(\.name))
+    if table == OptionTable.run, let plain = CommandOption.plainName(name),
+      let remedy = RefusedOptions.remedy(for: plain)
+    {
+      return ConfigurationError(
+        option: name, problem: "swiftvm does not have this option of QEMU's", remedy: remedy)
+    }
+    let nearest = NearestWord.to(name, among: table.map(\.name))
     return ConfigurationError(
       option: name, problem: "unknown option",
       remedy: nearest.map { "did you mean \($0)?" } ?? "see swiftvm \(command) --help")
   }
 
-  private static func isHelp(_ option: CommandOption, _ name: String) -> Bool {
-    option == OptionTable.help && option.otherNames.contains(name)
+  private func option(_ name: String) -> CommandOption? {
+    guard let plain = CommandOption.plainName(name) else { return nil }
+    return table.first { $0.isCalled(plain) }
   }
 
   /// The option's name and, where there is an equals sign, what follows it.

@@ -15,7 +15,7 @@ package struct CommandOption: Equatable, Sendable {
   /// Whether an empty value means something.
   let allowsEmptyValue: Bool
 
-  /// Words by which QEMU's users look for it, dashes included, besides its name.
+  /// What else it may be called, dashes included.
   let otherNames: [String]
 
   init(
@@ -28,6 +28,21 @@ package struct CommandOption: Equatable, Sendable {
     self.isRepeatable = isRepeatable
     self.allowsEmptyValue = allowsEmptyValue
     self.otherNames = otherNames
+  }
+
+  /// Whether this is the option's name, or another that it may be called by.
+  ///
+  /// - Parameter plainName: without dashes: as in QEMU, one and two mean the same.
+  func isCalled(_ plainName: String) -> Bool {
+    ([name] + otherNames).contains { Self.plainName($0) == plainName }
+  }
+
+  /// An option's word without its one or two dashes; nil for a word that is not an option.
+  static func plainName(_ word: String) -> String? {
+    let bytes = word.utf8
+    let dashes = bytes.prefix { $0 == UInt8(ascii: "-") }.count
+    guard (1...2).contains(dashes), dashes < bytes.count else { return nil }
+    return String(word.dropFirst(dashes))
   }
 
   /// Name and metavariable, as they are typed.

@@ -2,6 +2,40 @@ import SwiftVM
 
 /// A value of the form `key=value,key=value`, QEMU's way: a comma inside a value is written twice.
 struct KeyValueList {
+  /// What a list may hold.
+  struct Grammar {
+    /// Keys that must be there.
+    var required: [String] = []
+    /// Keys that may be there.
+    var optional: [String] = []
+    /// What is allowed without a value.
+    var words: [String] = []
+    /// Keys that are on or off; alone they mean on, with `no` before them off.
+    var flags: [String] = []
+    /// The key of a first item that has none.
+    var implied: String?
+    /// Keys that only say what is so anyway.
+    var fixed: [String: FixedKey] = [:]
+    /// How the whole value should look, for the remedy.
+    var example: String
+
+    /// All keys that say something.
+    fileprivate var keys: [String] { required + optional + flags + (implied.map { [$0] } ?? []) }
+  }
+
+  /// A key that is understood, but of whose values only some can be honoured.
+  struct FixedKey {
+    /// The values that describe what is so anyway.
+    let values: Set<String>
+    /// What to do instead of another one.
+    let remedy: String
+
+    init(_ values: Set<String>, _ remedy: String = "leave it out") {
+      self.values = values
+      self.remedy = remedy
+    }
+  }
+
   private let text: String
   private let option: String
   private var values: [String: String] = [:]
@@ -11,41 +45,68 @@ struct KeyValueList {
   /// - Parameters:
   ///   - text: the list.
   ///   - option: the option it belongs to.
-  ///   - keys: what must be there.
-  ///   - optionalKeys: what else is allowed.
-  ///   - words: what is allowed without a value.
-  ///   - example: how the whole value should look, for the remedy.
+  ///   - grammar: what it may hold.
+  ///   - given: what the user gave, where that is more.
   init(
-    _ text: String, option: String, keys: [String], optionalKeys: [String] = [],
-    words: [String] = [], example: String
+    _ text: String, option: String, _ grammar: Grammar, given: String? = nil
   ) throws(ConfigurationError) {
-    self.text = text
+    self.text = given ?? text
     self.option = option
-    for item in Self.items(of: text) {
+    for (index, item) in Self.items(of: text).enumerated() {
       guard !item.isEmpty else {
-        throw error("a key is missing before or after a comma", "give " + example)
+        throw error("a key is missing before or after a comma", "give " + grammar.example)
       }
       let (key, value) = Self.split(item)
-      guard let value else {
-        guard words.contains(key) else {
-          throw error("\(PlainText.quoted(key)) is not key=value", "give " + example)
-        }
-        try insert("", for: key)
-        continue
+      if let value {
+        try take(value, for: key, grammar)
+      } else if index == 0, let implied = grammar.implied {
+        try insert(key, for: implied)
+      } else {
+        try takeWord(key, grammar)
       }
-      guard (keys + optionalKeys).contains(key) else {
-        let nearest = NearestWord.to(key, among: keys + optionalKeys)
-        throw error(
-          "unknown key \(PlainText.quoted(key))",
-          nearest.map { "did you mean \"\($0)\"?" } ?? "give " + example)
-      }
-      guard !value.isEmpty else {
-        throw error("the value of \"\(key)\" is empty", "give " + example)
-      }
-      try insert(value, for: key)
     }
-    for key in keys where values[key] == nil {
-      throw error("the key \"\(key)\" is missing", "give " + example)
+    for key in grammar.required where values[key] == nil {
+      throw error("the key \"\(key)\" is missing", "give " + grammar.example)
+    }
+  }
+
+  private mutating func take(
+    _ value: String, for key: String, _ grammar: Grammar
+  ) throws(ConfigurationError) {
+    if let fixed = grammar.fixed[key] {
+      guard fixed.values.contains(value) else {
+        throw error("\(PlainText.quoted(key + "=" + value)) is not supported", fixed.remedy)
+      }
+      return
+    }
+    guard grammar.keys.contains(key) else {
+      let nearest = NearestWord.to(key, among: grammar.keys)
+      throw error(
+        "unknown key \(PlainText.quoted(key))",
+        nearest.map { "did you mean \"\($0)\"?" } ?? "give " + grammar.example)
+    }
+    guard !value.isEmpty else {
+      throw error("the value of \"\(key)\" is empty", "give " + grammar.example)
+    }
+    try insert(value, for: key)
+  }
+
+  private mutating func takeWord(
+    _ word: String, _ grammar: Grammar
+  ) throws(ConfigurationError) {
+    let positive = word.hasPrefix("no") ? String(word.dropFirst(2)) : word
+    if grammar.words.contains(word) {
+      try insert("", for: word)
+    } else if grammar.flags.contains(word) {
+      try insert("on", for: word)
+    } else if grammar.flags.contains(positive) {
+      try insert("off", for: positive)
+    } else if let fixed = grammar.fixed[word] {
+      guard fixed.values.contains("on") else {
+        throw error("\(PlainText.quoted(word)) is not supported", fixed.remedy)
+      }
+    } else {
+      throw error("\(PlainText.quoted(word)) is not key=value", "give " + grammar.example)
     }
   }
 
@@ -54,40 +115,6 @@ struct KeyValueList {
 
   /// The value of a key; empty for a word that was given, nil for what was not.
   subscript(key: String) -> String? { values[key] }
-
-  /// A value that is a whole number.
-  func number(_ key: String) throws(ConfigurationError) -> Int? {
-    guard let value = values[key] else { return nil }
-    guard value.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
-      let number = Int(value)
-    else {
-      throw error("the value of \"\(key)\" is not a whole number", "give e.g. \(key)=1")
-    }
-    return number
-  }
-
-  /// A value that is `on` or `off`.
-  func isOn(_ key: String) throws(ConfigurationError) -> Bool? {
-    switch values[key] {
-    case nil: return nil
-    case "on": return true
-    case "off": return false
-    default: throw error("the value of \"\(key)\" is not on or off", "give \(key)=on or \(key)=off")
-    }
-  }
-
-  /// A value that is one of a type's words.
-  func choice<Choice: RawRepresentable<String> & CaseIterable>(
-    _ key: String
-  ) throws(ConfigurationError) -> Choice? {
-    guard let value = values[key] else { return nil }
-    if let choice = Choice(rawValue: value) { return choice }
-    let words = Choice.allCases.map(\.rawValue)
-    throw error(
-      "\"\(key)\" cannot be \(PlainText.quoted(value))",
-      NearestWord.to(value, among: words).map { "did you mean \(key)=\($0)?" }
-        ?? "give " + words.map { "\(key)=\($0)" }.joined(separator: " or "))
-  }
 
   /// An error about this list.
   func error(_ problem: String, _ remedy: String) -> ConfigurationError {
@@ -98,6 +125,16 @@ struct KeyValueList {
     guard values.updateValue(value, forKey: key) == nil else {
       throw error("the key \"\(key)\" is given twice", "give it once")
     }
+  }
+
+  /// The value of the key that a first item without one has, before the rest is understood.
+  static func leading(_ text: String, key: String) -> String? {
+    for (index, item) in items(of: text).enumerated() {
+      let (name, value) = split(item)
+      if value == nil, index == 0 { return name }
+      if name == key, let value { return value }
+    }
+    return nil
   }
 
   /// What stands before and after the first equals sign; all of it and nil without one.

@@ -11,7 +11,9 @@ package enum OptionTable {
   package static let check = [quiet, help, version]
 
   /// The options of `swiftvm run`.
-  package static let run = [
+  package static let run = machine + ports + control + diagnosis + words + [help, version]
+
+  private static let machine = [
     CommandOption(
       OptionName.kernel, "PATH",
       help: "The kernel: a 64-bit bzImage or ELF vmlinux. Without it the project's own guest image"
@@ -26,44 +28,84 @@ package enum OptionTable {
         + " --serial none) and, with --no-reboot, \"panic=-1\"; so yours win."),
     CommandOption(
       OptionName.memory, "SIZE", otherNames: ["-m"],
-      help: "Guest memory: a number with K, M or G; a plain number counts MiB. 512M by default."),
+      help: "Guest memory: a number with K, M or G; a plain number counts MiB. 512M by default."
+        + " Also -m."),
     CommandOption(
-      OptionName.cpus, "COUNT", otherNames: ["-smp"], help: "Virtual CPUs. 1 by default."),
+      OptionName.cpus, "COUNT", otherNames: ["-smp"],
+      help: "Virtual CPUs. 1 by default. Also -smp, with QEMU's cpus=, sockets= and cores=."),
+    CommandOption(
+      OptionName.noReboot,
+      help: "End with status 3 when the guest resets itself, instead of starting it again."),
+  ]
+
+  private static let hostEndKeys =
+    "Host ends: socket=PATH, abstract=NAME, tcp=HOST:PORT[-LAST] (listening); connect=PATH,"
+    + " connect-abstract=NAME, tcp-connect=HOST:PORT; udp=HOST:PORT[@LOCALHOST:LOCALPORT];"
+    + " file=PATH, input=PATH, pipe=PATH, pty[=LINK], stdio, ringbuf[=SIZE], null,"
+    + " fd=NUMBER|NAME, exec=COMMAND, chardev=ID; several of them together. Their options:"
+    + " wait, clients=exclusive|takeover|queue|broadcast, mode, owner, group, allow-uid, allow-gid,"
+    + " seqpacket, reconnect=SECONDS, nodelay, allow-remote, append, rotate-size, rotate-count, log,"
+    + " log-append, log-annotate, mux, chardev-id."
+
+  private static let ports = [
     CommandOption(
       OptionName.virtioSerial, "KEY=VALUE,...", isRepeatable: true,
       help: "A virtio-serial device. Without one, a device is made for the ports. Keys: id=ID;"
         + " max-ports=1...32766 (as many as its ports need, at least 31); transport=pci|mmio (pci);"
         + " disable-legacy=on|off (on), disable-modern=on|off (off); packed=on|off (off);"
-        + " event-idx, indirect-desc, queue-reset, multiport=on|off (all on); vectors=0...2048 (one for each"
-        + " queue)."),
+        + " event-idx, indirect-desc, queue-reset, multiport=on|off (all on); vectors=0...2048 (one"
+        + " for each queue); addr=0x1...0x1f, the slot of the PCI bus (the lowest free one)."),
     CommandOption(
       OptionName.virtserialport, "name=NAME,socket=PATH[,KEY=VALUE...]", isRepeatable: true,
-      otherNames: ["-device", "-chardev"],
       help: "A channel: /dev/virtio-ports/NAME in the guest, a listening Unix stream socket at PATH"
-        + " on the host. A comma in a value is written twice. Keys: id=ID; bus=ID.0, ID being a"
-        + " device's (the first's); nr=NUMBER (the lowest free one); on-host-close=keep|discard,"
-        + " what becomes of unread bytes when the client leaves (keep); early=hold|drop, of bytes"
-        + " that come before the guest opens the port (hold); on-guest-close=keep|shutdown|close,"
-        + " of the client when the guest closes the port (keep); weight=1...64, its share of a busy"
-        + " machine (16)."),
+        + " on the host, or another host end. A comma in a value is written twice. Keys: id=ID;"
+        + " bus=ID.0, ID being a device's (the first's); nr=NUMBER (the lowest free one);"
+        + " on-host-close=keep|discard, what becomes of unread bytes when the client leaves (keep);"
+        + " early=hold|drop, of bytes that come before the guest opens the port (hold);"
+        + " on-guest-close=keep|shutdown|close, of the client when the guest closes the port"
+        + " (keep); weight=1...64, its share of a busy machine (16). " + hostEndKeys),
     CommandOption(
       OptionName.virtconsole, "stdio|socket=PATH|file=PATH[,KEY=VALUE...]", isRepeatable: true,
       help:
-        "A console: /dev/hvc0, hvc1... in the guest. Keys: name=NAME, id=ID, bus=ID.0, nr=NUMBER"
-        + " (0 for the first); overflow=drop-newest|drop-oldest, what is dropped when the host end"
-        + " is too slow (drop-newest); weight=1...64 (16)."),
+        "A console: /dev/hvc0, hvc1... in the guest, with any host end of --virtserialport. Keys:"
+        + " name=NAME, id=ID, bus=ID.0, nr=NUMBER (0 for the first);"
+        + " overflow=drop-newest|drop-oldest, what is dropped when the host end is too slow"
+        + " (drop-newest); weight=1...64 (16)."),
     CommandOption(
-      OptionName.serial, "stdio|none|file=PATH", otherNames: ["-nographic"],
-      help: "Where the serial console goes. stdio is interactive: Ctrl-A x ends the machine. It is"
-        + " the default unless a --virtconsole has stdio, then none is. A comma in PATH is written"
-        + " twice."),
+      OptionName.preset, "agent|spice|guestfs|anaconda-log[,KEY=VALUE...]", isRepeatable: true,
+      help: "The channel of a well-known program, with the keys of --virtserialport. Without a host"
+        + " end a socket (for anaconda-log a file) of the channel's name in the current directory:"
+        + " org.qemu.guest_agent.0, com.redhat.spice.0, org.libguestfs.channel.0,"
+        + " org.fedoraproject.anaconda.log.0."),
+    CommandOption(
+      OptionName.serial, "stdio|none|file=PATH|KEY=VALUE,...",
+      help: "Where the serial console goes: any host end of --virtserialport, or as QEMU's -serial"
+        + " names it (unix:PATH,server=on,wait=off, chardev:ID...). stdio is interactive: Ctrl-A x"
+        + " ends the machine. It is the default unless a --virtconsole has stdio, then none is. A"
+        + " comma in PATH is written twice."),
     CommandOption(
       OptionName.emergency, "serial|file=PATH",
       help: "Where emergency writes to virtio-serial devices go. The serial console by default;"
         + " without one, standard error, three lines a second."),
+  ]
+
+  private static let control = [
     CommandOption(
-      OptionName.noReboot,
-      help: "End with status 3 when the guest resets itself, instead of starting it again."),
+      OptionName.qmp, "PATH", isRepeatable: true,
+      help: "A Unix socket at which clients control the machine by QMP; or as QEMU's -qmp names it:"
+        + " unix:PATH,server=on,wait=off."),
+    CommandOption(OptionName.name, "NAME", help: "What the machine is called."),
+    CommandOption(
+      OptionName.pidFile, "PATH",
+      help: "A file that holds the process's number while it runs. One that a running process holds"
+        + " is left alone."),
+    CommandOption(
+      OptionName.daemonize,
+      help: "Go to the background once everything is open and the guest runs; errors before that"
+        + " are told as ever. Without --serial there is no serial console's host end."),
+  ]
+
+  private static let diagnosis = [
     CommandOption(
       OptionName.stats,
       help: "Print at the end, on standard error, what went through each port and which side had it"
@@ -74,7 +116,5 @@ package enum OptionTable {
         + " error does not take at once are dropped and counted."),
     CommandOption(
       OptionName.timings, help: "Print on standard error when each step of the start was done."),
-    help,
-    version,
   ]
 }

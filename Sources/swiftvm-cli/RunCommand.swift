@@ -6,12 +6,17 @@ import SwiftVM
 enum RunCommand {
   /// Boots the guest and waits for its end, which is told on standard error unless it powered off.
   static func perform(_ request: RunRequest) throws(ConfigurationError) -> ExitStatus {
-    let log = LossyLog()
-    let hooks = hooks(for: request, log: log)
     let configuration = try request.configuration { () throws(ConfigurationError) in
       try GuestImage.locate()
     }
+    let daemon = request.daemonizes ? try daemon() : nil
+    let log = LossyLog()
+    var hooks = hooks(for: request, log: log)
+    hooks.whenStarted = { daemon?.detach() }
     let machine = try VirtualMachine(configuration, hooks)
+    // Not before: from now on no signal ends the process without removing it.
+    let pidFile = try request.pidFilePath.map(pidFile)
+    defer { withExtendedLifetime(pidFile) {} }
     let outcome = machine.run()
     var lines: [String] = []
     if log.droppedLineCount > 0 {
@@ -25,6 +30,21 @@ enum RunCommand {
     if let message = outcome.message { lines.append("swiftvm: \(message)") }
     StandardStream.error.write(lines.map { $0 + "\n" }.joined())
     return ExitStatus(outcome)
+  }
+
+  private static func daemon() throws(ConfigurationError) -> Daemon {
+    do throws(SystemError) { return try Daemon() } catch {
+      throw ConfigurationError(
+        option: OptionName.daemonize, problem: "the host refuses: \(error)", remedy: "leave it out")
+    }
+  }
+
+  private static func pidFile(_ path: String) throws(ConfigurationError) -> PIDFile {
+    do throws(PIDFileError) { return try PIDFile(path: path) } catch {
+      throw ConfigurationError(
+        option: OptionName.pidFile, value: path, problem: error.description,
+        remedy: "give another path")
+    }
   }
 
   private static func hooks(for request: RunRequest, log: LossyLog) -> ProgramHooks {

@@ -1,6 +1,6 @@
 import SwiftVM
 
-// The values of --virtio-serial, --virtserialport and --virtconsole.
+// The values of --virtio-serial, --virtserialport, --virtconsole and --preset.
 
 extension RunRequest {
   private static let deviceExample = "id=ID,max-ports=N"
@@ -10,11 +10,12 @@ extension RunRequest {
   /// A device, ports apart.
   static func device(_ value: String) throws(ConfigurationError) -> Device {
     let list = try KeyValueList(
-      value, option: OptionName.virtioSerial, keys: [],
-      optionalKeys: [
-        "id", "max-ports", "transport", "disable-legacy", "disable-modern", "packed", "event-idx",
-        "indirect-desc", "queue-reset", "multiport", "vectors",
-      ], example: deviceExample)
+      value, option: OptionName.virtioSerial,
+      .init(
+        optional: [
+          "id", "max-ports", "transport", "disable-legacy", "disable-modern", "packed", "event-idx",
+          "indirect-desc", "queue-reset", "multiport", "vectors", "addr",
+        ], example: deviceExample))
     var features = VirtioConsoleFeatures()
     features.packedRing = try list.isOn("packed") ?? features.packedRing
     features.eventIndex = try list.isOn("event-idx") ?? features.eventIndex
@@ -24,84 +25,101 @@ extension RunRequest {
     return Device(
       configuration: VirtioConsoleDeviceConfiguration(
         id: list["id"], ports: [], transport: try transport(list), features: features,
-        vectorCount: try list.number("vectors")),
+        vectorCount: try list.number("vectors"), slot: try list.slot("addr")),
       maximumPortCount: try list.number("max-ports"))
   }
 
   private enum TransportName: String, CaseIterable { case pci, mmio }
 
-  /// Legacy is off, unless it is all that is left.
   private static func transport(
     _ list: KeyValueList
   ) throws(ConfigurationError) -> VirtioConsoleTransport {
     let name: TransportName? = try list.choice("transport")
-    let hasModern = try !(list.isOn("disable-modern") ?? false)
-    let hasLegacy = try !(list.isOn("disable-legacy") ?? hasModern)
     guard name != .mmio else {
       for key in ["disable-legacy", "disable-modern"] where list[key] != nil {
         throw list.error("\"\(key)\" is for devices on PCI", "leave it out")
       }
       return .mmio
     }
-    switch (hasModern, hasLegacy) {
-    case (true, false): return .pci(.modern)
-    case (true, true): return .pci(.transitional)
-    case (false, true): return .pci(.legacy)
-    case (false, false):
-      throw list.error(
-        "device cannot work as neither modern nor legacy mode is enabled",
-        "set either disable-modern or disable-legacy to off")
-    }
+    return .pci(
+      try list.interface(
+        disablesLegacy: try list.isOn("disable-legacy"),
+        disablesModern: try list.isOn("disable-modern")))
   }
 
   /// A channel.
-  static func port(_ value: String) throws(ConfigurationError) -> Port {
+  static func port(
+    _ value: String, _ table: inout HostEndTable
+  ) throws(ConfigurationError) -> Port {
     let list = try KeyValueList(
-      value, option: OptionName.virtserialport, keys: ["name", "socket"],
-      optionalKeys: ["id", "bus", "nr", "on-host-close", "early", "on-guest-close", "weight"],
-      example: portExample)
-    var policy = VirtioConsolePortPolicy()
-    policy.onHostClose = try list.choice("on-host-close") ?? policy.onHostClose
-    policy.early = try list.choice("early") ?? policy.early
-    policy.onGuestClose = try list.choice("on-guest-close") ?? policy.onGuestClose
-    policy.weight = try list.number("weight") ?? policy.weight
-    return Port(
-      bus: list["bus"],
-      configuration: VirtioConsolePortConfiguration(
-        id: list["id"], number: try list.number("nr"), name: list["name"],
-        attachment: .unixSocketServer(path: list.required("socket")), policy: policy))
+      value, option: OptionName.virtserialport,
+      grammar(required: ["name"], optional: channelKeys, example: portExample))
+    guard let end = try ShortHostEnd.read(list, &table, property: "virtserialport.chardev") else {
+      throw list.error("the host end is missing", "add e.g. socket=PATH")
+    }
+    return try list.port(isConsole: false, attachment: end)
   }
 
   /// A console.
-  static func console(_ value: String) throws(ConfigurationError) -> Port {
+  static func console(
+    _ value: String, _ table: inout HostEndTable
+  ) throws(ConfigurationError) -> Port {
     let list = try KeyValueList(
-      value, option: OptionName.virtconsole, keys: [],
-      optionalKeys: ["name", "socket", "file", "id", "bus", "nr", "overflow", "weight"],
-      words: ["stdio"],
-      example: consoleExample)
-    var policy = VirtioConsolePortPolicy()
-    policy.overflow = try list.choice("overflow") ?? policy.overflow
-    policy.weight = try list.number("weight") ?? policy.weight
-    return Port(
-      bus: list["bus"],
-      configuration: VirtioConsolePortConfiguration(
-        id: list["id"], number: try list.number("nr"), name: list["name"], isConsole: true,
-        attachment: try attachment(list), policy: policy))
+      value, option: OptionName.virtconsole,
+      grammar(optional: consoleKeys + ["name"], example: consoleExample))
+    guard let end = try ShortHostEnd.read(list, &table, property: "virtconsole.chardev") else {
+      throw list.error("the host end is missing", "add e.g. \(consoleExample)")
+    }
+    return try list.port(isConsole: true, attachment: end)
   }
 
-  private static func attachment(
-    _ list: KeyValueList
-  ) throws(ConfigurationError) -> SerialPortAttachment {
-    var attachments: [SerialPortAttachment] = []
-    if list["stdio"] != nil { attachments.append(.standardIO) }
-    if let path = list["socket"] { attachments.append(.unixSocketServer(path: path)) }
-    if let path = list["file"] { attachments.append(.file(path: path)) }
-    guard let first = attachments.first else {
-      throw list.error("the host end is missing", "add \(consoleExample)")
+  /// A channel that programs look for by its name.
+  static func preset(
+    _ value: String, _ table: inout HostEndTable
+  ) throws(ConfigurationError) -> Port {
+    var grammar = grammar(optional: channelKeys, example: "agent,socket=PATH")
+    grammar.implied = "preset"
+    let list = try KeyValueList(value, option: OptionName.preset, grammar)
+    guard let preset: PortPreset = try list.choice("preset") else {
+      throw list.error("the preset's name is missing", "give agent, spice, guestfs or anaconda-log")
     }
-    guard attachments.count == 1 else {
-      throw list.error("a console has one host end", "give one of \(consoleExample)")
+    let end = try ShortHostEnd.read(list, &table, property: "virtserialport.chardev")
+    var port = try list.port(isConsole: false, attachment: end ?? preset.attachment)
+    port.configuration.name = preset.portName
+    return port
+  }
+
+  private static let channelKeys = KeyValueList.portKeys + KeyValueList.channelPolicyKeys
+  private static let consoleKeys = KeyValueList.portKeys + KeyValueList.consolePolicyKeys
+
+  private static func grammar(
+    required: [String] = [], optional: [String], example: String
+  ) -> KeyValueList.Grammar {
+    var grammar = KeyValueList.Grammar(required: required, optional: optional, example: example)
+    ShortHostEnd.extend(&grammar)
+    return grammar
+  }
+}
+
+/// Channels of well-known programs.
+enum PortPreset: String, CaseIterable {
+  case agent
+  case spice
+  case guestfs
+  case anacondaLog = "anaconda-log"
+
+  /// The name that the program in the guest looks for.
+  var portName: String {
+    switch self {
+    case .agent: "org.qemu.guest_agent.0"
+    case .spice: "com.redhat.spice.0"
+    case .guestfs: "org.libguestfs.channel.0"
+    case .anacondaLog: "org.fedoraproject.anaconda.log.0"
     }
-    return first
+  }
+
+  /// Where nothing else is said: in the current directory, under the port's name.
+  var attachment: ChardevConfiguration {
+    self == .anacondaLog ? .file(path: portName) : .unixSocketServer(path: portName)
   }
 }

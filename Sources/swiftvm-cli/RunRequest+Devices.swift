@@ -59,12 +59,18 @@ extension RunRequest {
     ofBusOf port: Port, among devices: [Device]
   ) throws(ConfigurationError) -> Int {
     guard let bus = port.bus else { return 0 }
-    let buses = devices.map { device in device.configuration.id.map { $0 + ".0" } }
+    // QEMU numbers the buses of devices without an id.
+    var unnamed = 0
+    let buses = devices.map { device in
+      if let id = device.configuration.id { return id + ".0" }
+      defer { unnamed += 1 }
+      return "virtio-serial-bus.\(unnamed)"
+    }
     if let index = buses.firstIndex(of: bus) { return index }
     let option = port.configuration.isConsole ? OptionName.virtconsole : OptionName.virtserialport
     throw ConfigurationError(
       option: option, value: "bus=" + bus, problem: "Bus '\(PlainText.shortened(bus))' not found",
-      remedy: NearestWord.to(bus, among: buses.compactMap(\.self)).map { "did you mean bus=\($0)?" }
+      remedy: NearestWord.to(bus, among: buses).map { "did you mean bus=\($0)?" }
         ?? "give the id of a --virtio-serial with .0 after it, e.g. bus=vs0.0")
   }
 }

@@ -1,93 +1,88 @@
 import SwiftVM
 
 extension RunRequest {
-  /// Reads the values of the options given.
+  /// Reads the values of the options given. The order matters only between devices and between ports.
   init(_ matches: [ArgumentScanner.Match]) throws(ConfigurationError) {
     self.init()
-    for match in matches { try take(match.option.name, match.value) }
+    var hostEnds = HostEndTable()
+    for match in matches where match.option.name == OptionName.chardev {
+      try hostEnds.add(try ChardevOption.read(match.value, &hostEnds))
+    }
+    for match in matches where match.option.name != OptionName.chardev {
+      try take(match, &hostEnds)
+    }
+    characterDevices = hostEnds.unused
+    try refuseStandardIOOfDaemon()
   }
 
-  private mutating func take(_ option: String, _ value: String) throws(ConfigurationError) {
-    switch option {
+  private mutating func take(
+    _ match: ArgumentScanner.Match, _ hostEnds: inout HostEndTable
+  ) throws(ConfigurationError) {
+    let value = match.value
+    switch match.option.name {
     case OptionName.kernel: kernelPath = value
     case OptionName.initrd: initialRamdiskPath = value
     case OptionName.append: appendedCommandLine = value
-    case OptionName.memory: memorySize = try Self.memorySize(value)
-    case OptionName.cpus: cpuCount = try Self.cpuCount(value)
     case OptionName.virtioSerial: devices.append(try Self.device(value))
-    case OptionName.virtserialport: ports.append(try Self.port(value))
-    case OptionName.virtconsole: ports.append(try Self.console(value))
-    case OptionName.serial: serial = try Self.serial(value)
+    case OptionName.virtserialport: ports.append(try Self.port(value, &hostEnds))
+    case OptionName.virtconsole: ports.append(try Self.console(value, &hostEnds))
+    case OptionName.preset: ports.append(try Self.preset(value, &hostEnds))
+    case OptionName.device: try DeviceOption.read(value, into: &self, &hostEnds)
+    case OptionName.serial: serial = try Self.serial(value, &hostEnds)
     case OptionName.emergency: emergency = try Self.emergency(value)
+    case OptionName.qmp: controlSockets.append(try ControlWords.socket(value, &hostEnds))
+    case OptionName.mon: controlSockets.append(try ControlWords.monitor(value, &hostEnds))
+    case OptionName.pidFile: pidFilePath = value
+    case OptionName.daemonize: daemonizes = true
     case OptionName.noReboot: resetPolicy = .exit
     case OptionName.stats: printsStatistics = true
     case OptionName.trace: printsTrace = true
     case OptionName.timings: printsTimings = true
-    // In the table, so known to the help, but not here: better said than ignored.
-    default:
-      throw ConfigurationError(
-        option: option, value: value, problem: "this option is not supported",
-        remedy: "leave it out")
+    default: try MachineWords.take(match, into: &self)
     }
   }
 
-  private static func memorySize(_ value: String) throws(ConfigurationError) -> UInt64 {
-    do throws(ByteCount.ParseError) {
-      return try ByteCount.parse(value)
-    } catch {
-      let (problem, remedy) =
-        switch error {
-        case .malformed:
-          ("this is not a size", "give a number with K, M or G, e.g. --memory 512M")
-        case .tooLarge: ("no machine has so much memory", "give e.g. --memory 512M")
-        }
-      throw ConfigurationError(
-        option: OptionName.memory, value: value, problem: problem, remedy: remedy)
-    }
+  private func refuseStandardIOOfDaemon() throws(ConfigurationError) {
+    guard daemonizes else { return }
+    let attachments = ports.map(\.configuration.attachment) + characterDevices + [serialAttachment]
+    guard attachments.contains(where: \.includesStandardIO) else { return }
+    throw ConfigurationError(
+      option: OptionName.daemonize,
+      problem: "a daemon has no standard input and output, which a port or the serial console has",
+      remedy: "give e.g. --serial none, --serial pty or --serial file=PATH")
   }
 
-  private static func cpuCount(_ value: String) throws(ConfigurationError) -> Int {
-    guard value.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
-      throw ConfigurationError(
-        option: OptionName.cpus, value: value, problem: "this is not a whole number",
-        remedy: "give e.g. --cpus 2")
+  private static func serial(
+    _ value: String, _ table: inout HostEndTable
+  ) throws(ConfigurationError) -> SerialPortAttachment {
+    let option = OptionName.serial
+    if LegacyHostEnd.isMeant(value) {
+      if let end = try LegacyHostEnd.read(value, option: option, &table) { return end }
+      throw noSuchHostEnd(value, option, LegacyHostEnd.forms)
     }
-    guard let count = Int(value) else {
-      throw ConfigurationError(
-        option: OptionName.cpus, value: value, problem: "no machine has so many CPUs",
-        remedy: "give e.g. --cpus 2")
+    let words = ["stdio", "none", "pty", "file=PATH", "socket=PATH"]
+    guard value.contains("=") || value.contains(",") || value == "ringbuf" else {
+      throw noSuchHostEnd(value, option, words)
     }
-    return count
-  }
-
-  private static func serial(_ value: String) throws(ConfigurationError) -> SerialPortAttachment {
-    switch value {
-    case "stdio": return .standardIO
-    case "none": return .none
-    default:
-      guard let path = try file(value, OptionName.serial) else {
-        throw noSuchHostEnd(value, OptionName.serial, ["stdio", "none", "file=PATH"])
-      }
-      return .file(path: path)
+    var grammar = KeyValueList.Grammar(example: "file=PATH")
+    ShortHostEnd.extend(&grammar)
+    let list = try KeyValueList(value, option: option, grammar)
+    guard let end = try ShortHostEnd.read(list, &table, property: "serial") else {
+      throw list.error("the host end is missing", "give e.g. stdio, none or file=PATH")
     }
+    return end
   }
 
   private static func emergency(
     _ value: String
   ) throws(ConfigurationError) -> EmergencyOutputAttachment {
     if value == "serial" { return .serialPort }
-    guard let path = try file(value, OptionName.emergency) else {
+    guard value.utf8.starts(with: "file=".utf8) else {
       throw noSuchHostEnd(value, OptionName.emergency, ["serial", "file=PATH"])
     }
-    return .file(path: path)
-  }
-
-  /// The path of `file=PATH`; nil for something else.
-  private static func file(_ value: String, _ option: String) throws(ConfigurationError) -> String?
-  {
-    guard value.utf8.starts(with: "file=".utf8) else { return nil }
-    return try KeyValueList(value, option: option, keys: ["file"], example: "file=PATH")
-      .required("file")
+    let list = try KeyValueList(
+      value, option: OptionName.emergency, .init(required: ["file"], example: "file=PATH"))
+    return .file(path: list.required("file"))
   }
 
   private static func noSuchHostEnd(

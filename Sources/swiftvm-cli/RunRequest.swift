@@ -20,6 +20,24 @@ package struct RunRequest: Equatable, Sendable {
   package var serial: SerialPortAttachment?
   /// Where emergency writes go.
   package var emergency = EmergencyOutputAttachment.automatic
+  /// Host ends with an id that nothing is connected to yet.
+  package var characterDevices: [ChardevConfiguration] = []
+  /// Where clients control the machine.
+  package var controlSockets: [ChardevConfiguration] = []
+  /// What the machine is called.
+  package var name: String?
+  /// The file that gets the process's number.
+  package var pidFilePath: String?
+  /// Whether the process goes to the background once the guest runs.
+  package var daemonizes = false
+  /// Whether only what is asked for is there: the serial console has no host end by itself.
+  package var hasNoDefaults = false
+  /// Whether the guest can tell of a panic.
+  package var hasPanicDevice = false
+  /// What a panic leads to.
+  package var panicPolicy = VirtualMachineConfiguration.PanicPolicy.proceed
+  /// The ports by which the guest ends the machine with a status.
+  package var debugExit: DebugExitConfiguration?
   /// What a guest reset leads to.
   package var resetPolicy = VirtualMachineConfiguration.ResetPolicy.reboot
   /// Whether the ports' counters are printed at the end.
@@ -34,8 +52,9 @@ package struct RunRequest: Equatable, Sendable {
 
   /// The serial line's host end.
   package var serialAttachment: SerialPortAttachment {
-    let hasConsole = ports.contains { $0.configuration.attachment.isStandardIO }
-    return serial ?? (hasConsole ? .none : .standardIO)
+    let attachments = ports.map(\.configuration.attachment) + characterDevices
+    let isTaken = attachments.contains(where: \.includesStandardIO)
+    return serial ?? (isTaken || hasNoDefaults || daemonizes ? .none : .standardIO)
   }
 
   /// The kernel command line: what any guest wants, then the user's words, which so win.
@@ -67,6 +86,12 @@ package struct RunRequest: Equatable, Sendable {
       serialPort: SerialPortConfiguration(attachment: serialAttachment),
       emergencyOutput: emergency,
       resetPolicy: resetPolicy)
+    configuration.characterDevices = characterDevices
+    configuration.controlSockets = controlSockets
+    configuration.name = name
+    configuration.hasPanicDevice = hasPanicDevice
+    configuration.panicPolicy = panicPolicy
+    configuration.debugExit = debugExit
     if kernelPath == nil {
       try configuration.validateHardware()
       let image = try guestImage()

@@ -18,7 +18,8 @@ struct HelpTextTests {
   @Test(arguments: [
     "--kernel", "--initrd", "--append", "--memory", "--cpus", "--virtio-serial",
     "--virtserialport", "--virtconsole", "--serial", "--emergency", "--no-reboot", "--stats",
-    "--trace", "--timings", "--help", "--version",
+    "--trace", "--timings", "--preset", "--qmp", "--name", "--pidfile", "--daemonize", "-chardev",
+    "-device", "-mon", "-action", "-nodefaults", "-machine", "-enable-kvm", "--help", "--version",
   ])
   func knowsTheOptionsOfRun(name: String) {
     #expect(OptionTable.run.contains { $0.name == name })

@@ -9,15 +9,11 @@ struct RunOptionErrorTests {
     (["--"], "--: unknown option; see swiftvm run --help"),
     (["--kernal", "x"], "--kernal: unknown option; did you mean --kernel?"),
     (["--kernal=x"], "--kernal: unknown option; did you mean --kernel?"),
-    (["-kernel", "x"], "-kernel: unknown option; did you mean --kernel?"),
+    (["---kernel", "x"], "---kernel: unknown option; did you mean --kernel?"),
     (["--frobnicate"], "--frobnicate: unknown option; see swiftvm run --help"),
-    (["-m", "1G"], "-m: unknown option; did you mean --memory SIZE?"),
-    (["-smp", "2"], "-smp: unknown option; did you mean --cpus COUNT?"),
-    (
-      ["-device", "virtio-serial"],
-      "-device: unknown option;"
-        + " did you mean --virtserialport name=NAME,socket=PATH[,KEY=VALUE...]?"
-    ),
+    (["-m"], "-m: the value is missing; give -m SIZE"),
+    (["-kernel", "-m", "1G"], "-kernel: the value is missing; give -kernel PATH"),
+    (["-m", "1G", "--memory", "2G"], "--memory 2G: this option is given twice; give it once"),
     (["--kernel"], "--kernel: the value is missing; give --kernel PATH"),
     (["--kernel", "--memory", "1G"], "--kernel: the value is missing; give --kernel PATH"),
     (["--kernel", "--memory=1G"], "--kernel: the value is missing; give --kernel PATH"),
@@ -26,7 +22,10 @@ struct RunOptionErrorTests {
     (["--initrd="], "--initrd: the value is empty; give --initrd PATH"),
     (["--memory="], "--memory: the value is empty; give --memory SIZE"),
     (["--cpus="], "--cpus: the value is empty; give --cpus COUNT"),
-    (["--serial="], "--serial: the value is empty; give --serial stdio|none|file=PATH"),
+    (
+      ["--serial="],
+      "--serial: the value is empty; give --serial stdio|none|file=PATH|KEY=VALUE,..."
+    ),
     (["--kernel", "a", "--kernel", "b"], "--kernel b: this option is given twice; give it once"),
     (["--append", "", "--append="], "--append: this option is given twice; give it once"),
     (["--timings", "--timings"], "--timings: this option is given twice; give it once"),
@@ -45,6 +44,9 @@ struct RunOptionErrorTests {
   ])
   func refusesMemory(value: String, problem: String) {
     #expect(refusal(bytes(["run", "--memory", value])) == "--memory \(value): \(problem)")
+    #expect(
+      refusal(bytes(["run", "-m", value]))
+        == "-m \(value): \(problem)".replacing("--memory", with: "-m"))
   }
 
   @Test(arguments: [
@@ -59,7 +61,7 @@ struct RunOptionErrorTests {
   }
 
   @Test(arguments: [
-    ("name=n", "the key \"socket\" is missing; give name=NAME,socket=PATH"),
+    ("name=n", "the host end is missing; add e.g. socket=PATH"),
     ("socket=/s", "the key \"name\" is missing; give name=NAME,socket=PATH"),
     ("n", "\"n\" is not key=value; give name=NAME,socket=PATH"),
     ("name=,socket=/s", "the value of \"name\" is empty; give name=NAME,socket=PATH"),
@@ -69,7 +71,10 @@ struct RunOptionErrorTests {
     ("name=n,name=m,socket=/s", "the key \"name\" is given twice; give it once"),
     ("nmae=n,socket=/s", "unknown key \"nmae\"; did you mean \"name\"?"),
     ("name=n,sock=/s", "unknown key \"sock\"; did you mean \"socket\"?"),
-    ("name=n,chardev=c", "unknown key \"chardev\"; give name=NAME,socket=PATH"),
+    (
+      "name=n,chardev=c",
+      "Property 'virtserialport.chardev' can't find value 'c'; add -chardev BACKEND,id=c"
+    ),
     ("=n,socket=/s", "unknown key \"\"; give name=NAME,socket=PATH"),
   ])
   func refusesPorts(value: String, problem: String) {
@@ -106,7 +111,7 @@ struct RunOptionErrorTests {
       "name=n,socket=/s,onhost-close=keep",
       "unknown key \"onhost-close\"; did you mean \"on-host-close\"?"
     ),
-    ("name=n,socket=/s,stdio", "\"stdio\" is not key=value; give name=NAME,socket=PATH"),
+    ("name=n,socket=/s,studio", "\"studio\" is not key=value; give name=NAME,socket=PATH"),
   ])
   func refusesKeysOfPorts(value: String, problem: String) {
     #expect(
@@ -114,11 +119,7 @@ struct RunOptionErrorTests {
   }
 
   @Test(arguments: [
-    ("name=n", "the host end is missing; add stdio, socket=PATH or file=PATH"),
-    ("stdio,socket=/s", "a console has one host end; give one of stdio, socket=PATH or file=PATH"),
-    (
-      "file=/f,socket=/s", "a console has one host end; give one of stdio, socket=PATH or file=PATH"
-    ),
+    ("name=n", "the host end is missing; add e.g. stdio, socket=PATH or file=PATH"),
     ("stdio,stdio", "the key \"stdio\" is given twice; give it once"),
     ("stdio=", "unknown key \"stdio\"; give stdio, socket=PATH or file=PATH"),
     ("stdoi", "\"stdoi\" is not key=value; give stdio, socket=PATH or file=PATH"),
@@ -169,11 +170,25 @@ struct RunOptionErrorTests {
     ("stdoi", "there is no such host end; did you mean stdio?"),
     ("non", "there is no such host end; did you mean none?"),
     ("file", "there is no such host end; did you mean file=PATH?"),
-    ("file:/l", "there is no such host end; did you mean file=PATH?"),
-    ("telnet", "there is no such host end; give stdio, none or file=PATH"),
+    ("/dev/ttyS0", "there is no such host end; give stdio, none, pty, file=PATH or socket=PATH"),
+    ("telnet", "there is no such host end; give stdio, none, pty, file=PATH or socket=PATH"),
     ("file=", "the value of \"file\" is empty; give file=PATH"),
     ("file=/a,b", "\"b\" is not key=value; give file=PATH"),
-    ("file=/a,append=on", "unknown key \"append\"; give file=PATH"),
+    ("file=/a,apend=on", "unknown key \"apend\"; did you mean \"append\"?"),
+    ("append=on", "\"append\" is for output files; leave it out"),
+    ("log=/l", "the host end is missing; give e.g. stdio, none or file=PATH"),
+    (
+      "telnet:localhost:1",
+      "there is no such host end; give stdio, mon:stdio, none, null, pty, file:PATH, pipe:PATH,"
+        + " chardev:ID, unix:PATH,server=on,wait=off, tcp:HOST:PORT,server=on,wait=off or"
+        + " udp:HOST:PORT@LOCALHOST:LOCALPORT"
+    ),
+    ("chardev:x", "Property 'serial' can't find value 'x'; add -chardev BACKEND,id=x"),
+    ("tcp:nowhere", "this is not an address; give tcp:HOST:PORT"),
+    (
+      "unix:/s,server=on,wait=yes",
+      "the value of \"wait\" is not on or off; give wait=on or wait=off"
+    ),
   ])
   func refusesSerial(value: String, problem: String) {
     #expect(refusal(bytes(["run", "--serial", value])) == "--serial \(value): \(problem)")

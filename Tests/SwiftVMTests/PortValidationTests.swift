@@ -17,9 +17,6 @@ struct PortValidationTests {
   @Test(
     arguments: [
       (
-        ["a", nil], "--virtserialport: the port has no name; add name=NAME"
-      ),
-      (
         [""], "name=: the name is empty; give e.g. name=org.example.port.0"
       ),
       (

@@ -44,7 +44,7 @@ static int ends(const char *way) {
 void finish(void) {
   if (ends("reset-i8042")) out8(0x64, 0xfe);
   if (ends("reset-cf9")) out8(0xcf9, 0x06);
-  if (ends("debug-exit")) out32((u16)option_number("port", 0x501), (u32)option_number("status", 0));
+  if (ends("debug-exit")) out16((u16)option_number("port", 0x501), (u16)option_number("status", 0));
   if (ends("panic")) {
     if (in8(0x505) != 3) fail("no pvpanic");
     out8(0x505, 1);

@@ -86,7 +86,7 @@ public struct LogConfiguration: Equatable, Sendable {
 }
 
 /// Where an inherited descriptor comes from.
-public enum DescriptorSource: Equatable, Sendable {
+public enum DescriptorSource: Hashable, Sendable {
   /// By its number, from 3 on. It must not be close-on-exec, which those that the process has opened
   /// itself are.
   case number(Int32)

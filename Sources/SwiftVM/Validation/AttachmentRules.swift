@@ -6,141 +6,120 @@ struct AttachmentRules {
   static let maximumSocketPathLength = 107
 
   /// What only one attachment can have.
-  private enum Claim: Hashable {
+  enum Claim: Hashable {
     case standardIO
     /// An entry of a directory; spellings of the path may differ.
     case entry(directory: FileStatus.Identity, name: [UInt8])
+    case abstractSocket(name: String)
+    case port(host: String, number: UInt16, isDatagram: Bool)
+    case descriptor(DescriptorSource)
   }
 
   private var claims: Set<Claim> = []
+  private var identified: [String: ChardevConfiguration] = [:]
 
-  /// Checks that an attachment does not write over a file that is booted from.
-  ///
-  /// - Parameter bootFiles: these files, with a noun for each.
-  static func check(
-    _ attachment: SerialPortAttachment, option: String,
-    sparing bootFiles: [FileStatus.Identity: String]
-  ) throws(ConfigurationError) {
-    guard case .file(let file) = attachment.backend, let path = file.output,
-      let existing = try? FileStatus(path: path),
-      let noun = bootFiles[existing.identity]
-    else { return }
-    throw Target(option: option, key: "file", path: path)
-      .error("this file is \(noun)", "choose another file for the output")
-  }
-
+  /// Checks an attachment, and that nothing else has what it wants.
   mutating func check(
     _ attachment: SerialPortAttachment, option: String
   ) throws(ConfigurationError) {
+    if let id = attachment.id {
+      guard try identify(id, attachment) else { return }
+    }
+    let words = AttachmentWords(attachment, option: option)
+    if let log = attachment.log { try checkFile(words.log(log.path)) }
     switch attachment.backend {
+    case .null: return
     case .standardIO:
-      guard claims.insert(.standardIO).inserted else {
-        throw ConfigurationError(
-          option: option, value: "stdio",
-          problem: "standard input and output are in use already",
-          remedy: "connect one thing only to stdio")
+      try claim(.standardIO) {
+        words.error(
+          "stdio", "standard input and output are in use already",
+          "connect one thing only to stdio")
       }
-    case .file(let file):
-      if let path = file.output {
-        try checkFile(Target(option: option, key: "file", path: path))
+    case .socket(let socket): try checkSocket(socket, words)
+    case .datagram(let datagram): try checkDatagram(datagram, words)
+    case .file(let file): try checkFiles(file, words)
+    case .pipe(let path): try AttachmentRules.checkPipe(words.path("pipe", path))
+    case .pseudoTerminal(let link): if let link { try checkLink(words.path("pty", link)) }
+    case .ringBuffer(let size): try AttachmentRules.checkRingBuffer(size, words)
+    case .descriptor(let source): try checkDescriptor(source, words)
+    case .program(let command):
+      guard !command.isEmpty, !command.utf8.contains(0) else {
+        throw words.error("exec=", "there is no command", "give exec=COMMAND")
       }
-    case .socket(let socket):
-      if case .unix(let path) = socket.address, case .listening = socket.role {
-        try checkSocket(Target(option: option, key: "socket", path: path))
-      }
-    default: return
+    case .several(let members): try checkMembers(members, words)
     }
   }
 
-  private mutating func checkSocket(_ target: Target) throws(ConfigurationError) {
-    let length = target.path.utf8.count
-    guard length <= Self.maximumSocketPathLength else {
-      throw target.error(
-        "the path has \(length) bytes, and a socket's at most 107", "choose a shorter path")
+  /// Notes an id; false for one that is known as this same, shared host end.
+  private mutating func identify(
+    _ id: String, _ attachment: ChardevConfiguration
+  ) throws(ConfigurationError) -> Bool {
+    try IdentifierRules.check(id, option: OptionName.chardev)
+    guard let known = identified.updateValue(attachment, forKey: id) else { return true }
+    func error(_ problem: String, _ remedy: String) -> ConfigurationError {
+      ConfigurationError(
+        option: OptionName.chardev, value: "id=" + id, problem: problem, remedy: remedy)
     }
-    let entry = try target.entry()
-    // The link itself counts: bind(2) does not follow it.
-    if let existing = try? FileStatus(path: target.path, followsLink: false) {
-      guard existing.kind == .socket else {
-        throw target.error(
-          "the path exists and \(PathRules.clause(for: existing.kind))",
-          "choose another path, or remove what is there")
-      }
+    guard known == attachment else {
+      throw error("Duplicate ID '\(id)' for chardev", "give another id")
     }
-    try entry.checkWritable(for: target)
-    try claim(entry, for: target)
+    guard attachment.isMultiplexed else {
+      throw error("Device '\(id)' is in use", "add mux=on, or give every port a chardev of its own")
+    }
+    return false
   }
 
-  private mutating func checkFile(_ target: Target) throws(ConfigurationError) {
-    let entry = try target.entry()
-    if let existing = try? FileStatus(path: target.path) {
-      guard existing.kind != .directory, existing.kind != .socket else {
-        throw target.error(
-          "the path exists and \(PathRules.clause(for: existing.kind))", "choose another path")
+  private mutating func checkMembers(
+    _ members: [ChardevConfiguration], _ words: AttachmentWords
+  ) throws(ConfigurationError) {
+    for member in members {
+      if case .several = member.backend {
+        throw words.error("", "a host end of several has another of several in it", "name them all")
       }
-      guard access(target.path, W_OK) == 0 else {
-        throw target.error("no permission to write the file", "choose another path")
-      }
-      // Devices, terminals among them, can be shared.
-      if existing.kind == .device { return }
-    } else {
-      try entry.checkWritable(for: target)
+      try check(member, option: words.option)
     }
-    try claim(entry, for: target)
   }
 
-  private mutating func claim(_ entry: Entry, for target: Target) throws(ConfigurationError) {
-    let claim = Claim.entry(directory: entry.directory, name: entry.name)
-    guard claims.insert(claim).inserted else {
-      throw target.error("this path is in use already", "give every port a path of its own")
+  /// Takes what only one can have.
+  mutating func claim(
+    _ claim: Claim, orElse error: () -> ConfigurationError
+  ) throws(ConfigurationError) {
+    guard claims.insert(claim).inserted else { throw error() }
+  }
+
+  /// Takes a place in a directory.
+  mutating func claim(_ entry: PathEntry, for target: PathTarget) throws(ConfigurationError) {
+    try claim(.entry(directory: entry.directory, name: entry.name)) {
+      target.error("this path is in use already", "give every port a path of its own")
     }
   }
 }
 
-/// A path that an attachment makes or writes to, and how the user gave it.
-private struct Target {
+/// How the command line names what a host end is made of: `-chardev` where it has an id, else as a
+/// key of the option it belongs to.
+struct AttachmentWords {
   let option: String
-  let key: String
-  let path: String
+  private let isChardev: Bool
 
-  func error(_ problem: String, _ remedy: String) -> ConfigurationError {
-    ConfigurationError(
-      option: option, value: key + "=" + path, problem: problem, remedy: remedy)
+  init(_ attachment: ChardevConfiguration, option: String) {
+    isChardev = attachment.id != nil
+    self.option = isChardev ? OptionName.chardev : option
   }
 
-  func entry() throws(ConfigurationError) -> Entry {
-    if let problem = PathRules.problem(in: path) { throw error(problem, "give \(key)=PATH") }
-    guard let parts = PathRules.split(path) else {
-      throw error("the path is a directory's", "add a file name to it")
-    }
-    let status: FileStatus
-    do throws(FileProblem) {
-      status = try FileStatus(path: parts.directory)
-    } catch {
-      throw ConfigurationError(
-        option: option, value: key + "=" + path,
-        problem: "the directory \(PlainText.quoted(parts.directory)) \(error.clause)",
-        remedy: "make the directory, or choose another path")
-    }
-    guard status.kind == .directory else {
-      throw error(
-        "\(PlainText.quoted(parts.directory)) is not a directory", "choose another path")
-    }
-    return Entry(directoryPath: parts.directory, directory: status.identity, name: parts.name)
+  /// A path of the host end.
+  ///
+  /// - Parameter key: the key of the short form.
+  func path(_ key: String, _ path: String) -> PathTarget {
+    let name = !isChardev ? key : key == "input" ? "input-path" : "path"
+    return PathTarget(option: option, key: name, path: path)
   }
-}
 
-/// A place in an existing directory.
-private struct Entry {
-  let directoryPath: String
-  let directory: FileStatus.Identity
-  let name: [UInt8]
+  /// The path of its log.
+  func log(_ path: String) -> PathTarget {
+    PathTarget(option: option, key: isChardev ? "logfile" : "log", path: path)
+  }
 
-  func checkWritable(for target: Target) throws(ConfigurationError) {
-    guard access(directoryPath, W_OK | X_OK) == 0 else {
-      throw target.error(
-        "no permission to write in the directory \(PlainText.quoted(directoryPath))",
-        "choose another path")
-    }
+  func error(_ value: String, _ problem: String, _ remedy: String) -> ConfigurationError {
+    ConfigurationError(option: option, value: value, problem: problem, remedy: remedy)
   }
 }

@@ -7,7 +7,7 @@ struct ConsoleDeviceRules {
   static let maximumPCIDeviceCount = 31
 
   private var names = PortNameRules()
-  private var identifiers = IdentifierRules()
+  private var identifiers = DeviceIdentifierRules()
   private var slots: Set<Int> = []
 
   /// Checks all devices of a machine.

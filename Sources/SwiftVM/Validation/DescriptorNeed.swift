@@ -8,15 +8,22 @@ enum DescriptorNeed {
   private static let perCPU = 1
   /// Its listener, its client, and the next one until it is refused.
   private static let perSocket = 3
+  /// Clients that wait or listen beside the first.
+  private static let furtherClients = 16
   private static let perFile = 1
+  /// Its listener, its clients, and the descriptors that they hand over.
+  private static let perControlSocket = 64
   /// Every queue has a doorbell once the guest has used it.
   private static let perQueue = 1
 
   /// The number for a machine.
   static func count(of configuration: VirtualMachineConfiguration) -> Int {
-    configuration.consoleDevices.reduce(base + perCPU * configuration.cpuCount) { sum, device in
-      sum + count(of: device)
-    }
+    let devices = configuration.consoleDevices.reduce(0) { $0 + count(of: $1) }
+    let spares = configuration.characterDevices.reduce(0) { $0 + count(of: $1) }
+    let attachment = configuration.serialPort.attachment
+    let serial = attachment.isStandardIO ? 0 : count(of: attachment)
+    return base + perCPU * configuration.cpuCount + devices + spares + serial
+      + perControlSocket * configuration.controlSockets.count
   }
 
   /// Raises the process's limit as far as needed.
@@ -33,12 +40,18 @@ enum DescriptorNeed {
   }
 
   private static func count(of attachment: SerialPortAttachment) -> Int {
+    let log = attachment.log == nil ? 0 : perFile
     switch attachment.backend {
-    case .null, .ringBuffer: 0
-    case .standardIO, .datagram, .descriptor: perFile
-    case .file, .pipe, .pseudoTerminal, .program: 2 * perFile
-    case .socket: perSocket
-    case .several(let members): members.reduce(0) { $0 + count(of: $1) }
+    case .null, .ringBuffer: return log
+    case .standardIO: return log + perFile
+    case .file, .pipe, .pseudoTerminal, .program: return log + 2 * perFile
+    case .datagram: return log + perFile
+    // It may be a listener.
+    case .descriptor: return log + perSocket
+    case .socket(let socket):
+      let waits = socket.clients == .queue || socket.clients == .broadcast
+      return log + perSocket + (waits ? furtherClients : 0)
+    case .several(let members): return members.reduce(log) { $0 + count(of: $1) }
     }
   }
 

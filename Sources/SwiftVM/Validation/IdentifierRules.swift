@@ -1,19 +1,11 @@
-/// What ids of devices and ports may be: QEMU's identifiers, none used twice in a machine.
-struct IdentifierRules {
-  private var taken: Set<String> = []
-
-  mutating func check(_ id: String?, option: String) throws(ConfigurationError) {
-    guard let id else { return }
-    guard Self.isWellFormed(id) else {
+/// What ids may be: QEMU's identifiers.
+enum IdentifierRules {
+  static func check(_ id: String, option: String) throws(ConfigurationError) {
+    guard isWellFormed(id) else {
       throw ConfigurationError(
         option: option, value: "id=" + id,
         problem: "this is no identifier: a letter, then letters, digits, \"-\", \".\" and \"_\"",
         remedy: "give e.g. id=vs0")
-    }
-    guard taken.insert(id).inserted else {
-      throw ConfigurationError(
-        option: option, value: "id=" + id, problem: "Duplicate device ID '\(id)'",
-        remedy: "give another id, or none")
     }
   }
 
@@ -25,6 +17,21 @@ struct IdentifierRules {
     return id.utf8.allSatisfy { byte in
       isLetter(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
         || "-._".utf8.contains(byte)
+    }
+  }
+}
+
+/// The ids of devices and ports: none used twice in a machine.
+struct DeviceIdentifierRules {
+  private var taken: Set<String> = []
+
+  mutating func check(_ id: String?, option: String) throws(ConfigurationError) {
+    guard let id else { return }
+    try IdentifierRules.check(id, option: option)
+    guard taken.insert(id).inserted else {
+      throw ConfigurationError(
+        option: option, value: "id=" + id, problem: "Duplicate device ID '\(id)'",
+        remedy: "give another id, or none")
     }
   }
 }

@@ -1,18 +1,11 @@
 /// What names of ports may be: each a file name under `/dev/virtio-ports`, none used twice in a
-/// machine (also not by two devices, as in QEMU).
+/// machine (also not by two devices, as in QEMU). A port may go without.
 struct PortNameRules {
   // Bytes, since String's == takes different spellings of a character for one name.
   private var taken: Set<[UInt8]> = []
 
   mutating func check(_ port: VirtioConsolePortConfiguration) throws(ConfigurationError) {
-    guard let name = port.name else {
-      guard port.isConsole else {
-        throw ConfigurationError(
-          option: OptionName.of(port), problem: "the port has no name",
-          remedy: "add name=NAME")
-      }
-      return
-    }
+    guard let name = port.name else { return }
     func error(_ problem: String, _ remedy: String) -> ConfigurationError {
       ConfigurationError(
         option: OptionName.of(port), value: "name=" + name, problem: problem, remedy: remedy)

@@ -30,6 +30,8 @@ extension VirtualMachineConfiguration {
     }
     try ConsoleDeviceRules.check(consoleDevices)
     try validateEmergencyOutput()
+    if let name { try MachineNameRules.check(name) }
+    for socket in controlSockets { try ControlSocketRules.check(socket) }
     if let debugExit { try DebugExitRules.check(debugExit) }
     var rules = AttachmentRules()
     for (attachment, option) in attachments { try rules.check(attachment, option: option) }
@@ -38,6 +40,8 @@ extension VirtualMachineConfiguration {
   var attachments: [(SerialPortAttachment, option: String)] {
     [(serialPort.attachment, OptionName.serial)]
       + consoleDevices.flatMap(\.ports).map { ($0.attachment, OptionName.of($0)) }
+      + characterDevices.map { ($0, OptionName.chardev) }
+      + controlSockets.map { ($0, OptionName.qmp) }
       + (emergencyAttachment.map { [($0, OptionName.emergency)] } ?? [])
   }
 

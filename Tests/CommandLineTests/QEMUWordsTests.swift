@@ -1,0 +1,328 @@
+import SwiftVM
+import TestSupport
+import Testing
+import swiftvm_cli
+
+/// QEMU's words, and that they build what the short forms build.
+@Suite
+struct QEMUWordsTests {
+  private func request(_ words: [String]) throws -> RunRequest {
+    guard case .run(let request) = try CommandParser.parse(bytes(["run"] + words)) else {
+      throw NotARun()
+    }
+    return request
+  }
+
+  private struct NotARun: Error {}
+
+  /// The devices of the configuration that the words build.
+  private func devices(_ words: [String]) throws -> [VirtioConsoleDeviceConfiguration] {
+    let directory = try TemporaryDirectory()
+    let image = GuestImage(
+      kernelPath: try directory.makeFile("kernel"),
+      initialRamdiskPath: try directory.makeFile("initrd"))
+    let words = words.map { $0.replacing("DIR", with: directory.path) }
+    return try request(words).configuration { image }.consoleDevices.map { device in
+      var device = device
+      for index in device.ports.indices {
+        device.ports[index].attachment = device.ports[index].attachment.relative(to: directory)
+      }
+      return device
+    }
+  }
+
+  @Test("The founding commands run unchanged, and build what the short form builds")
+  func takesTheFoundingCommands() throws {
+    let founding = [
+      "-chardev", "socket,path=DIR/port0,server,nowait,id=port0-char", "-device", "virtio-serial",
+      "-device", "virtserialport,id=port1,name=org.fedoraproject.port.0,chardev=port0-char",
+    ]
+    let short = [
+      "--virtserialport",
+      "name=org.fedoraproject.port.0,socket=DIR/port0,id=port1,chardev-id=port0-char",
+    ]
+    let expected = VirtioConsoleDeviceConfiguration(ports: [
+      VirtioConsolePortConfiguration(
+        id: "port1", name: "org.fedoraproject.port.0",
+        attachment: ChardevConfiguration(
+          id: "port0-char", .socket(SocketConfiguration(.unix(path: "DIR/port0")))))
+    ])
+    try #expect(devices(founding) == [expected])
+    try #expect(devices(short) == [expected])
+    try #expect(devices(founding.map { $0.hasPrefix("-") ? "-" + $0 : $0 }) == [expected])
+  }
+
+  @Test("What libvirt gives for a channel and a console")
+  func takesLibvirtsWords() throws {
+    let found = try devices([
+      "-device", "virtio-serial-pci,id=virtio-serial0,max_ports=16,vectors=4,bus=pci.0,addr=0x5",
+      "-chardev", "socket,id=charchannel0,path=DIR/agent,server=on,wait=off", "-device",
+      "virtserialport,bus=virtio-serial0.0,nr=1,chardev=charchannel0,id=channel0,"
+        + "name=org.qemu.guest_agent.0",
+      "-chardev", "pty,id=charconsole0", "-device",
+      "virtconsole,chardev=charconsole0,id=console0",
+    ])
+    let ports = [
+      VirtioConsolePortConfiguration(
+        id: "channel0", number: 1, name: "org.qemu.guest_agent.0",
+        attachment: ChardevConfiguration(
+          id: "charchannel0", .socket(SocketConfiguration(.unix(path: "DIR/agent"))))),
+      VirtioConsolePortConfiguration(
+        id: "console0", name: nil, isConsole: true,
+        attachment: ChardevConfiguration(id: "charconsole0", .pseudoTerminal(link: nil))),
+    ]
+    #expect(
+      found == [
+        VirtioConsoleDeviceConfiguration(
+          id: "virtio-serial0", ports: ports, maximumPortCount: 16, vectorCount: 4, slot: 5)
+      ])
+  }
+
+  /// Pairs of a `-chardev` without its id and the keys of `--virtserialport` that mean the same.
+  private static let pairs = [
+    ("socket,path=/s,server=on,wait=off", "socket=/s"),
+    ("socket,path=/s,server", "socket=/s,wait"),
+    ("socket,path=/s,server=on,wait=on", "socket=/s,wait=on"),
+    ("socket,path=/s", "connect=/s"),
+    ("socket,path=/s,reconnect=2", "connect=/s,reconnect-ms=2000"),
+    ("socket,path=/s,reconnect=0", "connect=/s"),
+    ("socket,path=s,abstract=on,server=on,wait=off", "abstract=s"),
+    ("socket,path=s,abstract,tight=on", "connect-abstract=s"),
+    ("socket,host=localhost,port=80,server=on,wait=off", "tcp=80"),
+    ("socket,port=80,to=90,server=on,wait=off,nodelay", "tcp=localhost:80-90"),
+    ("socket,port=80,ipv6=on,server,nowait", "tcp=[::1]:80"),
+    ("socket,port=80,ipv6=off,server,nowait", "tcp=127.0.0.1:80"),
+    (
+      "socket,host=0.0.0.0,port=80,server,nowait,allow-remote=on",
+      "tcp=0.0.0.0:80,allow-remote"
+    ),
+    ("socket,host=h,port=80,reconnect=5,nodelay=off", "tcp-connect=h:80,reconnect=5,nodelay=off"),
+    ("socket,port=80,server,nowait,allow-remote=on", "tcp=80,allow-remote"),
+    ("socket,port=80,server,nowait,allow-remote,ipv6", "tcp=[::]:80,allow-remote"),
+    ("socket,fd=5", "fd=5"),
+    ("socket,fd=name,server=on,wait=off", "fd=name"),
+    ("udp,port=9", "udp=9"),
+    ("udp,host=h,port=9,localaddr=127.0.0.1,localport=10", "udp=h:9@127.0.0.1:10"),
+    ("file,path=/f", "file=/f"),
+    ("file,path=/f,append=on", "file=/f,append"),
+    ("file,path=/f,input-path=/i", "file=/f,input=/i"),
+    ("file,input-path=/i", "input=/i"),
+    ("file,path=/f,rotate-size=1M,rotate-count=3", "file=/f,rotate-size=1M,rotate-count=3"),
+    ("pipe,path=/p", "pipe=/p"),
+    ("pty", "pty"),
+    ("pty,path=/l", "pty=/l"),
+    ("stdio,signal=off", "stdio"),
+    ("ringbuf", "ringbuf"),
+    ("memory,size=65536", "ringbuf=64K"),
+    ("null", "null"),
+    ("exec,command=cat -n", "exec=cat -n"),
+    ("backend=null,logfile=/l", "null,log=/l"),
+    ("null,logfile=/l,logappend=on,log-annotate=on", "null,log=/l,log-append,log-annotate"),
+    ("stdio,mux=on", "stdio,mux"),
+    (
+      "socket,path=/s,server,nowait,mode=660,owner=root,group=0,clients=queue,seqpacket=on,"
+        + "allow-uid=0:1000,allow-gid=100",
+      "socket=/s,mode=660,owner=root,group=0,clients=queue,seqpacket,allow-uid=0:1000,"
+        + "allow-gid=100"
+    ),
+    ("file,path=/a,,b", "file=/a,,b"),
+  ]
+
+  @Test("Every backend: -chardev and the short forms build the same value", arguments: pairs)
+  func buildsTheSame(chardev: String, short: String) throws {
+    let words = ["-chardev", chardev + ",id=c", "-device"]
+    let channel = try request(words + ["virtserialport,name=n,chardev=c"])
+    try #expect(channel == request(["--virtserialport", "name=n,chardev-id=c," + short]))
+    let console = try request(words + ["virtconsole,chardev=c"])
+    try #expect(console == request(["--virtconsole", "chardev-id=c," + short]))
+    let serial = try request(["-chardev", chardev + ",id=c", "-serial", "chardev:c"])
+    try #expect(serial == request(["--serial", short + ",chardev-id=c"]))
+    #expect(channel.characterDevices.isEmpty)
+  }
+
+  @Test func joinsSeveralHostEnds() throws {
+    let several = ChardevConfiguration(
+      .several([.unixSocketServer(path: "/s"), .file(path: "/f")]))
+    let ports = try request(["--virtserialport", "name=n,file=/f,socket=/s,clients=broadcast"])
+      .ports
+    var socket = SocketConfiguration(.unix(path: "/s"))
+    socket.clients = .broadcast
+    let expected = [ChardevConfiguration(.socket(socket)), .file(path: "/f")]
+    #expect(ports.map(\.configuration.attachment) == [ChardevConfiguration(.several(expected))])
+    let hub = try request([
+      "-chardev", "socket,path=/s,server,nowait,id=a", "-chardev", "file,path=/f,id=b", "-chardev",
+      "hub,chardevs.0=a,chardevs.1=b,id=h", "-device", "virtserialport,name=n,chardev=h",
+    ])
+    var named = several
+    named.id = "h"
+    guard case .several(var members) = named.backend else { throw NotARun() }
+    (members[0].id, members[1].id) = ("a", "b")
+    named.backend = .several(members)
+    #expect(hub.ports.map(\.configuration.attachment) == [named])
+    #expect(hub.characterDevices.isEmpty)
+  }
+
+  @Test func keepsWhatNoPortNamesYet() throws {
+    let request = try request([
+      "-chardev", "null,id=b", "-device", "virtserialport,name=n,chardev=a", "-chardev",
+      "null,id=a", "-chardev", "null,id=c",
+    ])
+    #expect(request.characterDevices.map(\.id) == ["b", "c"])
+    #expect(request.ports.map(\.configuration.attachment.id) == ["a"])
+  }
+
+  @Test func sharesAMultiplexedHostEnd() throws {
+    let request = try request([
+      "-chardev", "stdio,mux=on,id=m", "-serial", "chardev:m", "-device", "virtconsole,chardev=m",
+      "--virtconsole", "chardev=m",
+    ])
+    let shared = ChardevConfiguration(id: "m", .standardIO, isMultiplexed: true)
+    #expect(request.serial == shared)
+    #expect(request.ports.map(\.configuration.attachment) == [shared, shared])
+  }
+
+  @Test(
+    arguments: [
+      ("virtio-serial", .pci(.modern)), ("virtio-serial-pci", .pci(.modern)),
+      ("virtio-serial-pci,disable-legacy=auto", .pci(.modern)),
+      ("virtio-serial-pci,disable-legacy=off", .pci(.transitional)),
+      ("virtio-serial-pci-transitional", .pci(.transitional)),
+      ("virtio-serial-pci-non-transitional", .pci(.modern)),
+      ("virtio-serial-pci,disable-modern=on", .pci(.legacy)),
+      ("virtio-serial-device", .mmio),
+    ] as [(String, VirtioConsoleTransport)])
+  func takesTransports(value: String, transport: VirtioConsoleTransport) throws {
+    try #expect(
+      request(["-device", value]).devices.map(\.configuration.transport) == [transport])
+  }
+
+  @Test(arguments: [
+    ("addr=5", "addr=0x5"), ("addr=0x1f", "addr=1f.0"), ("max_ports=4", "max-ports=4"),
+    ("vectors=0", "vectors=0"), ("packed=on", "packed=on"), ("event_idx=off", "event-idx=off"),
+    ("indirect_desc=off", "indirect-desc=off"), ("queue_reset=off", "queue-reset=off"),
+    ("disable-modern=on", "disable-modern=on"), ("id=vs0", "id=vs0"),
+  ])
+  func buildsTheSameDevice(qemu: String, short: String) throws {
+    try #expect(
+      request(["-device", "virtio-serial," + qemu]) == request(["--virtio-serial", short]))
+  }
+
+  @Test func takesWhatIsSoAnyway() throws {
+    let words = [
+      "-enable-kvm", "-nographic", "-no-user-config", "-M", "q35,accel=kvm,usb=off", "-machine",
+      "pc-i440fx-7.2", "-accel", "kvm", "-cpu", "host", "-display", "none", "-vga", "none",
+      "-monitor", "none", "-rtc", "base=utc", "-overcommit", "mem-lock=off", "-boot", "strict=on",
+      "--device",
+      "virtio-serial-pci,ioeventfd=on,bus=pcie.0,iommu_platform=off,ats=off,multifunction=off",
+    ]
+    var expected = RunRequest()
+    expected.devices = [
+      RunRequest.Device(configuration: VirtioConsoleDeviceConfiguration(ports: []))
+    ]
+    try #expect(request(words) == expected)
+  }
+
+  @Test(
+    arguments: [
+      (["-m", "512"], 512), (["-m", "1G"], 1024), (["-m", "size=256M"], 256),
+      (["-m", "size=1048576k"], 1024), (["-m", "64M,slots=0"], 64),
+    ] as [([String], UInt64)])
+  func takesMemory(words: [String], mebibytes: UInt64) throws {
+    try #expect(request(words).memorySize == mebibytes << 20)
+  }
+
+  @Test(arguments: [
+    ("2", 2), ("cpus=2", 2), ("4,sockets=2,cores=2,threads=1", 4), ("2,maxcpus=2", 2),
+    ("sockets=2,cores=3", 6), ("4,sockets=4", 4), ("2,sockets=2,dies=1,cores=1,threads=1", 2),
+  ])
+  func takesProcessors(value: String, count: Int) throws {
+    try #expect(request(["-smp", value]).cpuCount == count)
+  }
+
+  @Test func takesBoardDevices() throws {
+    let request = try request([
+      "-device", "pvpanic", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-action",
+      "panic=exit-failure,reboot=shutdown",
+    ])
+    #expect(request.hasPanicDevice)
+    #expect(request.debugExit == DebugExitConfiguration(firstPort: 0xf4, portCount: 4))
+    #expect(request.panicPolicy == .exit)
+    #expect(request.resetPolicy == .exit)
+    try #expect(self.request(["-device", "isa-debug-exit"]).debugExit == DebugExitConfiguration())
+  }
+
+  @Test func takesNamesAndFiles() throws {
+    let request = try request([
+      "-name", "guest=vm1,debug-threads=on", "-pidfile", "/p", "-daemonize", "-qmp",
+      "unix:/q,server,nowait", "-chardev", "socket,id=m,path=/m,server=on,wait=off", "-mon",
+      "chardev=m,id=monitor,mode=control",
+    ])
+    #expect(request.name == "vm1")
+    #expect(request.pidFilePath == "/p")
+    #expect(request.daemonizes)
+    var monitor = ChardevConfiguration.unixSocketServer(path: "/m")
+    monitor.id = "m"
+    #expect(request.controlSockets == [.unixSocketServer(path: "/q"), monitor])
+    #expect(request.characterDevices.isEmpty)
+    #expect(request.serialAttachment == .none)
+    try #expect(self.request(["--qmp", "/q", "--name", "vm1"]).controlSockets.count == 1)
+  }
+
+  @Test(
+    arguments: [
+      ("stdio", .standardIO), ("mon:stdio", .standardIO), ("null", .none), ("none", .none),
+      ("pty", ChardevConfiguration(.pseudoTerminal(link: nil))), ("file:/a,b", .file(path: "/a,b")),
+      ("pipe:/p", ChardevConfiguration(.pipe(path: "/p"))),
+      ("unix:/s,server,nowait", .unixSocketServer(path: "/s")),
+      ("unix:/s,server=on,wait=off", .unixSocketServer(path: "/s")),
+      (
+        "tcp::4444,server=on,wait=off",
+        ChardevConfiguration(
+          .socket(SocketConfiguration(.tcp(host: "localhost", port: 4444))))
+      ),
+      (
+        "udp:h:1@:2",
+        ChardevConfiguration(
+          .datagram(DatagramConfiguration(host: "h", port: 1, localPort: 2))
+        )
+      ),
+    ] as [(String, ChardevConfiguration)])
+  func takesSerialWords(value: String, end: ChardevConfiguration) throws {
+    try #expect(request(["-serial", value]).serialAttachment == end)
+  }
+
+  @Test func leavesTheSerialLineAloneWithoutDefaults() throws {
+    try #expect(request(["-nodefaults"]).serialAttachment == .none)
+    try #expect(request(["-nodefaults", "-serial", "stdio"]).serialAttachment == .standardIO)
+    try #expect(
+      request(["-chardev", "stdio,id=c", "-device", "virtconsole,chardev=c"]).serialAttachment
+        == .none)
+  }
+
+  @Test(arguments: [
+    ("agent", "org.qemu.guest_agent.0"), ("spice", "com.redhat.spice.0"),
+    ("guestfs", "org.libguestfs.channel.0"), ("anaconda-log", "org.fedoraproject.anaconda.log.0"),
+  ])
+  func knowsPresets(preset: String, name: String) throws {
+    let byItself = try request(["--preset", preset]).ports.map(\.configuration)
+    let end: ChardevConfiguration =
+      preset == "anaconda-log" ? .file(path: name) : .unixSocketServer(path: name)
+    #expect(byItself == [VirtioConsolePortConfiguration(name: name, attachment: end)])
+    try #expect(
+      request(["--preset", preset + ",socket=/s,id=a"])
+        == request(["--virtserialport", "name=\(name),socket=/s,id=a"]))
+  }
+}
+
+extension ChardevConfiguration {
+  /// The same with DIR for the directory in a socket's path.
+  fileprivate func relative(to directory: TemporaryDirectory) -> ChardevConfiguration {
+    guard case .socket(var socket) = backend, case .unix(let path) = socket.address else {
+      return self
+    }
+    socket.address = .unix(path: path.replacing(directory.path, with: "DIR"))
+    var result = self
+    result.backend = .socket(socket)
+    return result
+  }
+}
