@@ -3,7 +3,7 @@ PREFIX ?= /usr/local
 images := guest-images/build
 completions := bash-completion/completions zsh/site-functions fish/vendor_completions.d
 
-.PHONY: help demo test bench check lint build release guest-images micro nested install clean
+.PHONY: help demo test bench check lint build release guest-images micro agents nested install clean
 
 help:
 	@echo "make demo          boot a stock Linux kernel and talk to it through org.fedoraproject.port.0"
@@ -14,12 +14,12 @@ help:
 	@echo "make guest-images  the guest image in $(images); KERNEL=... [MODULES=...] for another kernel"
 	@echo "make install       executable, guest image, manual page, completion below PREFIX ($(PREFIX))"
 	@echo "make clean         remove what was built (downloads stay in the cache)"
-	@echo "parts: build (debug), lint, micro (the tests' tiny guests), nested (the nested machine, where needed)"
+	@echo "parts: build (debug), lint, micro (the tests' tiny guests), agents (the tests' real programs), nested (the nested machine)"
 
 demo: nested release guest-images
 	@guest-images/demo.sh
 
-test: nested lint build release guest-images micro
+test: nested lint build release guest-images agents micro
 	@Tests/nested/all-tests
 
 bench: release
@@ -45,6 +45,9 @@ release:
 
 guest-images:
 	@guest-images/build.sh
+
+agents: guest-images
+	@guest-images/agents/build.sh
 
 # First of all, so that a missing package is told before the long builds.
 nested:

@@ -13,16 +13,6 @@
 modules="virtio_pci virtio_mmio? virtio_console button? evdev?"
 stock=linux-image-cloud-amd64
 
-# The toolchain's own clang, unless CC says otherwise: nothing else is sure to be there.
-compiler() {
-  local swift
-  swift=$(readlink -f "$(command -v swift)" || true)
-  for cc in "${CC:-}" "${swift%/*}/clang" clang gcc; do
-    ! command -v "$cc" >/dev/null || { echo "$cc"; return; }
-  done
-  fail "no C compiler: no clang beside swift, in PATH, nor gcc; run: sudo apt-get install -y clang"
-}
-
 build_tools() {
   local out=$build/parts/vport
   ! up_to_date "$out" "$images"/tools/* || return 0

@@ -41,3 +41,13 @@ require() {
     DEBIAN_FRONTEND=noninteractive $install -qq >&2 || fail "could not install $2"
   }
 }
+
+# The toolchain's own clang, unless CC says otherwise: nothing else is sure to be there.
+compiler() {
+  local swift
+  swift=$(readlink -f "$(command -v swift)" || true)
+  for cc in "${CC:-}" "${swift%/*}/clang" clang gcc; do
+    ! command -v "$cc" >/dev/null || { echo "$cc"; return; }
+  done
+  fail "no C compiler: no clang beside swift, in PATH, nor gcc; run: sudo apt-get install -y clang"
+}

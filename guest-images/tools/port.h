@@ -30,6 +30,7 @@ int command_send(int argc, char **argv);
 int command_recv(int argc, char **argv);
 int command_collect(int argc, char **argv);
 int command_duplex(int argc, char **argv);
+int command_splice(int argc, char **argv);
 int command_echo(int argc, char **argv);
 int command_write_nonblock(int argc, char **argv);
 int command_read_nonblock(int argc, char **argv);

@@ -18,6 +18,7 @@ static const struct command {
     {"recv", command_recv, 2, "PATH BYTES [CHUNK]: prints: received BYTES sha256 HEX; ends early (1) on a hang-up"},
     {"collect", command_collect, 2, "PATH BYTES [CHUNK]: recv that waits for the host to come back"},
     {"duplex", command_duplex, 3, "PATH BYTES SEED [CHUNK]: send and recv at once"},
+    {"splice", command_splice, 3, "PATH BYTES SEED [CHUNK]: send through a pipe and splice(2)"},
     {"echo", command_echo, 1, "PATH [BYTES]: sends back what comes, also after reconnects"},
     {"write-nonblock", command_write_nonblock, 2, "PATH BYTES [CHUNK]: pattern of seed 1; prints: wrote N all|EAGAIN|..."},
     {"read-nonblock", command_read_nonblock, 1, "PATH [CHUNK]: one read; prints read N (0: no host) or EAGAIN"},

@@ -20,6 +20,8 @@ final class Guest: @unchecked Sendable {
     var launcher: [String] = []
     /// The terminal to be started on.
     var terminal: String?
+    /// The image with real programs, instead of the one that `swiftvm run` takes by default.
+    var hasPrograms = false
   }
 
   /// One `--virtio-serial`, with ports of its own.
@@ -46,6 +48,9 @@ final class Guest: @unchecked Sendable {
     let append = "swiftvm.run=\(options.action) \(options.append)"
     var words = options.launcher + [LinuxHost.executable, "run", "--append", append]
     words += options.arguments
+    if options.hasPrograms {
+      words += ["--kernel", LinuxHost.image + "/vmlinux", "--initrd", ProgramImage.initramfs]
+    }
     let first = Device(id: "first", ports: firstPorts)
     for device in options.devices.isEmpty ? [] : [first] + options.devices {
       words += ["--virtio-serial", (["id=\(device.id)"] + device.keys).joined(separator: ",")]
