@@ -42,6 +42,12 @@ package final class UART: ByteRegisterDevice {
     return count
   }
 
+  /// Lets the guest notice a break, as Linux does for the magic SysRq key; nothing comes of it where
+  /// there is no room for input. Callable on any thread.
+  package func receiveBreak() {
+    perform(registers.withLock { $0.receiveBreak() })
+  }
+
   /// A register, with its side effects.
   package func readByte(offset: UInt64) -> UInt8 {
     let (value, effects) = registers.withLock { $0.read(offset) }

@@ -27,6 +27,8 @@ struct UARTRegisters {
   private var hasFIFO = false
   private var input: [UInt8] = []
   private var hasOverrun = false
+  /// Where among the input the byte is that a break came as.
+  private var breakPlace: Int?
   private var isTransmitInterruptPending = false
   private var isHostWaiting = false
 
@@ -86,9 +88,19 @@ struct UARTRegisters {
     return (taken.count, Effects(interrupt: isInterrupt))
   }
 
+  /// The line is held low for longer than a byte takes: a byte of zero that says so.
+  mutating func receiveBreak() -> Effects {
+    guard space() > 0 else { return Effects() }
+    breakPlace = input.count
+    input.append(0)
+    let causes = Interrupt.dataReady | Interrupt.lineStatus
+    return Effects(interrupt: interruptEnable & causes != 0)
+  }
+
   private mutating func popInput(_ effects: inout Effects) -> UInt8 {
     guard !input.isEmpty else { return 0 }
     let byte = input.removeFirst()
+    breakPlace = breakPlace.flatMap { $0 > 0 ? $0 - 1 : nil }
     noteSpace(&effects)
     return byte
   }
@@ -126,6 +138,7 @@ struct UARTRegisters {
     let enable = value & 0x01 != 0
     if enable != hasFIFO || (enable && value & 0x02 != 0) {
       input.removeAll(keepingCapacity: true)
+      breakPlace = nil
       noteSpace(&effects)
     }
     hasFIFO = enable
@@ -134,7 +147,7 @@ struct UARTRegisters {
   private var pendingCauses: UInt8 {
     (input.isEmpty ? 0 : Interrupt.dataReady)
       | (isTransmitInterruptPending ? Interrupt.transmitterEmpty : 0)
-      | (hasOverrun ? Interrupt.lineStatus : 0)
+      | (hasOverrun || breakPlace == 0 ? Interrupt.lineStatus : 0)
   }
 
   private mutating func identifyInterrupt() -> UInt8 {
@@ -152,8 +165,11 @@ struct UARTRegisters {
   private mutating func readLineStatus() -> UInt8 {
     let dataReady: UInt8 = input.isEmpty ? 0 : 0x01
     let overrun: UInt8 = hasOverrun ? 0x02 : 0
+    // Told once, when the byte it came as is the next to be read.
+    let isBreakNext = breakPlace == 0
+    if isBreakNext { breakPlace = nil }
     hasOverrun = false
-    return 0x60 | dataReady | overrun
+    return 0x60 | dataReady | overrun | (isBreakNext ? 0x10 : 0)
   }
 
   /// DCD, DSR and CTS, as if somebody were always there; in loopback, what the guest itself drives.

@@ -139,4 +139,5 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   func chardevDidDisconnect(_ chardev: any Chardev) {}
   func chardevIsReadable(_ chardev: any Chardev) { feed() }
   func chardevIsWritable(_ chardev: any Chardev) { drain() }
+  func chardevDidReceiveBreak(_ chardev: any Chardev) { uart?.receiveBreak() }
 }

@@ -161,6 +161,28 @@ import Testing
     #expect(read(Register.data) == 0)
   }
 
+  /// The magic SysRq key of a serial line: a zero byte that the line status calls a break, once.
+  @Test func aBreakIsAByteOfItsOwn() {
+    write(Register.ier, 0x05)
+    #expect(uart.receive([0, 7]) == 2)
+    #expect(line.takeEdges() == 1)
+    uart.receiveBreak()
+    #expect(line.takeEdges() == 1)
+    for byte in [0, 7] as [UInt64] {
+      #expect(read(Register.iir) == 0x04)
+      #expect(read(Register.lsr) & 0x11 == 0x01)
+      #expect(read(Register.data) == byte)
+    }
+    #expect(read(Register.iir) == 0x06)
+    #expect(read(Register.lsr) & 0x11 == 0x11)
+    #expect(read(Register.lsr) & 0x11 == 0x01)
+    #expect(read(Register.data) == 0)
+    #expect(read(Register.lsr) & 0x11 == 0)
+    #expect(uart.receive([UInt8](repeating: 0, count: 100)) == 64)
+    uart.receiveBreak()
+    #expect(read(Register.lsr) & 0x11 == 0x01, "no room for it")
+  }
+
   @Test func inputBeforeTheInterruptIsEnabledIsACauseThen() {
     #expect(uart.receive([7]) == 1)
     #expect(line.takeEdges() == 0)
