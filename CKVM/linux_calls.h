@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -15,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <termios.h>
@@ -33,6 +35,21 @@ extern int ptsname_r(int fd, char *buffer, size_t length);
 static inline int clinux_fork(void) {
   int process = fork();
   return process < 0 ? -errno : process;
+}
+
+/* The file actions of spawn.h that closes everything from a number on (glibc 2.34). */
+extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
+
+/* The environment, a global variable that Swift does not let anybody touch. */
+static inline char *const *clinux_environment(void) {
+  extern char **environ;
+  return environ;
+}
+
+/* A descriptor of a process, readable once that has ended; or -errno. */
+static inline int clinux_pidfd_open(pid_t process) {
+  long number = syscall(SYS_pidfd_open, process, 0u);
+  return number < 0 ? -errno : (int)number;
 }
 
 /* Where the linker has put the program's machine code and constants. */

@@ -61,6 +61,9 @@ package protocol Chardev: AnyObject {
   /// connected.
   func setWantsWritable(_ wanted: Bool)
 
+  /// The guest is about to open its side. Nothing comes of it where nobody has to be there for it.
+  func frontEndOpens()
+
   /// Tells whoever is connected that no more bytes come: a client reads its end of file once it has
   /// what was written. What it sends is read as before. Nothing comes of it where there are no
   /// clients that come and go.
@@ -87,6 +90,7 @@ extension Chardev {
   package var holdsStart: Bool { false }
   package var packetLimit: Int? { nil }
   package var hasUnsentBytes: Bool { false }
+  package func frontEndOpens() {}
   package func endOutput() {}
   package func disconnectClient() {}
   package var windowSize: (columns: UInt16, rows: UInt16)? { nil }

@@ -59,6 +59,8 @@ package final class EventLoop {
   var vigil = Vigil()
   /// There while a file is watched.
   weak var openingWatcher: OpeningWatcher?
+  /// What has to come to its end before the loop's owner leaves.
+  var unfinishedCount = 0
 
   package init() throws(SystemError) {
     remote = Remote(wake: try EventFD())

@@ -14,6 +14,8 @@ package final class Machine: @unchecked Sendable {
   private static let lingerMilliseconds = 5000
   /// After so long the code of the start is not needed any more.
   private static let startMilliseconds = 500
+  /// How long programs on its ports may take to end after it, and a little more.
+  private static let farewellMilliseconds = 2000
   private static let lingerStepMilliseconds = 5
   /// Triple faults in a row, each soon after the boot, that are a crash and no reboot.
   private static let earlyFaultLimit = 3
@@ -68,6 +70,7 @@ package final class Machine: @unchecked Sendable {
     }
     isStarted = false
     for chardev in configuration.chardevs { chardev.stop() }
+    loop.runOut(limitMilliseconds: Self.farewellMilliseconds)
     return outcome ?? .hostFailure("the event loop ended by itself")
   }
 

@@ -106,6 +106,7 @@ final class Port: @unchecked Sendable {
 
   /// The guest is about to open the port: what has come until now came early.
   func prepareToOpen() {
+    if !state.isGuestOpen { chardev.frontEndOpens() }
     if policy.early == .drop, !guestListens, chardev.isConnected { discardInput() }
   }
 

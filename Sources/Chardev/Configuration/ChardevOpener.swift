@@ -67,8 +67,8 @@ package struct ChardevOpener {
       case .pipe(let path): return try PipeChardev(path: path)
       case .pseudoTerminal(let link): return try PseudoTerminal(link: link)
       case .ringBuffer(let size): return try RingBuffer(size: size)
+      case .program(let command): return SocketChardev(try ProgramSource(command: command))
       case .several(let members): return try openSeveral(members)
-      default: throw ChardevError("this host end is not supported")
       }
     } catch let error as ChardevError {
       throw error

@@ -58,6 +58,7 @@ package final class LoggedChardev: Chardev {
 
   package func setWantsReadable(_ wanted: Bool) { backend.setWantsReadable(wanted) }
   package func setWantsWritable(_ wanted: Bool) { backend.setWantsWritable(wanted) }
+  package func frontEndOpens() { backend.frontEndOpens() }
   package func endOutput() { backend.endOutput() }
   package func disconnectClient() { backend.disconnectClient() }
   package func windowSizeMayHaveChanged() { backend.windowSizeMayHaveChanged() }

@@ -64,6 +64,7 @@ final class MuxEnd: Chardev {
   func endOutput() { if mux.isAlone(self) { mux.backend.endOutput() } }
   func disconnectClient() { if mux.isAlone(self) { mux.backend.disconnectClient() } }
 
+  func frontEndOpens() { mux.backend.frontEndOpens() }
   func windowSizeMayHaveChanged() { mux.backend.windowSizeMayHaveChanged() }
 
   // MARK: From the mux, in the event loop

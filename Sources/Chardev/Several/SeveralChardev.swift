@@ -89,6 +89,7 @@ package final class SeveralChardev: Chardev {
     if wanted { postWritable() }
   }
 
+  package func frontEndOpens() { for sink in sinks { sink.chardev.frontEndOpens() } }
   package func endOutput() { for sink in sinks { sink.chardev.endOutput() } }
   package func disconnectClient() { for sink in sinks { sink.chardev.disconnectClient() } }
 

@@ -16,6 +16,13 @@ protocol PeerSource: AnyObject {
   func start(on loop: EventLoop, deliver: @escaping (SocketPeer) -> Void) throws(SystemError)
   /// Nobody is connected any more.
   func lostPeer()
+  /// The guest is about to open its side.
+  func frontEndOpens()
   /// Ends for good; no peer comes any more.
   func stop()
+}
+
+/// Clients come when they like.
+extension PeerSource {
+  func frontEndOpens() {}
 }

@@ -87,6 +87,8 @@ package final class SocketChardev: Chardev {
     updateInterest()
   }
 
+  package func frontEndOpens() { source.frontEndOpens() }
+
   package func endOutput() {
     peer?.endOutput()
     updateInterest()

@@ -1,0 +1,123 @@
+import CKVM
+import Glibc
+import Host
+
+/// A program as the one peer of a chardev, connected to it by a pair of sockets that are the
+/// program's standard input and output.
+///
+/// It is started with the machine. When it ends, or closes both, the peer is gone; when the guest
+/// opens its side the next time, the program is started anew, at most once a second. At the end the
+/// program and its descendants are ended, by `SIGTERM` and, half a second later, `SIGKILL`.
+final class ProgramSource: PeerSource {
+  let name: String
+  let role = ""
+  let waitsForFirst = false
+  /// How often the program has been started.
+  private(set) var startCount = 0
+
+  private let command: String
+  private let restMilliseconds: Int
+  private let graceMilliseconds: Int
+  private let log = RateLimitedLog(linesPerSecond: 1)
+  private var loop: EventLoop?
+  private var deliver: ((SocketPeer) -> Void)?
+  private var process: ChildProcess?
+  /// Somebody is connected, or about to be.
+  private var hasPeer = false
+  /// The guest has opened its side while nobody was there.
+  private var isWanted = false
+  /// While it runs, the last start is too recent for another.
+  private var rest: EventLoop.Timer?
+
+  /// - Parameters:
+  ///   - restMilliseconds: how long there is no second start after one.
+  ///   - graceMilliseconds: how long the program may take to end when asked to.
+  init(
+    command: String, restMilliseconds: Int = 1000, graceMilliseconds: Int = 500
+  ) throws(ChardevError) {
+    guard !command.isEmpty, !command.utf8.contains(0) else {
+      throw ChardevError("the command is empty or has a NUL byte in it; give a shell command")
+    }
+    SignalSource.ignoreWriteFailures()
+    self.command = command
+    self.restMilliseconds = restMilliseconds
+    self.graceMilliseconds = graceMilliseconds
+    name = "exec:\(command)"
+  }
+
+  /// Whether there is a process, ending or not.
+  var isRunning: Bool { process != nil }
+
+  func count(in counters: inout SocketCounters) {}
+
+  func start(on loop: EventLoop, deliver: @escaping (SocketPeer) -> Void) throws(SystemError) {
+    self.loop = loop
+    self.deliver = deliver
+    try launch(on: loop)
+  }
+
+  func lostPeer() {
+    hasPeer = false
+    process?.end(graceMilliseconds: graceMilliseconds)
+    launchIfWanted()
+  }
+
+  func frontEndOpens() {
+    guard !hasPeer else { return }
+    isWanted = true
+    loop?.post { [weak self] in self?.launchIfWanted() }
+  }
+
+  func stop() {
+    rest?.cancel()
+    rest = nil
+    process?.end(graceMilliseconds: graceMilliseconds)
+    process = nil
+    deliver = nil
+    loop = nil
+  }
+
+  private func launchIfWanted() {
+    guard let loop, isWanted, !hasPeer, process == nil, rest == nil else { return }
+    do throws(SystemError) {
+      try launch(on: loop)
+    } catch {
+      log.warning("program '\(command)' cannot be started: \(error)")
+    }
+  }
+
+  private func launch(on loop: EventLoop) throws(SystemError) {
+    isWanted = false
+    startCount += 1
+    rest = loop.after(milliseconds: restMilliseconds) { [weak self] in
+      self?.rest = nil
+      self?.launchIfWanted()
+    }
+    var ends: [Int32] = [-1, -1]
+    let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+    try systemCall("socketpair") { socketpair(AF_UNIX, type, 0, &ends) }
+    let (own, its) = (ends[0], ends[1])
+    let peer = SocketPeer(SocketConnection(descriptor: FileDescriptor(owning: own)))
+    defer { close(its) }
+    // Of this end alone: the program may be unprepared for it.
+    try systemCall("fcntl") { fcntl(own, F_SETFL, O_NONBLOCK) }
+    process = try ChildProcess(command: command, stream: its, on: loop) { [weak self] in
+      self?.hasEnded($0)
+    }
+    hasPeer = true
+    loop.post { [weak self] in self?.deliver?(peer) }
+  }
+
+  private func hasEnded(_ end: ChildProcess.End) {
+    let wasEnding = process?.isEnding ?? true
+    process = nil
+    guard loop != nil else { return }
+    switch end {
+    case .exited(0), .unknown: break
+    case .exited(let status): log.warning("program '\(command)' ended with status \(status)")
+    case .killed(let signal):
+      if !wasEnding { log.warning("program '\(command)' was ended by signal \(signal)") }
+    }
+    launchIfWanted()
+  }
+}
