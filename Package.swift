@@ -45,7 +45,7 @@ let package = Package(
     .target(
       name: "TestSupport",
       dependencies: [
-        "VirtioSerial", "Virtio", "Devices", "Chardev", "GuestMemory", "Host", "CKVM",
+        "Control", "VirtioSerial", "Virtio", "Devices", "Chardev", "GuestMemory", "Host", "CKVM",
       ],
       path: "Tests/TestSupport", swiftSettings: settings),
     tests("HostTests", ["Host"]),

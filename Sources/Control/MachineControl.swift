@@ -168,8 +168,10 @@ package protocol RingBufferAccess: AnyObject {
   func read(limit: Int) -> [UInt8]
   /// Puts bytes in, as the guest would.
   func write(_ bytes: [UInt8])
-  /// What is in it, left there.
-  var contents: [UInt8] { get }
+  /// Calls back once, from the event loop, when it holds a text or has been given it.
+  ///
+  /// - Returns: what takes that back.
+  func wait(for text: [UInt8], whenFound: @escaping () -> Void) -> () -> Void
 }
 
 /// A port to be added (`device_add` of virtserialport and virtconsole).

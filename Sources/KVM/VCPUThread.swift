@@ -13,6 +13,8 @@ package final class VCPUThread: Sendable {
     var isParked = false
     /// The thread to signal; nil before it runs and once it has left the guest for good.
     var running: pthread_t?
+    /// The same thread, as gettid(2) tells.
+    var number: pid_t?
     /// For `join`.
     var thread: Thread?
   }
@@ -82,11 +84,20 @@ package final class VCPUThread: Sendable {
     if let thread { thread.join() }
   }
 
+  /// The thread's number, as gettid(2) tells; nil before it runs the guest and afterwards.
+  package var number: pid_t? { state.withLock { $0.number } }
+
   private func main() {
     Self.unblockKick()
-    state.withLock { $0.running = pthread_self() }
+    state.withLock {
+      $0.running = pthread_self()
+      $0.number = gettid()
+    }
     let end = run()
-    state.withLock { $0.running = nil }
+    state.withLock {
+      $0.running = nil
+      $0.number = nil
+    }
     onEnd(end)
   }
 

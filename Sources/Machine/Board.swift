@@ -1,5 +1,6 @@
 import Boot
 import Devices
+import Glibc
 import GuestMemory
 import Host
 import KVM
@@ -95,6 +96,9 @@ final class Board {
   func dismantle() {
     for console in consoles { console.unplug() }
   }
+
+  /// The threads that run the vCPUs, by their numbers; nil for one that does not run.
+  var processorThreads: [pid_t?] { processors.map(\.number) }
 
   /// The ports, device by device, by ascending number.
   var portReports: [[PortReport]] { consoles.map(\.device.portReports) }

@@ -15,19 +15,18 @@ extension Machine {
   package func addPort(
     _ port: MachineConfiguration.Port, toDevice device: Int
   ) throws(MachinePortError) {
-    if isStarted {
-      do throws(SystemError) { try port.chardev.start(on: loop) } catch { throw .host(error) }
-    }
+    do throws(SystemError) { try begin(port.chardev) } catch { throw .host(error) }
     do throws(PortError) {
       try board?.addPort(port, toDevice: device)
     } catch {
-      port.chardev.stop()
+      letGo(port.chardev)
       throw .device(error)
     }
     configuration.consoleDevices[device].ports.append(port)
   }
 
-  /// Removes a port for good, and ends its host end; what the client takes at once is passed on.
+  /// Removes a port for good, and ends its host end unless that is kept; what the client takes at
+  /// once is passed on.
   ///
   /// - Returns: whether there was such a port.
   package func removePort(_ number: UInt32, ofDevice device: Int) -> Bool {
@@ -37,7 +36,7 @@ extension Machine {
     }
     board?.removePort(number, ofDevice: device)
     configuration.consoleDevices[device].ports.remove(at: index)
-    ports[index].chardev.stop()
+    letGo(ports[index].chardev)
     statistics.forget(port: number, ofDevice: device)
     return true
   }

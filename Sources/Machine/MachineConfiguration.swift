@@ -64,6 +64,9 @@ package struct MachineConfiguration {
   package var bootFiles: BootFiles
   /// The virtio-serial devices, in slot order.
   package var consoleDevices: [ConsoleDevice]
+  /// Host ends that last as long as the machine, or until `Machine.release`, whatever ports come and
+  /// go; ports may have them.
+  package var keptChardevs: [any Chardev] = []
   /// COM1's host end; nil for a serial port that leads nowhere.
   package var serial: (any Chardev)?
   /// Where emergency writes go.
@@ -95,8 +98,11 @@ package struct MachineConfiguration {
     var chardevs = consoleDevices.flatMap { $0.ports.map(\.chardev) }
     if let serial { chardevs.append(serial) }
     if case .file(let chardev) = emergency { chardevs.append(chardev) }
-    return chardevs
+    return keptChardevs + chardevs.filter { !isKept($0) }
   }
+
+  /// Whether a host end lasts longer than the port that has it.
+  func isKept(_ chardev: any Chardev) -> Bool { keptChardevs.contains { $0 === chardev } }
 }
 
 /// The kernel and the initrd, mapped for as long as the machine may boot.

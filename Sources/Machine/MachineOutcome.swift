@@ -20,6 +20,8 @@ package enum MachineOutcome: Equatable, Sendable {
   case hostFailure(String)
   /// The user ended it from the console.
   case endedFromConsole
+  /// A client of the control socket ended it.
+  case endedByClient
   /// A signal ended it.
   case stopped(signal: Int32)
 }

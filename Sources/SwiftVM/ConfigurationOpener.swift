@@ -50,6 +50,7 @@ struct ConfigurationOpener {
       }
       consoles.append(console)
     }
+    for spare in configuration.characterDevices { _ = try hostEnds.openSpare(spare) }
     var machine = MachineConfiguration(
       memorySize: configuration.memorySize, cpuCount: configuration.cpuCount, bootPlan: plan,
       bootFiles: files, consoleDevices: consoles,
@@ -59,6 +60,7 @@ struct ConfigurationOpener {
     machine.endsOnPanic = configuration.panicPolicy == .exit
     machine.debugExit = configuration.debugExit?.ports
     machine.emergency = try openEmergencyOutput(hostEnds)
+    machine.keptChardevs = hostEnds.registry.lasting
     return machine
   }
 

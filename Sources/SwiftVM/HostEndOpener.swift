@@ -9,6 +9,8 @@ import VirtioSerial
 struct HostEndOpener {
   /// Called when the user types the key that ends the machine.
   let whenEnded: () -> Void
+  /// Host ends with an id, which are opened once.
+  let registry = ChardevRegistry()
 
   /// A device with its ports' host ends, every port numbered.
   func open(
@@ -42,6 +44,13 @@ struct HostEndOpener {
     return try open(attachment, OptionName.serial, isInteractive: true)
   }
 
+  /// A host end with an id that no port has yet.
+  func openSpare(
+    _ attachment: SerialPortAttachment, _ option: String = OptionName.chardev
+  ) throws(ConfigurationError) -> any Chardev {
+    try open(attachment, option, isInteractive: false)
+  }
+
   /// A file for output.
   func openFile(_ path: String, _ option: String) throws(ConfigurationError) -> any Chardev {
     try open(.file(path: path), option, isInteractive: false)
@@ -51,11 +60,19 @@ struct HostEndOpener {
   private func open(
     _ attachment: SerialPortAttachment, _ option: String, isInteractive: Bool
   ) throws(ConfigurationError) -> any Chardev {
+    if let known = registry.end(of: attachment) { return known }
     let escape = isInteractive && Terminal.isTerminal(0) ? EscapeKey() : nil
+    let opener = ChardevOpener(escape: escape, isForConsole: isInteractive, whenEnded: whenEnded)
     do throws(ChardevError) {
-      return try ChardevOpener(
-        escape: escape, isForConsole: isInteractive, whenEnded: whenEnded
-      ).open(attachment)
+      guard let id = attachment.id else { return try opener.open(attachment) }
+      guard attachment.isMultiplexed else {
+        let chardev = try opener.open(attachment)
+        registry.insert(chardev, id: id)
+        return chardev
+      }
+      let mux = try opener.openMultiplexed(attachment)
+      registry.insert(mux, id: id)
+      return mux.makeEnd(name: id)
     } catch {
       throw ConfigurationError(option: option, problem: error.description, remedy: "")
     }

@@ -15,6 +15,15 @@ package struct ProgramHooks {
   /// Gets one line for every control message and change of state, on any thread; must not wait.
   package var trace: (@Sendable (String) -> Void)?
 
+  /// Makes a port of an option and what follows it on the command line, for one that comes while the
+  /// machine runs: `--virtserialport` or `--virtconsole`. With it the device, as its bus.
+  package var parsePort:
+    (
+      (_ option: String, _ value: String) throws(ConfigurationError) -> (
+        bus: String?, port: VirtioConsolePortConfiguration
+      )
+    )?
+
   /// Nothing.
   package init() {}
 }

@@ -1,3 +1,4 @@
+import Control
 import Machine
 
 // Callable on any thread, before, while and after the machine runs. A call waits until the machine's
@@ -38,8 +39,11 @@ extension VirtualMachine {
     gate.perform { [self] in eventHandlers.append(handler) }
   }
 
-  /// Tells the library's user of the machine's event. On the machine's thread.
+  /// Tells the library's user, and QMP's clients, of the machine's event. On the machine's thread.
   func tell(_ event: MachineEvent) {
+    let endsOnPanic = configuration.panicPolicy == .exit
+    if let news = QMPEvent(event, endsOnPanic: endsOnPanic) { control?.send(news) }
+    control?.somethingChanged()
     guard let event = VirtualMachineEvent(event) else { return }
     for handler in eventHandlers { handler(event) }
   }

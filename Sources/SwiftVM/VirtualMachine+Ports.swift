@@ -1,4 +1,5 @@
 import Chardev
+import Host
 import Machine
 import VirtioSerial
 
@@ -55,20 +56,34 @@ extension VirtualMachine {
     _ port: VirtioConsolePortConfiguration, toDevice id: String?
   ) throws(ConfigurationError) -> Int {
     try requireLife()
-    let index = try index(ofDevice: id)
+    return try add(port, toDeviceAt: try index(ofDevice: id))
+  }
+
+  /// Adds a port to the device of this place. On the machine's thread.
+  func add(
+    _ port: VirtioConsolePortConfiguration, toDeviceAt index: Int
+  ) throws(ConfigurationError) -> Int {
     var changed = configuration
+    // It is the port's from now on.
+    if let id = port.attachment.id { changed.characterDevices.removeAll { $0.id == id } }
+    let others = changed
     changed.consoleDevices[index].ports.append(port)
     let number = try changed.consoleDevices[index].portNumbers.last ?? 0
     changed.consoleDevices[index].ports[configuration.consoleDevices[index].ports.count].number =
       number
-    try changed.validate(newPort: port, besides: configuration)
+    try changed.validate(newPort: port, besides: others)
     try DescriptorNeed.secure(changed)
     var numbered = port
     numbered.number = number
+    let isKnown = port.attachment.id.map { hostEnds.registry.has($0) } ?? true
     let chardev = try hostEnds.openPort(port)
     do throws(MachinePortError) {
+      if !isKnown, !port.attachment.isMultiplexed { try keep(chardev) }
       try machine.addPort((PortConfiguration(numbered), chardev), toDevice: index)
     } catch {
+      if !isKnown, let id = port.attachment.id, let new = hostEnds.registry.remove(id: id) {
+        machine.release(new)
+      }
       throw ConfigurationError(
         error, numbered, maximumPortCount: changed.consoleDevices[index].maximumPortCount)
     }
@@ -84,18 +99,32 @@ extension VirtualMachine {
       Result { () throws(ConfigurationError) in
         try requireLife()
         for (index, device) in configuration.consoleDevices.enumerated() {
-          guard let place = device.ports.firstIndex(where: isMeant),
-            let number = device.ports[place].number
-          else { continue }
-          _ = machine.removePort(UInt32(clamping: number), ofDevice: index)
-          configuration.consoleDevices[index].ports.remove(at: place)
-          return
+          guard let place = device.ports.firstIndex(where: isMeant) else { continue }
+          return removePort(at: place, ofDevice: index)
         }
         throw ConfigurationError(
           option: OptionName.virtserialport, value: value, problem: "there is no such port",
           remedy: "give the id or the name of a port")
       }
     }.get()
+  }
+
+  /// Removes the port of this place. Its host end, if that has an id, waits for another. On the
+  /// machine's thread.
+  func removePort(at place: Int, ofDevice index: Int) {
+    let port = configuration.consoleDevices[index].ports.remove(at: place)
+    _ = machine.removePort(UInt32(clamping: port.number ?? 0), ofDevice: index)
+    let others = configuration.consoleDevices.flatMap(\.ports).map(\.attachment.id)
+    guard let id = port.attachment.id, !others.contains(id) else { return }
+    if port.attachment.isMultiplexed {
+      _ = hostEnds.registry.remove(id: id)
+    } else {
+      configuration.characterDevices.append(port.attachment)
+    }
+  }
+
+  private func keep(_ chardev: any Chardev) throws(MachinePortError) {
+    do throws(SystemError) { try machine.keep(chardev) } catch { throw .host(error) }
   }
 
   private func requireLife() throws(ConfigurationError) {

@@ -1,3 +1,4 @@
+import Control
 import Glibc
 import Host
 import KVM
@@ -25,10 +26,13 @@ public final class VirtualMachine: @unchecked Sendable {
   var hasEnded = false
   /// Touched on the machine's thread alone, through the gate.
   var eventHandlers: [@Sendable (VirtualMachineEvent) -> Void] = []
+  /// Serves QMP's clients while the machine runs; nil where no control socket is asked for.
+  var control: ControlServer?
 
+  private lazy var controlled = ControlledMachine(self)
   private let usesTerminal: Bool
   private let signals: SignalSource
-  private let hooks: ProgramHooks
+  let hooks: ProgramHooks
   private var terminal: Terminal?
 
   /// Opens everything the configuration names: `/dev/kvm`, the kernel, the initrd, last of all the
@@ -58,6 +62,7 @@ public final class VirtualMachine: @unchecked Sendable {
       throw ConfigurationError(
         option: "", problem: "the host refuses an event loop: \(error)", remedy: "")
     }
+    let sockets = try ControlSockets.open(configuration.controlSockets)
     let stop = StopRequest()
     hostEnds = HostEndOpener(whenEnded: { stop.perform() })
     let resolved = try opener.open(
@@ -70,6 +75,10 @@ public final class VirtualMachine: @unchecked Sendable {
     usesTerminal = configuration.hasConsoleOnStandardIO && Terminal.isTerminal(STDIN_FILENO)
     stop.machine = machine
     machine.onEvent = { [unowned self] in tell($0) }
+    if !sockets.isEmpty {
+      control = ControlServer(
+        listeners: sockets, machine: controlled, version: ControlSockets.version)
+    }
   }
 
   /// Boots the guest, and returns when the machine has ended. To be called once. A terminal used as
@@ -85,6 +94,8 @@ public final class VirtualMachine: @unchecked Sendable {
       defer { terminal = nil }
       try signals.start(on: machine.loop) { [unowned self] in handle($0) }
       defer { signals.stop() }
+      try control?.start(on: machine.loop)
+      defer { control?.stop() }
       machine.loop.after(milliseconds: 0, hooks.whenStarted)
       return VirtualMachineOutcome(machine.run())
     } catch {
@@ -157,7 +168,7 @@ extension VirtualMachineOutcome {
       case .tripleFault: .tripleFault
       case .internalError(let report): .internalError(report: report)
       case .hostFailure(let text): .hostFailure(text)
-      case .endedFromConsole: .stoppedByUser
+      case .endedFromConsole, .endedByClient: .stoppedByUser
       case .stopped(let signal): .stopped(signal: signal)
       }
   }

@@ -55,6 +55,10 @@ enum RunCommand {
       for line in StatisticsTable.lines(reports) { log.line(line) }
     }
     if request.printsTrace { hooks.trace = { log.line($0) } }
+    hooks.parsePort = { (option, value) throws(ConfigurationError) in
+      let port = try RunRequest.port(option: option, value)
+      return (port.bus, port.configuration)
+    }
     return hooks
   }
 }

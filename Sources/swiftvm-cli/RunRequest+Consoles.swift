@@ -47,6 +47,24 @@ extension RunRequest {
         disablesModern: try list.isOn("disable-modern")))
   }
 
+  /// A port of one of the options that make one, with a host end of its own.
+  package static func port(
+    option: String, _ value: String
+  ) throws(ConfigurationError) -> Port {
+    var table = HostEndTable()
+    switch option {
+    case OptionName.virtserialport: return try port(value, &table)
+    case OptionName.virtconsole: return try console(value, &table)
+    case OptionName.preset: return try preset(value, &table)
+    default:
+      throw ConfigurationError(
+        option: option, value: value, problem: "this option makes no port",
+        remedy:
+          "give \(OptionName.virtserialport), \(OptionName.virtconsole) or \(OptionName.preset)"
+      )
+    }
+  }
+
   /// A channel.
   static func port(
     _ value: String, _ table: inout HostEndTable

@@ -225,12 +225,21 @@ import Testing
     rig.machine.buffers["r"] = buffer
     client.send(
       #"{"execute":"x-swiftvm-ringbuf-wait","arguments":{"device":"r","text":"lo w"},"id":1}"#)
-    buffer.contents = Array("hello".utf8)
-    rig.server.somethingChanged()
     rig.settle()
-    buffer.contents += Array(" world".utf8)
-    rig.server.somethingChanged()
+    #expect(buffer.waiting?.text == Array("lo w".utf8))
+    buffer.waiting?.whenFound()
     #expect(client.line() == #"{"return": {}, "id": 1}"#)
+    #expect(buffer.waiting == nil)
+    #expect(
+      ask("x-swiftvm-ringbuf-wait", #"{"device":"r","text":"x","timeout":0}"#)
+        == "!GenericError: the text has not come within the timeout")
+    #expect(buffer.waiting == nil)
+    client.send(#"{"execute":"x-swiftvm-ringbuf-wait","arguments":{"device":"r","text":"x"}}"#)
+    rig.settle()
+    rig.machine.buffers = [:]
+    rig.server.somethingChanged()
+    #expect(client.line()?.contains("Device 'r' not found") == true)
+    #expect(buffer.waiting == nil)
   }
 
   // MARK: Ports and devices

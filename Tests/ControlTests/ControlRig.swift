@@ -1,3 +1,4 @@
+import Chardev
 import Glibc
 import Host
 import TestSupport
@@ -15,7 +16,8 @@ final class ControlRig {
     directory = try TemporaryDirectory()
     loop = try EventLoop()
     server = ControlServer(
-      listeners: [try ControlListener(path: directory["qmp"])], machine: machine, version: (1, 2, 3)
+      listeners: [try ControlListener(SocketConfiguration(.unix(path: directory["qmp"])))],
+      machine: machine, version: (1, 2, 3)
     )
     try server.start(on: loop)
   }

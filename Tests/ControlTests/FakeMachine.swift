@@ -70,6 +70,13 @@ final class FakeMachine: MachineControl {
 /// Bytes in, bytes out.
 final class FakeRingBuffer: RingBufferAccess {
   var contents: [UInt8] = []
+  /// Who waits, and for what.
+  private(set) var waiting: (text: [UInt8], whenFound: () -> Void)?
+
+  func wait(for text: [UInt8], whenFound: @escaping () -> Void) -> () -> Void {
+    waiting = (text, whenFound)
+    return { [weak self] in self?.waiting = nil }
+  }
 
   func read(limit: Int) -> [UInt8] {
     defer { contents = Array(contents.dropFirst(limit)) }

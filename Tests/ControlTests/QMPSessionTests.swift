@@ -121,7 +121,7 @@ import Testing
         #""DEVICE_DELETED", "data": {"device": "p", "path": "/machine/peripheral/p"}}"#
       ),
       (.resumed, #""RESUME"}"#), (.powerButton, #""POWERDOWN"}"#),
-      (.guestPanicked, #""GUEST_PANICKED", "data": {"action": "run"}}"#),
+      (.guestPanicked(isEnd: false), #""GUEST_PANICKED", "data": {"action": "run"}}"#),
     ]
     for (event, text) in events {
       #expect(event.json(at: time).printed.hasSuffix(#", "event": "# + text))

@@ -19,6 +19,14 @@ package final class SocketClient {
     self.descriptor = descriptor
   }
 
+  /// Takes over a connected socket.
+  package init(adopting descriptor: Int32) {
+    self.descriptor = descriptor
+    let flags = fcntl(descriptor, F_GETFL)
+    _ = fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK)
+    Self.setDeadlines(descriptor)
+  }
+
   deinit { close() }
 
   package func close() {
@@ -82,14 +90,18 @@ package final class SocketClient {
     return count == 0 || (count == -1 && errno == ECONNRESET)
   }
 
-  /// A connected socket, or the negative errno.
-  private static func connect(to path: String) -> Int32 {
-    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-    guard descriptor >= 0 else { return -errno }
+  private static func setDeadlines(_ descriptor: Int32) {
     var limit = timeval(tv_sec: 10, tv_usec: 0)
     let size = socklen_t(MemoryLayout<timeval>.size)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
+  }
+
+  /// A connected socket, or the negative errno.
+  private static func connect(to path: String) -> Int32 {
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { return -errno }
+    setDeadlines(descriptor)
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     withUnsafeMutableBytes(of: &address.sun_path) { place in

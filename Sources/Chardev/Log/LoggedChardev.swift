@@ -10,7 +10,7 @@ import Host
 package final class LoggedChardev: Chardev {
   package weak var delegate: (any ChardevDelegate)?
 
-  private let backend: any Chardev
+  let backend: any Chardev
   private let log: ChardevLog
   private let takesUnattended: Bool
 

@@ -9,7 +9,7 @@ final class MuxEnd: Chardev {
   private(set) var wantsWritable = false
   let name: String
 
-  private let mux: MuxChardev
+  let mux: MuxChardev
   /// What was typed for this front end, and it has not read.
   private var typed: [UInt8] = []
   private var wantsReadable = false

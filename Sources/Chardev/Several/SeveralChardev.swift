@@ -15,7 +15,7 @@ package final class SeveralChardev: Chardev {
   package weak var delegate: (any ChardevDelegate)?
   package private(set) var isConnected = false
 
-  private let sinks: [Sink]
+  let sinks: [Sink]
   private var wantsReadable = false
   private var wantsWritable = false
   private var isCallPosted = false

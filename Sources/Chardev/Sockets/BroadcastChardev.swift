@@ -42,6 +42,9 @@ package final class BroadcastChardev: Chardev {
     buffer = BroadcastBuffer(isPacketed: isPacketed)
   }
 
+  /// Where clients come; nil where none do.
+  var address: SocketAddress? { (source as? SocketListener)?.address }
+
   package var holdsStart: Bool { source.waitsForFirst && !hasHadPeer }
   package var filename: String { (isConnected ? "" : "disconnected:") + source.name + source.role }
   package var hasUnsentBytes: Bool { members.contains { $0.isBehind(buffer) } }
@@ -104,13 +107,10 @@ package final class BroadcastChardev: Chardev {
     update()
     guard hasUnsentBytes else { return }
     // Who does not take what is left has had time for it.
-    let end = buffer.end
+    let leaving = members
     loop?.after(milliseconds: patienceMilliseconds) { [weak self] in
-      guard let self else { return }
-      for member in members where !member.isPresent {
-        if let farewell = member.farewell, farewell.at <= end { member.peer.finish() }
-      }
-      postSettlement()
+      for member in leaving { member.peer.finish() }
+      self?.postSettlement()
     }
   }
 
@@ -177,7 +177,6 @@ extension BroadcastChardev {
     if case .transferred(let count) = result {
       tally.bytesRead &+= UInt64(count)
       reading = member
-      if wantsReadable, member.peer.hasPacketRest { postTurn() }
     }
     return result
   }

@@ -4,7 +4,7 @@ import Host
 
 /// A listening stream or packet socket of any family, which goes away with its owner: a path that it
 /// made is removed, if it still is this very socket.
-package struct ListeningSocket: ~Copyable {
+struct ListeningSocket: ~Copyable {
   /// What came of accepting.
   enum Acceptance: ~Copyable {
     case accepted(FileDescriptor)
@@ -28,14 +28,14 @@ package struct ListeningSocket: ~Copyable {
   }
 
   /// The listening socket.
-  package let descriptor: FileDescriptor
+  let descriptor: FileDescriptor
   /// What it is bound to.
   let address: SocketAddress
   private let path: String?
   private let identity: Identity?
 
   /// Makes a stream socket in the file system, with the permissions that the umask leaves.
-  package init(path: String) throws(SocketPathError) {
+  init(path: String) throws(SocketPathError) {
     try self.init(
       path: path, type: Int32(SOCK_STREAM.rawValue), access: SocketFileAccess())
   }

@@ -34,6 +34,9 @@ package final class SocketChardev: Chardev {
     packetLimit = isPacketed ? PacketReader.packetLimit : nil
   }
 
+  /// Where clients come; nil where none do.
+  var address: SocketAddress? { (source as? SocketListener)?.address }
+
   package var holdsStart: Bool { source.waitsForFirst && !hasHadPeer }
 
   package var filename: String {
@@ -70,7 +73,6 @@ package final class SocketChardev: Chardev {
     guard let peer else { return .disconnected }
     let result = peer.read(into: segments)
     if case .transferred(let count) = result { tally.bytesRead &+= UInt64(count) }
-    if wantsReadable, peer.hasPacketRest { postRest() }
     if peer.isFinished { postSettlement() }
     updateInterest()
     return result
@@ -214,6 +216,7 @@ package final class SocketChardev: Chardev {
       isRestPosted = false
       guard wantsReadable, peer?.hasPacketRest == true else { return }
       delegate?.chardevIsReadable(self)
+      if wantsReadable, peer?.hasPacketRest == true { postRest() }
     }
   }
 

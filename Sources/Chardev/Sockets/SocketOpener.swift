@@ -48,7 +48,7 @@ struct SocketOpener {
 
   // MARK: Listening
 
-  private func listen() throws(ChardevError) -> ListeningSocket {
+  func listen() throws(ChardevError) -> ListeningSocket {
     switch socket.address {
     case .unix(let path):
       let access = try SocketFileAccess(socket.access)

@@ -60,10 +60,11 @@ enum ChardevCommands {
     var backend = try arguments.object("backend")
     try arguments.end()
     var reader = ChardevReader(id: id, descriptors: context.descriptors)
+    var isMade = false
+    defer { reader.conclude(isMade: isMade) }
     let configuration = try reader.configuration(&backend)
     let path = try make(context.machine, configuration)
-    // The chardev has it now.
-    reader.handOver()
+    isMade = true
     return .value(path.map { ["pty": .string($0)] } ?? [:])
   }
 

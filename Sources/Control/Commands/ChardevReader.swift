@@ -1,21 +1,25 @@
 import Chardev
+import Host
 
 /// Makes a host end's configuration of chardev-add's arguments (QAPI's ChardevBackend). What cannot
 /// be honoured is refused by name.
 struct ChardevReader {
   private let id: String
   private let descriptors: DescriptorStore
-  /// What the configuration refers to by number.
-  private var used: PassedDescriptor?
+  /// What the configuration refers to by number; and the name that it had, if any.
+  private var lent: (number: Int32, name: String?)?
 
   init(id: String, descriptors: DescriptorStore) {
     self.id = id
     self.descriptors = descriptors
   }
 
-  /// The chardev has been made: it has the descriptor now.
-  func handOver() {
-    if let used { descriptors.handOver(used) }
+  /// To be called in the end, whether or not the chardev has been made: a descriptor that it took
+  /// over has no name any more, one that it did not take is closed.
+  func conclude(isMade: Bool) {
+    guard let lent else { return }
+    if !isMade { PassedDescriptor.takeBack(lent.number) }
+    if isMade, let name = lent.name { try? descriptors.close(named: name) }
   }
 
   mutating func configuration(
@@ -57,7 +61,7 @@ struct ChardevReader {
     let (output, input) = (try data.string("out"), try data.optionalString("in"))
     let appends = try data.optionalBool("append") ?? false
     if input == nil, let set = DescriptorStore.set(path: output) {
-      return .descriptor(.number(try use(descriptors.duplicate(fromSet: set))))
+      return try lend(descriptors.first(ofSet: set), name: nil)
     }
     return .file(FileConfiguration(output: output, input: input, appends: appends))
   }
@@ -82,7 +86,7 @@ struct ChardevReader {
     guard type != .fd else {
       let name = try place.string("str")
       try place.end()
-      return .descriptor(.number(try use(descriptors.named(name))))
+      return try lend(descriptors.named(name), name: name)
     }
     if isServer, delay != nil {
       throw QMPError("'reconnect' option is incompatible with socket in server listen mode")
@@ -98,7 +102,7 @@ struct ChardevReader {
     configuration.clients =
       try data.optionalChoice("x-swiftvm-clients") ?? configuration.clients
     configuration.isReachableFromOutside =
-      try data.optionalBool("x-swiftvm-reachable") ?? configuration.isReachableFromOutside
+      try data.optionalBool("x-swiftvm-expose") ?? configuration.isReachableFromOutside
     return .socket(configuration)
   }
 
@@ -188,8 +192,15 @@ struct ChardevReader {
     QMPError("Parameter '\(name)' does not accept value '\(value)': no port has this number")
   }
 
-  private mutating func use(_ descriptor: PassedDescriptor) -> Int32 {
-    used = descriptor
-    return descriptor.number
+  private mutating func lend(
+    _ descriptor: PassedDescriptor, name: String?
+  ) throws(QMPError) -> ChardevConfiguration.Backend {
+    do throws(SystemError) {
+      let number = try descriptor.duplicateForChardev()
+      lent = (number, name)
+      return .descriptor(.number(number))
+    } catch {
+      throw QMPError(error.description)
+    }
   }
 }

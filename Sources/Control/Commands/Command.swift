@@ -21,6 +21,8 @@ struct Command: Sendable {
     let lateReply: QMPError
     /// The command's end, once there is one; asked after whatever happens.
     let check: () -> Result<JSONValue, QMPError>?
+    /// Called when nobody waits any more.
+    var end: () -> Void = {}
   }
 
   typealias Body =
@@ -63,4 +65,6 @@ struct CommandContext {
   let passed: PassedDescriptors
   /// The program's version, as `query-version` tells it.
   let version: JSONValue
+  /// Has what clients wait for be looked at, soon.
+  let somethingChanged: () -> Void
 }

@@ -9,6 +9,11 @@ enum RingBufferCommands {
   /// How bytes stand in JSON (QEMU's DataFormat).
   private enum Format: String { case utf8, base64 }
 
+  /// Whether the text has been seen.
+  private final class Sighting {
+    var isMade = false
+  }
+
   private static func read(
     _ arguments: inout Arguments, _ context: CommandContext
   ) throws(QMPError) -> Command.Outcome {
@@ -53,16 +58,22 @@ enum RingBufferCommands {
     let milliseconds = try arguments.optionalTimeout("timeout")
     try arguments.end()
     guard !text.isEmpty else { throw QMPError("Parameter 'text' is empty") }
-    _ = try context.machine.ringBuffer(id: device)
+    let sighting = Sighting()
+    let (machine, somethingChanged) = (context.machine, context.somethingChanged)
+    let takeBack = try machine.ringBuffer(id: device).wait(for: text) {
+      sighting.isMade = true
+      somethingChanged()
+    }
     return .later(
       Command.Wait(
         milliseconds: milliseconds,
-        lateReply: QMPError("the text has not come within the timeout")
-      ) { [weak machine = context.machine] in
-        do throws(QMPError) {
-          guard let contents = try machine?.ringBuffer(id: device).contents else { return nil }
-          return contents.contains(text) ? .success([:]) : nil
-        } catch { return .failure(error) }
-      })
+        lateReply: QMPError("the text has not come within the timeout"),
+        check: { [weak machine] in
+          if sighting.isMade { return .success([:]) }
+          do throws(QMPError) {
+            _ = try machine?.ringBuffer(id: device)
+            return nil
+          } catch { return .failure(error) }
+        }, end: takeBack))
   }
 }

@@ -12,10 +12,9 @@ package enum QMPEvent: Equatable, Sendable {
   case powerButton
   /// The machine ends: SHUTDOWN.
   case shutdown(ShutdownReason)
-  /// The guest says that its kernel has panicked: GUEST_PANICKED.
-  case guestPanicked
-  /// The guest has opened or closed a port: VSERPORT_CHANGE. The id is the port's; without one, its
-  /// name.
+  /// The guest says that its kernel has panicked; whether the machine ends of it: GUEST_PANICKED.
+  case guestPanicked(isEnd: Bool)
+  /// The guest has opened or closed the port with this id: VSERPORT_CHANGE.
   case portChanged(id: String, isOpen: Bool)
   /// A device, or a port, is gone: DEVICE_DELETED.
   case deviceDeleted(id: String)
@@ -69,7 +68,7 @@ package enum QMPEvent: Equatable, Sendable {
       ]
     case .shutdown(let reason):
       ["guest": .bool(reason.isGuest), "reason": .string(reason.rawValue)]
-    case .guestPanicked: ["action": "run"]
+    case .guestPanicked(let isEnd): ["action": isEnd ? "poweroff" : "run"]
     case .portChanged(let id, let isOpen): ["id": .string(id), "open": .bool(isOpen)]
     case .deviceDeleted(let id):
       ["device": .string(id), "path": .string("/machine/peripheral/" + id)]

@@ -52,7 +52,7 @@ final class ControlClient {
   func check() {
     guard let (id, wait, timer) = wait, let result = wait.check() else { return }
     timer?.cancel()
-    self.wait = nil
+    endWait()
     reply(id, result)
     turn()
   }
@@ -63,7 +63,7 @@ final class ControlClient {
     flush()
     isClosed = true
     wait?.timer?.cancel()
-    wait = nil
+    endWait()
     if let token { loop.remove(token) }
     token = nil
     _ = shutdown(connection.descriptor.rawValue, Int32(SHUT_RDWR))
@@ -149,15 +149,23 @@ final class ControlClient {
   }
 
   private func begin(_ wait: Command.Wait, id: JSONValue?) {
-    if let result = wait.check() { return reply(id, result) }
+    if let result = wait.check() {
+      wait.end()
+      return reply(id, result)
+    }
     let timer = wait.milliseconds.map { milliseconds in
       loop.after(milliseconds: milliseconds) { [weak self] in
-        self?.wait = nil
+        self?.endWait()
         self?.reply(id, .failure(wait.lateReply))
         self?.turn()
       }
     }
     self.wait = (id, wait, timer)
+  }
+
+  private func endWait() {
+    wait?.wait.end()
+    wait = nil
   }
 
   private func reply(_ id: JSONValue?, _ result: Result<JSONValue, QMPError>) {

@@ -1,28 +1,20 @@
-import CKVM
 import Chardev
-import Glibc
 import Host
 
-/// Where QMP clients come: a listening Unix socket, which is removed with its owner.
+/// Where QMP clients come.
 package final class ControlListener {
-  private let socket: ListeningSocket
+  private let socket: ServiceSocket
 
-  /// Listens at a path of the file system; what may be there already, see `SocketPathError`.
-  package init(path: String) throws(SocketPathError) { socket = try ListeningSocket(path: path) }
+  /// Listens, so that clients may connect from now on.
+  package init(_ configuration: SocketConfiguration) throws(ChardevError) {
+    socket = try ServiceSocket(configuration)
+  }
 
-  var number: Int32 { socket.descriptor.rawValue }
+  var number: Int32 { socket.descriptor }
 
   /// The next client; nil for nobody.
   func accept() throws(SystemError) -> ControlConnection? {
-    while true {
-      let flags = Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-      let descriptor = accept4(number, nil, nil, flags)
-      if descriptor >= 0 { return ControlConnection(FileDescriptor(owning: descriptor)) }
-      switch errno {
-      case EINTR, ECONNABORTED: continue
-      case EAGAIN: return nil
-      default: throw .current("accept")
-      }
-    }
+    guard let client = try socket.accept() else { return nil }
+    return ControlConnection(client)
   }
 }

@@ -25,7 +25,7 @@ package final class ControlServer {
   let version: JSONValue
 
   private unowned let machine: any MachineControl
-  private let listeners: [ControlListener]
+  private var listeners: [ControlListener]
   private let descriptors = DescriptorStore()
   private let log = RateLimitedLog()
   private var loop: EventLoop?
@@ -63,13 +63,14 @@ package final class ControlServer {
     }
   }
 
-  /// Ends service: every client still gets what its socket takes.
+  /// Ends service for good: every client still gets what its socket takes.
   package func stop() {
     for rest in rests { rest.cancel() }
     for token in tokens { loop?.remove(token) }
     for client in clients { client.close() }
     tokens = []
     clients = []
+    listeners = []
     loop = nil
   }
 
@@ -96,7 +97,9 @@ package final class ControlServer {
   // MARK: For clients
 
   func context(passed: PassedDescriptors) -> CommandContext {
-    CommandContext(machine: machine, descriptors: descriptors, passed: passed, version: version)
+    CommandContext(
+      machine: machine, descriptors: descriptors, passed: passed, version: version,
+      somethingChanged: { [weak self] in self?.somethingChanged() })
   }
 
   func close(_ client: ControlClient) {

@@ -41,12 +41,6 @@ final class DescriptorStore {
     }
   }
 
-  /// Somebody else has this one now.
-  func handOver(_ descriptor: PassedDescriptor) {
-    for (name, named) in names where named === descriptor { names[name] = nil }
-    descriptor.giveAway()
-  }
-
   // MARK: Sets
 
   /// Adds a descriptor to a set; nil for a new one. Returns the set.
@@ -86,11 +80,9 @@ final class DescriptorStore {
     return Int(path.dropFirst(prefix.count))
   }
 
-  /// A new descriptor for the file that a set's first one is open on.
-  func duplicate(fromSet id: Int) throws(QMPError) -> PassedDescriptor {
+  /// A set's first descriptor.
+  func first(ofSet id: Int) throws(QMPError) -> PassedDescriptor {
     guard let entry = sets[id]?.first else { throw Self.notFound("fdset-id:\(id)") }
-    do throws(SystemError) { return try entry.descriptor.duplicate() } catch {
-      throw QMPError(error.description)
-    }
+    return entry.descriptor
   }
 }

@@ -3,26 +3,23 @@ import Host
 
 /// A descriptor that came over a control socket, or is to go over one.
 final class PassedDescriptor {
-  private var owned: FileDescriptor?
+  private let descriptor: FileDescriptor
 
-  /// The number; -1 once it has been given away.
-  let number: Int32
+  var number: Int32 { descriptor.rawValue }
 
-  init(_ descriptor: consuming FileDescriptor) {
-    number = descriptor.rawValue
-    owned = consume descriptor
+  init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+
+  /// One more for the same open file, in the state of an inherited one, which a chardev takes over:
+  /// not close-on-exec.
+  func duplicateForChardev() throws(SystemError) -> Int32 {
+    try systemCall("fcntl(F_DUPFD)") { fcntl(number, F_DUPFD, STDERR_FILENO + 1) }
   }
 
-  /// Gives up ownership: whoever knows the number closes it.
-  func giveAway() {
-    guard let descriptor = owned.take() else { return }
-    _ = descriptor.release()
-  }
-
-  /// One more for the same open file.
-  func duplicate() throws(SystemError) -> PassedDescriptor {
-    let copy = try systemCall("fcntl(F_DUPFD_CLOEXEC)") { fcntl(number, F_DUPFD_CLOEXEC, 0) }
-    return PassedDescriptor(FileDescriptor(owning: copy))
+  /// Closes such a one, unless a chardev has taken it over: then it is close-on-exec, as everything
+  /// is that the process opens itself.
+  static func takeBack(_ number: Int32) {
+    let flags = fcntl(number, F_GETFD)
+    if flags != -1, flags & FD_CLOEXEC == 0 { close(number) }
   }
 }
 

@@ -1,0 +1,116 @@
+import Chardev
+import Control
+import Host
+import VirtioSerial
+
+// Host ends that come and go.
+extension ControlledMachine {
+  var chardevs: [ChardevReport] {
+    let used = ports.map { port in
+      ChardevReport(
+        label: port.chardev, filename: port.filename, isFrontEndOpen: port.isOpenInGuest)
+    }
+    return used
+      + owner.configuration.characterDevices.compactMap { spare in
+        guard let id = spare.id, let chardev = owner.hostEnds.registry.end(of: spare) else {
+          return nil
+        }
+        return ChardevReport(label: id, filename: chardev.filename, isFrontEndOpen: false)
+      }
+  }
+
+  func addChardev(_ configuration: ChardevConfiguration) throws(QMPError) -> String? {
+    let chardev = try open(configuration)
+    owner.configuration.characterDevices.append(configuration)
+    return ClientConnection.terminalPath(of: chardev)
+  }
+
+  func changeChardev(_ configuration: ChardevConfiguration) throws(QMPError) -> String? {
+    guard let id = configuration.id else { return nil }
+    let place = try placeOfSpare(
+      id, whenBusy: "Chardev user does not support chardev hotswap")
+    let before = owner.configuration.characterDevices[place]
+    close(id)
+    do throws(QMPError) {
+      let chardev = try open(configuration)
+      owner.configuration.characterDevices[place] = configuration
+      return ClientConnection.terminalPath(of: chardev)
+    } catch {
+      // What it was comes back, if it can still be had.
+      if (try? open(before)) == nil { owner.configuration.characterDevices.remove(at: place) }
+      throw error
+    }
+  }
+
+  func removeChardev(id: String) throws(QMPError) {
+    let place = try placeOfSpare(id, whenBusy: "Chardev '\(id)' is busy")
+    owner.configuration.characterDevices.remove(at: place)
+    close(id)
+    owner.control?.somethingChanged()
+  }
+
+  func ringBuffer(id: String) throws(QMPError) -> any RingBufferAccess {
+    guard let chardev = owner.hostEnds.registry[id] else {
+      throw QMPError("Device '\(id)' not found")
+    }
+    guard let buffer = chardev.parts.lazy.compactMap({ $0 as? RingBuffer }).first else {
+      throw QMPError("\(id) is not a ringbuf device")
+    }
+    return buffer
+  }
+
+  private func placeOfSpare(_ id: String, whenBusy text: String) throws(QMPError) -> Int {
+    guard let place = owner.configuration.characterDevices.firstIndex(where: { $0.id == id }) else {
+      throw QMPError(text)
+    }
+    return place
+  }
+
+  private func open(_ configuration: ChardevConfiguration) throws(QMPError) -> any Chardev {
+    do {
+      var rules = AttachmentRules()
+      for (attachment, option) in owner.configuration.attachments
+      where attachment.id != configuration.id {
+        try? rules.check(attachment, option: option)
+      }
+      try rules.check(configuration, option: "")
+      let chardev = try owner.hostEnds.openSpare(configuration)
+      try machine.keep(chardev)
+      return chardev
+    } catch let error as ConfigurationError {
+      throw QMPError(error)
+    } catch {
+      if let id = configuration.id { close(id) }
+      throw QMPError("\(error)")
+    }
+  }
+
+  private func close(_ id: String) {
+    guard let chardev = owner.hostEnds.registry.remove(id: id) else { return }
+    machine.release(chardev)
+  }
+}
+
+extension QMPError {
+  /// A user's mistake as a client hears of it.
+  init(_ error: ConfigurationError) {
+    // QEMU says whose rule it is that a port breaks.
+    let isRuleOfPorts = ["A port already exists", "Out-of-range port id", "Maximum port limit"]
+      .contains { error.problem.utf8.starts(with: $0.utf8) }
+    let clauses = [error.problem, isRuleOfPorts ? "" : error.remedy].filter { !$0.isEmpty }
+    self.init((isRuleOfPorts ? "virtio-serial-bus: " : "") + clauses.joined(separator: "; "))
+  }
+}
+
+extension VirtioConsolePortConfiguration {
+  /// What the port's host end is called; made up where the user gave it no id.
+  func chardevLabel(ofDevice device: String) -> String {
+    attachment.id ?? id ?? "\(device).\(number ?? 0)"
+  }
+}
+
+extension RingBuffer: RingBufferAccess {
+  package func wait(for text: [UInt8], whenFound: @escaping () -> Void) -> () -> Void {
+    wait(for: text, from: nil, whenFound: { _ in whenFound() }).cancel
+  }
+}

@@ -1,0 +1,147 @@
+import Chardev
+import Control
+import Host
+import Machine
+import VirtioSerial
+
+// Ports: what they do, and those that come and go.
+extension ControlledMachine {
+  var ports: [PortStatus] {
+    let totals = machine.portTotals
+    return owner.configuration.consoleDevices.enumerated().flatMap { index, device in
+      let label = device.label(index: index)
+      let numbered = totals.indices.contains(index) ? totals[index] : []
+      return device.ports.compactMap { port in
+        numbered.first { Int($0.report.number) == port.number }.map { total in
+          PortStatus(
+            total, port, device: label,
+            filename: machine.chardev(ofPort: total.report.number, ofDevice: index)?.filename)
+        }
+      }
+    }
+  }
+
+  func addPort(_ request: PortRequest) throws(QMPError) {
+    let driver = request.isConsole ? "virtconsole" : "virtserialport"
+    try requireNewID(request.id)
+    let device = try device(ofBus: request.bus, driver: driver)
+    var attachment = ChardevConfiguration.none
+    if let id = request.chardev { attachment = try spare(id, driver: driver) }
+    let port = VirtioConsolePortConfiguration(
+      id: request.id, number: request.number, name: request.name, isConsole: request.isConsole,
+      attachment: attachment)
+    do throws(ConfigurationError) { _ = try owner.add(port, toDeviceAt: device) } catch {
+      throw QMPError(error)
+    }
+  }
+
+  /// A host end that a port may have.
+  private func spare(_ id: String, driver: String) throws(QMPError) -> ChardevConfiguration {
+    let property = "Property '\(driver).chardev'"
+    if let spare = owner.configuration.characterDevices.first(where: { $0.id == id }) {
+      return spare
+    }
+    let used = owner.configuration.consoleDevices.flatMap(\.ports).map(\.attachment)
+      .first { $0.id == id }
+    guard let used else { throw QMPError("\(property) can't find value '\(id)'") }
+    guard used.isMultiplexed else {
+      throw QMPError("\(property) can't take value '\(id)': Device '\(id)' is in use")
+    }
+    return used
+  }
+
+  private func device(ofBus bus: String?, driver: String) throws(QMPError) -> Int {
+    let devices = owner.configuration.consoleDevices
+    guard let bus else {
+      guard !devices.isEmpty else {
+        throw QMPError("No 'virtio-serial-bus' bus found for device '\(driver)'")
+      }
+      return 0
+    }
+    guard let index = devices.firstIndex(where: { device in device.id.map { $0 + ".0" } == bus })
+    else { throw QMPError("Bus '\(bus)' not found") }
+    return index
+  }
+
+  func requireNewID(_ id: String?) throws(QMPError) {
+    let devices = owner.configuration.consoleDevices
+    let ids = devices.map(\.id) + devices.flatMap { $0.ports.map(\.id) }
+    guard let id, ids.contains(id) else { return }
+    throw QMPError("Duplicate device ID '\(id)'")
+  }
+
+  func plug(option: String, value: String, directory: String) throws(QMPError) {
+    guard let parse = owner.hooks.parsePort else {
+      throw QMPError("this machine's program has no command line; use device_add")
+    }
+    do throws(ConfigurationError) {
+      var (bus, port) = try parse("--" + option, value)
+      port.attachment = port.attachment.resolved(in: directory)
+      try requireRightPlace(of: port)
+      let index: Int
+      do throws(QMPError) {
+        index = try device(ofBus: bus, driver: option)
+      } catch {
+        throw ConfigurationError(option: "--" + option, problem: error.description, remedy: "")
+      }
+      _ = try owner.add(port, toDeviceAt: index)
+    } catch {
+      throw QMPError(error.description)
+    }
+  }
+
+  /// An id that the machine knows is that host end; what else the words say of it is unknown here.
+  private func requireRightPlace(
+    of port: VirtioConsolePortConfiguration
+  ) throws(ConfigurationError) {
+    guard let id = port.attachment.id, owner.hostEnds.registry.has(id) else { return }
+    throw ConfigurationError(
+      option: OptionName.of(port), value: "chardev=" + id,
+      problem: "there is a host end of this id already",
+      remedy: "give another id, or use device_add")
+  }
+
+  func connect(toPort word: String) throws(QMPError) -> FileDescriptor {
+    for (index, device) in owner.configuration.consoleDevices.enumerated() {
+      for port in device.ports where port.isMeant(by: word) {
+        guard let number = port.number.flatMap(UInt32.init(exactly:)),
+          let chardev = machine.chardev(ofPort: number, ofDevice: index)
+        else { continue }
+        do throws(ChardevError) { return try ClientConnection.open(to: chardev) } catch {
+          throw QMPError("port '\(word)' (\(chardev.filename)): \(error.description)")
+        }
+      }
+    }
+    throw QMPError("there is no port '\(word)'", class: .deviceNotFound)
+  }
+}
+
+extension VirtioConsolePortConfiguration {
+  /// Whether a client means this port by its word.
+  fileprivate func isMeant(by word: String) -> Bool {
+    // By bytes: two spellings of an accent are two names.
+    [id, name].contains { $0.map { Array($0.utf8) == Array(word.utf8) } ?? false }
+  }
+}
+
+extension PortStatus {
+  fileprivate init(
+    _ total: PortTotal, _ port: VirtioConsolePortConfiguration, device: String, filename: String?
+  ) {
+    let report = VirtioConsolePortReport(total)
+    self.init(
+      device: device, number: report.number, name: report.name, isConsole: report.isConsole,
+      chardev: port.chardevLabel(ofDevice: device))
+    id = port.id
+    isOpenInGuest = report.isOpenInGuest
+    isOpenOnHost = report.isOpenOnHost
+    isThrottled = report.isThrottled
+    self.filename = filename ?? ""
+    bytesToHost = report.bytesToHost
+    bytesToGuest = report.bytesToGuest
+    bytesDropped = report.bytesDropped
+    bytesDiscarded = report.bytesDiscarded
+    throttleCount = report.throttleCount
+    connectionCount = report.connectionCount
+  }
+}

@@ -1,0 +1,64 @@
+import Control
+import Glibc
+import Host
+import Machine
+
+/// What QMP's commands get of a virtual machine; on the machine's thread, as the gate has it.
+final class ControlledMachine: MachineControl {
+  unowned let owner: VirtualMachine
+
+  init(_ owner: VirtualMachine) { self.owner = owner }
+
+  var machine: Machine { owner.machine }
+
+  var name: String? { owner.configuration.name }
+
+  var runState: RunState {
+    if owner.hasEnded || machine.isEnding { return .shutdown }
+    if machine.isPaused { return .paused }
+    return machine.isStarted ? .running : .prelaunch
+  }
+
+  var processors: [ProcessorReport] {
+    machine.processorThreads.enumerated().map { ProcessorReport(index: $0, thread: $1) }
+  }
+
+  func pauseGuest() { machine.pause() }
+  func resumeGuest() { machine.resume() }
+  func resetGuest() { machine.reset() }
+  func pressPowerButtonOfGuest() { machine.pressPowerButton() }
+  func quit() { machine.end(.endedByClient) }
+}
+
+extension QMPEvent {
+  /// The event as clients hear of it; nil for one that is not told.
+  init?(_ event: MachineEvent, endsOnPanic: Bool) {
+    switch event {
+    case .reset(let byGuest): self = .reset(byGuest: byGuest)
+    case .powerButtonPressed: self = .powerButton
+    case .shutdown(let outcome): self = .shutdown(ShutdownReason(outcome))
+    case .paused: self = .stopped
+    case .resumed: self = .resumed
+    case .guestPanicked(let startsCrashKernel):
+      self = .guestPanicked(isEnd: endsOnPanic && !startsCrashKernel)
+    case .portChanged(let id, let isOpen):
+      guard !id.isEmpty else { return nil }
+      self = .portChanged(id: id, isOpen: isOpen)
+    }
+  }
+}
+
+extension QMPEvent.ShutdownReason {
+  init(_ outcome: MachineOutcome) {
+    self =
+      switch outcome {
+      case .poweredOff, .debugExit: .guestShutdown
+      case .reset, .tripleFault: .guestReset
+      case .panicked: .guestPanic
+      case .internalError, .hostFailure: .hostError
+      case .endedFromConsole: .host
+      case .endedByClient: .quitByClient
+      case .stopped: .signal
+      }
+  }
+}
