@@ -48,7 +48,7 @@ let package = Package(
         "Control", "VirtioSerial", "Virtio", "Devices", "Chardev", "GuestMemory", "Host", "CKVM",
       ],
       path: "Tests/TestSupport", swiftSettings: settings),
-    tests("HostTests", ["Host"]),
+    tests("HostTests", ["Host", "TestSupport"]),
     tests("GuestMemoryTests", ["GuestMemory"]),
     tests("KVMTests", ["KVM", "GuestMemory", "Host"]),
     tests("BootTests", ["Boot"]),

@@ -168,8 +168,13 @@ package final class Machine: @unchecked Sendable {
     switch kind {
     case .crashKernelLoaded: Log.note("the guest panicked, and starts its crash kernel")
     case .panicked:
-      if configuration.endsOnPanic { return finish(.panicked, lingering: true) }
-      Log.note("the guest panicked")
+      switch configuration.panicAction {
+      case .end: return finish(.panicked, lingering: true)
+      case .proceed: Log.note("the guest panicked")
+      case .pause:
+        Log.note("the guest panicked, and is paused")
+        pause()
+      }
     }
   }
 

@@ -54,6 +54,16 @@ package struct MachineConfiguration {
     case file(any Chardev)
   }
 
+  /// What becomes of a machine whose guest has panicked.
+  package enum PanicAction: Equatable, Sendable {
+    /// The guest decides.
+    case proceed
+    /// It is paused.
+    case pause
+    /// It ends.
+    case end
+  }
+
   /// Bytes of guest RAM.
   package var memorySize: UInt64
   /// Number of virtual CPUs.
@@ -75,8 +85,8 @@ package struct MachineConfiguration {
   package var endsOnReset: Bool
   /// Whether there is a pvpanic device.
   package var hasPanicDevice = false
-  /// Whether a panic that the guest tells of ends the machine.
-  package var endsOnPanic = false
+  /// What a panic that the guest tells of leads to.
+  package var panicAction = PanicAction.proceed
   /// The ports by which the guest ends the machine with a status; nil for none.
   package var debugExit: Range<UInt64>?
 

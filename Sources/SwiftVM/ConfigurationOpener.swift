@@ -57,7 +57,12 @@ struct ConfigurationOpener {
       serial: try hostEnds.openSerial(configuration.serialPort.attachment),
       endsOnReset: configuration.resetPolicy == .exit)
     machine.hasPanicDevice = configuration.hasPanicDevice
-    machine.endsOnPanic = configuration.panicPolicy == .exit
+    machine.panicAction =
+      switch configuration.panicPolicy {
+      case .proceed: .proceed
+      case .pause: .pause
+      case .exit: .end
+      }
     machine.debugExit = configuration.debugExit?.ports
     machine.emergency = try openEmergencyOutput(hostEnds)
     machine.keptChardevs = hostEnds.registry.lasting

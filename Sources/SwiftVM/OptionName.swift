@@ -30,6 +30,7 @@ package enum OptionName {
   package static let rtc = "-rtc"
   package static let overcommit = "-overcommit"
   package static let boot = "-boot"
+  package static let startPaused = "-S"
   package static let action = "-action"
   package static let noDefaults = "-nodefaults"
   package static let trace = "--trace"

@@ -79,6 +79,7 @@ public final class VirtualMachine: @unchecked Sendable {
       control = ControlServer(
         listeners: sockets, machine: controlled, version: ControlSockets.version)
     }
+    if configuration.startsPaused { machine.pause() }
   }
 
   /// Boots the guest, and returns when the machine has ended. To be called once. A terminal used as

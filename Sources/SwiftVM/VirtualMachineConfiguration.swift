@@ -14,6 +14,8 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   public enum PanicPolicy: Equatable, Sendable {
     /// It goes on: the guest decides, by `panic=` on its command line.
     case proceed
+    /// It is paused, to be looked at.
+    case pause
     /// The machine ends with `VirtualMachineOutcome.panicked`.
     case exit
   }
@@ -48,6 +50,9 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
 
   /// What a guest reset leads to.
   public var resetPolicy: ResetPolicy
+
+  /// Whether the guest waits for `VirtualMachine.resume` before its first instruction.
+  public var startsPaused = false
 
   /// What the machine is called; nil for one without a name.
   public var name: String?

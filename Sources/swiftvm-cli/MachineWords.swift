@@ -23,6 +23,7 @@ enum MachineWords {
     case OptionName.overcommit: try reader.checkOvercommitment()
     case OptionName.boot: try reader.checkBoot()
     case OptionName.action: try reader.readActions(into: &request)
+    case OptionName.startPaused: request.startsPaused = true
     case OptionName.noDefaults: request.hasNoDefaults = true
     case _ where OptionTable.isGranted(match.option): return
     // In the table, so known to the help, but not here: better said than ignored.
@@ -185,7 +186,7 @@ private struct MachineWordReader {
   // MARK: Actions
 
   private enum PanicAction: String, CaseIterable {
-    case none, shutdown
+    case none, pause, shutdown
     case exitFailure = "exit-failure"
   }
 
@@ -196,9 +197,14 @@ private struct MachineWordReader {
       .init(
         optional: ["panic", "reboot"],
         fixed: ["shutdown": .init(["poweroff"]), "watchdog": .init([], "there is no watchdog")],
-        example: "\(option) panic=none|shutdown,reboot=reset|shutdown"))
+        example: "\(option) panic=none|pause|shutdown,reboot=reset|shutdown"))
     if let panic: PanicAction = try list.choice("panic") {
-      request.panicPolicy = panic == .none ? .proceed : .exit
+      request.panicPolicy =
+        switch panic {
+        case .none: .proceed
+        case .pause: .pause
+        case .shutdown, .exitFailure: .exit
+        }
     }
     if let reboot: RebootAction = try list.choice("reboot") {
       request.resetPolicy = reboot == .reset ? .reboot : .exit

@@ -25,11 +25,14 @@ extension OptionTable {
         OptionName.mon, "chardev=ID,mode=control", isRepeatable: true,
         help: "A -chardev socket at which clients control the machine by QMP."),
       CommandOption(
-        OptionName.action, "panic=none|shutdown,reboot=reset|shutdown",
+        OptionName.action, "panic=none|pause|shutdown,reboot=reset|shutdown",
         help:
           "What happens when the guest tells of a panic (-device pvpanic): nothing, as the guest"
-          + " decides itself (the default), or the machine ends with status 7. reboot=shutdown is"
+          + " decides itself (the default); it is paused; or the machine ends with status 7. reboot=shutdown is"
           + " --no-reboot."),
+      CommandOption(
+        OptionName.startPaused,
+        help: "The guest waits before its first instruction until a client of --qmp says cont."),
       CommandOption(
         OptionName.noDefaults, help: "The serial console has no host end unless one is given."),
     ] + described + granted

@@ -32,7 +32,6 @@ enum RefusedOptions {
       "there is no firmware; the kernel is booted directly (--kernel)"
     ),
     (["no-acpi"], "leave it out; the guest needs ACPI to power off"),
-    (["S"], "leave it out; the guest starts at once"),
     (["uuid"], "leave it out; there is no SMBIOS that would tell it"),
     (
       ["gdb", "s", "d", "D", "icount", "singlestep", "plugin", "semihosting"],

@@ -24,6 +24,8 @@ package struct RunRequest: Equatable, Sendable {
   package var characterDevices: [ChardevConfiguration] = []
   /// Where clients control the machine.
   package var controlSockets: [ChardevConfiguration] = []
+  /// Whether the guest waits to be told to begin.
+  package var startsPaused = false
   /// What the machine is called.
   package var name: String?
   /// The file that gets the process's number.
@@ -88,6 +90,7 @@ package struct RunRequest: Equatable, Sendable {
       resetPolicy: resetPolicy)
     configuration.characterDevices = characterDevices
     configuration.controlSockets = controlSockets
+    configuration.startsPaused = startsPaused
     configuration.name = name
     configuration.hasPanicDevice = hasPanicDevice
     configuration.panicPolicy = panicPolicy

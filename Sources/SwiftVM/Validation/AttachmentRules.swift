@@ -72,6 +72,9 @@ struct AttachmentRules {
   private mutating func checkMembers(
     _ members: [ChardevConfiguration], _ words: AttachmentWords
   ) throws(ConfigurationError) {
+    guard !members.isEmpty else {
+      throw words.error("", "there is no host end", "name at least one")
+    }
     for member in members {
       if case .several = member.backend {
         throw words.error("", "a host end of several has another of several in it", "name them all")

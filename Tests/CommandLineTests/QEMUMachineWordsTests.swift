@@ -1,0 +1,96 @@
+import SwiftVM
+import Testing
+import swiftvm_cli
+
+/// QEMU's words about the machine as a whole.
+@Suite
+struct QEMUMachineWordsTests {
+  private func request(_ words: [String]) throws -> RunRequest {
+    guard case .run(let request) = try CommandParser.parse(bytes(["run"] + words)) else {
+      throw NotARun()
+    }
+    return request
+  }
+
+  private struct NotARun: Error {}
+
+  @Test(
+    arguments: [
+      (["-m", "512"], 512), (["-m", "1G"], 1024), (["-m", "size=256M"], 256),
+      (["-m", "size=1048576k"], 1024), (["-m", "64M,slots=0"], 64),
+    ] as [([String], UInt64)])
+  func takesMemory(words: [String], mebibytes: UInt64) throws {
+    try #expect(request(words).memorySize == mebibytes << 20)
+  }
+
+  @Test(arguments: [
+    ("2", 2), ("cpus=2", 2), ("4,sockets=2,cores=2,threads=1", 4), ("2,maxcpus=2", 2),
+    ("sockets=2,cores=3", 6), ("4,sockets=4", 4), ("2,sockets=2,dies=1,cores=1,threads=1", 2),
+  ])
+  func takesProcessors(value: String, count: Int) throws {
+    try #expect(request(["-smp", value]).cpuCount == count)
+  }
+
+  @Test func takesBoardDevices() throws {
+    let request = try request([
+      "-device", "pvpanic", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-action",
+      "panic=exit-failure,reboot=shutdown",
+    ])
+    #expect(request.hasPanicDevice)
+    #expect(request.debugExit == DebugExitConfiguration(firstPort: 0xf4, portCount: 4))
+    #expect(request.panicPolicy == .exit)
+    try #expect(self.request(["-action", "panic=pause"]).panicPolicy == .pause)
+    try #expect(self.request(["-action", "panic=none"]) == RunRequest())
+    #expect(request.resetPolicy == .exit)
+    try #expect(self.request(["-device", "isa-debug-exit"]).debugExit == DebugExitConfiguration())
+  }
+
+  @Test func takesNamesAndFiles() throws {
+    let request = try request([
+      "-name", "guest=vm1,debug-threads=on", "-pidfile", "/p", "-daemonize", "-qmp",
+      "unix:/q,server,nowait", "-chardev", "socket,id=m,path=/m,server=on,wait=off", "-mon",
+      "chardev=m,id=monitor,mode=control",
+    ])
+    #expect(request.name == "vm1")
+    #expect(request.pidFilePath == "/p")
+    #expect(request.daemonizes)
+    try #expect(self.request(["-S"]).startsPaused)
+    var monitor = ChardevConfiguration.unixSocketServer(path: "/m")
+    monitor.id = "m"
+    #expect(request.controlSockets == [.unixSocketServer(path: "/q"), monitor])
+    #expect(request.characterDevices.isEmpty)
+    #expect(request.serialAttachment == .none)
+    try #expect(self.request(["--qmp", "/q", "--name", "vm1"]).controlSockets.count == 1)
+  }
+
+  @Test(
+    arguments: [
+      ("stdio", .standardIO), ("mon:stdio", .standardIO), ("null", .none), ("none", .none),
+      ("pty", ChardevConfiguration(.pseudoTerminal(link: nil))), ("file:/a,b", .file(path: "/a,b")),
+      ("pipe:/p", ChardevConfiguration(.pipe(path: "/p"))),
+      ("unix:/s,server,nowait", .unixSocketServer(path: "/s")),
+      ("unix:/s,server=on,wait=off", .unixSocketServer(path: "/s")),
+      (
+        "tcp::4444,server=on,wait=off",
+        ChardevConfiguration(
+          .socket(SocketConfiguration(.tcp(host: "localhost", port: 4444))))
+      ),
+      (
+        "udp:h:1@:2",
+        ChardevConfiguration(
+          .datagram(DatagramConfiguration(host: "h", port: 1, localPort: 2))
+        )
+      ),
+    ] as [(String, ChardevConfiguration)])
+  func takesSerialWords(value: String, end: ChardevConfiguration) throws {
+    try #expect(request(["-serial", value]).serialAttachment == end)
+  }
+
+  @Test func leavesTheSerialLineAloneWithoutDefaults() throws {
+    try #expect(request(["-nodefaults"]).serialAttachment == .none)
+    try #expect(request(["-nodefaults", "-serial", "stdio"]).serialAttachment == .standardIO)
+    try #expect(
+      request(["-chardev", "stdio,id=c", "-device", "virtconsole,chardev=c"]).serialAttachment
+        == .none)
+  }
+}
