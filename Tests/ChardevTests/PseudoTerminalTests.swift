@@ -174,12 +174,14 @@ import Testing
   }
 
   @Test func tellsNobodyAfterStop() throws {
-    terminal.stop()
     let program = open()
+    terminal.stop()
     loop.settle()
     #expect(loop.sleepsThroughATurn())
     #expect(frontEnd.events == [])
-    #expect(write(program.rawValue, "x", 1) <= 1)
+    var byte: UInt8 = 0
+    #expect(Glibc.read(program.rawValue, &byte, 1) <= 0, "a program sees its end")
+    #expect(frontEnd.write("x") == .disconnected)
   }
 
   private func setSize(_ descriptor: borrowing FileDescriptor, _ columns: UInt16, _ rows: UInt16) {

@@ -14,6 +14,8 @@ package final class ScriptedChardev: Chardev {
   /// How often the front end ended the output, and the connection.
   package private(set) var outputEnds = 0
   package private(set) var disconnections = 0
+  /// How often it has heard that the guest opens its side.
+  package private(set) var frontEndOpenings = 0
   private var isLeaving = false
   /// The terminal's size.
   package private(set) var windowSize: (columns: UInt16, rows: UInt16)?
@@ -34,6 +36,8 @@ package final class ScriptedChardev: Chardev {
   package func stop() { isStopped = true }
   package func setWantsReadable(_ wanted: Bool) { wantsReadable = wanted }
   package func setWantsWritable(_ wanted: Bool) { wantsWritable = wanted }
+
+  package func frontEndOpens() { frontEndOpenings += 1 }
 
   package func endOutput() { outputEnds += 1 }
 

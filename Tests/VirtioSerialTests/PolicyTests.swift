@@ -69,6 +69,15 @@ import VirtioSerial
       chardev.takeReceived() == [1, 2, 6], "the next client gets the next write, from its start")
   }
 
+  @Test("A host end hears each time that the guest is about to open its side")
+  func hearsOfOpenings() throws {
+    let driver = try makeDriver(openPorts: false)
+    for value in [1, 1, 0, 0, 1] as [UInt16] {
+      driver.sendControl(port: 1, event: 6, value: value)
+    }
+    #expect(driver.chardevs[0].frontEndOpenings == 2)
+  }
+
   // MARK: early
 
   @Test("early=hold: a client's bytes wait until the guest opens the port")

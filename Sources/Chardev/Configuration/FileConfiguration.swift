@@ -7,6 +7,11 @@ public struct FileConfiguration: Equatable, Sendable {
     /// How many full files are kept, as `path.1` (the newest), `path.2`, ….
     public var count: Int
 
+    /// What sizes may be: smaller files would make moving them most of the work.
+    public static let allowedSizes: ClosedRange<UInt64> = 4096...UInt64.max
+    /// What counts may be: more files would take too long to rename, since the guest waits.
+    public static let allowedCounts = 1...100
+
     /// Makes a limit.
     public init(size: UInt64, count: Int = 1) {
       self.size = size

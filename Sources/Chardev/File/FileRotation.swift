@@ -10,11 +10,6 @@ import Host
 /// next attempt follows after as many bytes again. A file that somebody else has moved meanwhile is
 /// not moved again.
 struct FileRotation {
-  /// Smaller files would make moving them most of the work.
-  static let smallestSize: UInt64 = 4096
-  /// More files would take too long to rename, since the guest waits.
-  static let largestCount = 100
-
   private let path: String
   private let limits: FileConfiguration.Rotation
   private let log = RateLimitedLog(linesPerSecond: 1)
@@ -27,14 +22,12 @@ struct FileRotation {
   init(
     of descriptor: Int32, path: String, _ limits: FileConfiguration.Rotation
   ) throws(ChardevError) {
-    guard limits.size >= Self.smallestSize else {
+    guard FileConfiguration.Rotation.allowedSizes ~= limits.size else {
       throw ChardevError(
-        "'\(path)': a file of \(limits.size) bytes is too small to be rotated; give \(Self.smallestSize) or more"
-      )
+        "'\(path)': a file of \(limits.size) bytes is too small to be rotated; give 4096 or more")
     }
-    guard 1...Self.largestCount ~= limits.count else {
-      throw ChardevError(
-        "'\(path)': \(limits.count) rotated files cannot be kept; give 1 to \(Self.largestCount)")
+    guard FileConfiguration.Rotation.allowedCounts ~= limits.count else {
+      throw ChardevError("'\(path)': \(limits.count) rotated files cannot be kept; give 1 to 100")
     }
     guard let status = FileRotation.status(of: descriptor), status.st_mode & S_IFMT == S_IFREG
     else {

@@ -18,7 +18,8 @@ package final class PseudoTerminal: Chardev {
   /// Where programs find it: `/dev/pts/3`.
   package let path: String
 
-  private let pair: TerminalPair
+  /// Nil once it has stopped.
+  private var pair: TerminalPair?
   private var link: TerminalLink?
   private var loop: EventLoop?
   private var watch: EventLoop.OpeningWatch?
@@ -35,19 +36,20 @@ package final class PseudoTerminal: Chardev {
   /// - Parameter link: where to make a symbolic link to it.
   package init(link path: String? = nil) throws(ChardevError) {
     do throws(SystemError) {
-      pair = try TerminalPair()
+      let made = try TerminalPair()
+      self.path = made.path
+      pair = consume made
     } catch {
       throw ChardevError("no pseudo-terminal can be had: \(error); mount devpts at /dev/pts")
     }
-    self.path = pair.path
-    if let path { link = try TerminalLink(path, to: pair.path) }
+    if let path { link = try TerminalLink(path, to: self.path) }
   }
 
   package var filename: String { "pty:\(path)" }
 
   package func start(on loop: EventLoop) throws(SystemError) {
-    guard self.loop == nil else { return }
-    let token = try loop.register(pair.descriptor, interest: []) { [weak self] in
+    guard self.loop == nil, let number = pair?.descriptor else { return }
+    let token = try loop.register(number, interest: []) { [weak self] in
       self?.isReady(for: $0)
     }
     do throws(SystemError) {
@@ -64,14 +66,14 @@ package final class PseudoTerminal: Chardev {
 
   package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
     guard isConnected, !isHungUp else { return .disconnected }
-    let result = pair.write(segments)
+    let result = pair?.write(segments) ?? .disconnected
     if result == .disconnected { postExamination() }
     return result
   }
 
   package func read(into segments: UnsafeBufferPointer<iovec>) -> TransferResult {
     guard isConnected else { return .disconnected }
-    let result = pair.read(into: segments)
+    let result = pair?.read(into: segments) ?? .disconnected
     // What was read may be a leaving program's last, or tell of a person at a resized window.
     let mayMatter = isHungUp || result == .disconnected || size != knownSize
     if mayMatter { postExamination() }
@@ -97,13 +99,14 @@ package final class PseudoTerminal: Chardev {
     if let token { loop?.remove(token) }
     token = nil
     link = nil
+    pair = nil
     isConnected = false
     loop = nil
   }
 
   // MARK: Programs
 
-  private var size: Terminal.Size? { Terminal.size(of: pair.descriptor) }
+  private var size: Terminal.Size? { Terminal.size(of: pair?.descriptor ?? -1) }
 
   private func isReady(for readiness: EventLoop.Readiness) {
     if !readiness.isDisjoint(with: [.hangup, .error]) { examine() }
@@ -127,14 +130,13 @@ package final class PseudoTerminal: Chardev {
   /// Brings what the front end knows in line with what is the case. Only from the top of a loop's
   /// turn, since it calls the delegate.
   private func examine() {
-    guard loop != nil else { return }
-    let condition = pair.condition
+    guard loop != nil, let condition = pair?.condition else { return }
     isHungUp = condition.isHungUp
     let isThere = !condition.isHungUp || condition.hasUnreadBytes
     if isThere != isConnected {
       isConnected = isThere
       // The next program shall not suffer from what the last one has set.
-      if !isThere { pair.setRawMode() }
+      if !isThere { pair?.setRawMode() }
       updateInterest()
       if isThere { delegate?.chardevDidConnect(self) } else { delegate?.chardevDidDisconnect(self) }
     }

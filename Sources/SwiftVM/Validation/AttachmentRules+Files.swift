@@ -45,10 +45,12 @@ extension AttachmentRules {
     let target = words.path("file", output)
     try checkFile(target)
     guard let rotation = file.rotation else { return }
-    guard rotation.size > 0, (1...1000).contains(rotation.count) else {
+    guard FileConfiguration.Rotation.allowedSizes ~= rotation.size,
+      FileConfiguration.Rotation.allowedCounts ~= rotation.count
+    else {
       throw words.error(
         "rotate-count=\(rotation.count)", "a file cannot be rotated so",
-        "give rotate-size= of 1 or more and rotate-count= from 1 to 1000")
+        "give rotate-size= of 4096 or more and rotate-count= from 1 to 100")
     }
     let kind = (try? FileStatus(path: output))?.kind ?? .regular
     guard kind == .regular else {
