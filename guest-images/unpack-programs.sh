@@ -1,7 +1,8 @@
 #!/bin/bash
 # unpack-programs.sh OUT PACKAGE=FILE...: makes the folder OUT with these programs (or other ELF files) of Debian
-# packages at their places, and the shared libraries they need, the dynamic linker and libc among them. A library
-# comes from one of the packages that apt says its user depends on. Nothing is done where OUT is up to date.
+# packages at their places, and the shared libraries they need, the dynamic linker and libc among them: what a
+# guest needs of them, or a host on which they are not to be installed. A library comes from one of the packages that
+# apt says its user depends on. Nothing is done where OUT is up to date.
 . "$(dirname "$0")/lib.sh"
 out=$1
 shift

@@ -1,7 +1,7 @@
 import Testing
 
 extension StockGuestTests {
-  /// Programs that end their guest, or see it end.
+  /// Programs that start or end their guest, or see it end.
   @Suite(
     .enabled(if: ProgramImage.obstacle == nil, Comment(rawValue: ProgramImage.obstacle ?? "")))
   struct ProgramEndTests {

@@ -25,7 +25,8 @@ extension StockGuestTests {
 /// The ports of that guest.
 enum ProgramPort {
   static let guestAgent = "org.qemu.guest_agent.0"
+  static let spice = "com.redhat.spice.0"
   static let example = "org.fedoraproject.port.0"
   static let spliced = "org.example.spliced"
-  static let all = [guestAgent, example, spliced]
+  static let all = [guestAgent, spice, example, spliced]
 }

@@ -1,13 +1,14 @@
 #!/bin/bash
-# build.sh: makes guest-images/build/agents/agents.cpio, to be started with build/vmlinux: the guest image's initramfs with
-# real programs that use ports (Debian's packages, unmodified) and the examples on top. Steps whose result is up to date
+# build.sh: makes, in guest-images/build/agents, what is to be started with build/vmlinux: agents.cpio, the guest image's
+# initramfs with real programs that use ports (Debian's packages, unmodified) and the examples on top; guestfs.cpio,
+# the same with libguestfs's daemon; and guestfish, libguestfs's program for the host. Steps whose result is up to date
 # are skipped.
 . "$(dirname "$0")/../lib.sh"
 agents=$images/agents
 out=$build/agents
 
 modules=usr/lib/x86_64-linux-gnu/rsyslog
-programs=(qemu-guest-agent=usr/sbin/qemu-ga rsyslog=usr/sbin/rsyslogd
+programs=(qemu-guest-agent=usr/sbin/qemu-ga spice-vdagent=usr/sbin/spice-vdagentd rsyslog=usr/sbin/rsyslogd
   rsyslog=$modules/imuxsock.so rsyslog=$modules/imklog.so rsyslog=$modules/lmnet.so)
 
 # A file out of a package.
@@ -29,11 +30,19 @@ add_agents() {
   file_of base-files ./usr/lib/os-release >"$1/etc/os-release"
 }
 
+add_loop_devices() {
+  local module=$out/loop.part
+  file_of linux-image-cloud-amd64 '*/kernel/drivers/block/loop.ko*' >"$module"
+  "$images/decompress.sh" "$module" >"$1/lib/modules/loop.ko"
+  rm "$module"
+}
+
 # pack BASE NAME ADD: NAME.cpio is the archive BASE and after it NAME's programs with what ADD adds: the kernel unpacks
 # one archive after the other.
 pack() {
   local base=$1 name=$2 add=$3 root=$out/$2.root
-  ! up_to_date "$out/$name.cpio" "$base" "$out/$name" "$out"/parts/* "$agents"/* "$agents"/scripts/* || return 0
+  ! up_to_date "$out/$name.cpio" "$base" "$out/$name" "$out"/parts/* "$agents"/{build.sh,rsyslog.conf,shutdown} \
+    "$agents"/scripts/* || return 0
   say "packing $out/$name.cpio"
   rm -rf "$root"
   cp -r "$out/$name" "$root"
@@ -50,6 +59,9 @@ pack() {
 mkdir -p "$out/parts"
 require /usr/bin/python3 python3-minimal
 "$images/unpack-programs.sh" "$out/agents" "${programs[@]}"
-for source in "$images"/examples/*.c; do compile "$source"; done
+"$images/unpack-programs.sh" "$out/guestfs" guestfsd=usr/sbin/guestfsd e2fsprogs=sbin/mke2fs util-linux=sbin/wipefs
+"$images/unpack-programs.sh" "$out/guestfish" guestfish=usr/bin/guestfish
+for source in "$images"/examples/*.c "$agents"/*.c; do compile "$source"; done
 pack "$build/initramfs.cpio" agents add_agents
-say "guest image with programs: $out"
+pack "$out/agents.cpio" guestfs add_loop_devices
+say "guest images with programs: $out"

@@ -1,11 +1,15 @@
-/// The guest image with Debian's programs, and their counterparts for the host
+/// The guest images with Debian's programs, and their counterparts for the host
 /// (guest-images/agents).
 enum ProgramImage {
   static let directory = LinuxHost.image + "/agents"
   static let initramfs = directory + "/agents.cpio"
+  /// guestfish with the executable for a hypervisor.
+  static let guestfish =
+    "SWIFTVM='\(LinuxHost.executable)' '\(LinuxHost.packageRoot ?? "")/guest-images/agents/guestfish'"
   static let examples = (LinuxHost.packageRoot ?? "") + "/guest-images/examples"
 
   /// Why no test can use it; nil where they can.
   static let obstacle: String? =
-    File.exists(initramfs) ? nil : "there is no \(initramfs); run: make agents"
+    File.exists(directory + "/guestfs.cpio")
+    ? nil : "there are no images in \(directory); run: make agents"
 }
