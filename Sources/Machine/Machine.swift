@@ -63,7 +63,8 @@ package final class Machine: @unchecked Sendable {
     do throws(SystemError) {
       for chardev in configuration.chardevs { try chardev.start(on: loop) }
       isStarted = true
-      boot()
+      awaitClients()
+      if outcome == nil { boot() }
       if outcome == nil { loop.run() }
     } catch {
       outcome = .hostFailure(error.description)
@@ -72,6 +73,17 @@ package final class Machine: @unchecked Sendable {
     for chardev in configuration.chardevs { chardev.stop() }
     loop.runOut(limitMilliseconds: Self.farewellMilliseconds)
     return outcome ?? .hostFailure("the event loop ended by itself")
+  }
+
+  /// Until every listener that is to have a client before the boot has had one, or the machine is
+  /// ended.
+  private func awaitClients() {
+    for chardev in configuration.chardevs where chardev.holdsStart {
+      Log.note("waiting for a client of \(chardev.filename)")
+    }
+    while outcome == nil, configuration.chardevs.contains(where: \.holdsStart) {
+      loop.turn(timeoutMilliseconds: -1)
+    }
   }
 
   /// Ends the machine as soon as it can be; on the loop's thread.

@@ -44,7 +44,7 @@ package enum OptionTable {
     + " file=PATH, input=PATH, pipe=PATH, pty[=LINK], stdio, ringbuf[=SIZE], null,"
     + " fd=NUMBER|NAME, exec=COMMAND, chardev=ID; several of them together. Their options:"
     + " wait, clients=exclusive|takeover|queue|broadcast, mode, owner, group, allow-uid, allow-gid,"
-    + " seqpacket, reconnect=SECONDS, nodelay, allow-remote, append, rotate-size, rotate-count, log,"
+    + " seqpacket, reconnect=SECONDS, nodelay, expose, append, rotate-size, rotate-count, log,"
     + " log-append, log-annotate, mux, chardev-id."
 
   private static let ports = [

@@ -93,12 +93,12 @@ struct QEMUWordsTests {
     ("socket,port=80,ipv6=on,server,nowait", "tcp=[::1]:80"),
     ("socket,port=80,ipv6=off,server,nowait", "tcp=127.0.0.1:80"),
     (
-      "socket,host=0.0.0.0,port=80,server,nowait,allow-remote=on",
-      "tcp=0.0.0.0:80,allow-remote"
+      "socket,host=0.0.0.0,port=80,server,nowait,expose=on",
+      "tcp=0.0.0.0:80,expose"
     ),
     ("socket,host=h,port=80,reconnect=5,nodelay=off", "tcp-connect=h:80,reconnect=5,nodelay=off"),
-    ("socket,port=80,server,nowait,allow-remote=on", "tcp=80,allow-remote"),
-    ("socket,port=80,server,nowait,allow-remote,ipv6", "tcp=[::]:80,allow-remote"),
+    ("socket,port=80,server,nowait,expose=on", "tcp=80,expose"),
+    ("socket,port=80,server,nowait,expose,ipv6", "tcp=[::]:80,expose"),
     ("socket,fd=5", "fd=5"),
     ("socket,fd=name,server=on,wait=off", "fd=name"),
     ("udp,port=9", "udp=9"),

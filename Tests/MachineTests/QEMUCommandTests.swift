@@ -63,7 +63,7 @@ struct QEMUCommandTests {
 
   @Test func pausesOnPanicWhenToldTo() throws {
     let machine = try run(
-      "run=hello end=panic", ["-device", "pvpanic", "-action", "panic=pause"])
+      "run=hello end=panic then=halt", ["-device", "pvpanic", "-action", "panic=pause"])
     let line = "swiftvm: the guest panicked, and is paused\n"
     #expect(waitUntil { machine.process.errorOutput == line })
     #expect(machine.process.end(by: SIGTERM).ending == .exited(143))

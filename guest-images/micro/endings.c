@@ -1,6 +1,6 @@
 /* The ways out: end=poweroff|reset-i8042|reset-cf9|debug-exit|panic|triple-fault|unmap|spin|undefined|halt; end=asked takes the
    one that the last echoed line named. debug-exit writes status=NUMBER to port=0x501; panic tells pvpanic, then powers
-   off. */
+   off, or with then=halt halts. */
 #include "micro.h"
 
 static _Noreturn void halt(void) {
@@ -48,6 +48,7 @@ void finish(void) {
   if (ends("panic")) {
     if (in8(0x505) != 3) fail("no pvpanic");
     out8(0x505, 1);
+    if (option_is("then", "halt")) halt();
     power_off();
   }
   if (ends("triple-fault")) triple_fault();

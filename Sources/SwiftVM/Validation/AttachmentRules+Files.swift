@@ -106,9 +106,10 @@ extension AttachmentRules {
   }
 
   static func checkRingBuffer(_ size: Int, _ words: AttachmentWords) throws(ConfigurationError) {
-    guard (1...maximumRingBufferSize).contains(size) else {
+    guard (1...maximumRingBufferSize).contains(size), size.nonzeroBitCount == 1 else {
       throw words.error(
-        "size=\(size)", "a ring buffer cannot have this size", "give a size from 1 byte to 256 MiB")
+        "size=\(size)", "size of ringbuf chardev must be power of two",
+        "give e.g. size=64K, at most 256M")
     }
   }
 

@@ -28,7 +28,7 @@ struct HostEndOptions {
   }
 
   /// Keys that are on or off.
-  static let flags = ["wait", "seqpacket", "nodelay", "allow-remote", "append"]
+  static let flags = ["wait", "seqpacket", "nodelay", "expose", "append"]
   /// All other keys.
   static let keys = [
     "reconnect", "reconnect-ms", "clients", "mode", "owner", "group", "allow-uid", "allow-gid",
@@ -52,7 +52,7 @@ struct HostEndOptions {
     + [
       Rule(key: "seqpacket", targets: unixSockets, noun: "Unix sockets"),
       Rule(key: "nodelay", targets: [.tcpListener, .tcpConnector], noun: "TCP"),
-      Rule(key: "allow-remote", targets: [.tcpListener], noun: "listening on TCP"),
+      Rule(key: "expose", targets: [.tcpListener], noun: "listening on TCP"),
     ]
     + ["append", "rotate-size", "rotate-count"].map {
       Rule(key: $0, targets: [.output], noun: "output files")
@@ -74,7 +74,7 @@ struct HostEndOptions {
   func socket(
     _ address: SocketConfiguration.Address, isListening: Bool, waits: Bool
   ) throws(ConfigurationError) -> SocketConfiguration {
-    let isReachable = isListening ? try list.isOn("allow-remote") ?? false : false
+    let isReachable = isListening ? try list.isOn("expose") ?? false : false
     var socket = SocketConfiguration(address)
     // Without a host, only who asks for it is reached from outside.
     if case .tcp("", let port, let lastPort) = address, !isReachable {

@@ -129,7 +129,7 @@ enum SocketWords {
     }
     guard wantsIPv4 || wantsIPv6 else { return host ?? "" }
     guard let host, host != InternetAddress.loopback else {
-      let isReachable = host == nil && list["allow-remote"] == "on"
+      let isReachable = host == nil && list["expose"] == "on"
       return wantsIPv4 ? (isReachable ? "0.0.0.0" : "127.0.0.1") : (isReachable ? "::" : "::1")
     }
     let isIPv6Address = host.utf8.contains(UInt8(ascii: ":"))
