@@ -107,10 +107,13 @@ package final class BroadcastChardev: Chardev {
     update()
     guard hasUnsentBytes else { return }
     // Who does not take what is left has had time for it.
-    let leaving = members
+    let end = buffer.end
     loop?.after(milliseconds: patienceMilliseconds) { [weak self] in
-      for member in leaving { member.peer.finish() }
-      self?.postSettlement()
+      guard let self else { return }
+      for member in members where !member.isPresent {
+        if let farewell = member.farewell, farewell.at <= end { member.peer.finish() }
+      }
+      postSettlement()
     }
   }
 
@@ -177,6 +180,7 @@ extension BroadcastChardev {
     if case .transferred(let count) = result {
       tally.bytesRead &+= UInt64(count)
       reading = member
+      if wantsReadable, member.peer.hasPacketRest { postTurn() }
     }
     return result
   }

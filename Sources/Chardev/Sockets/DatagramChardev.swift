@@ -70,7 +70,9 @@ package final class DatagramChardev: Chardev {
     // Datagrams of no length, and errors of what was sent, are passed over, a bounded number a call.
     for _ in 0..<64 {
       switch reader.read(socket.rawValue, into: segments) {
-      case .transferred(let count) where count > 0: return .transferred(count)
+      case .transferred(let count) where count > 0:
+        if wantsReadable, reader.hasRest { postRest() }
+        return .transferred(count)
       case .wouldBlock: return .wouldBlock
       default: continue
       }
@@ -114,7 +116,6 @@ package final class DatagramChardev: Chardev {
       isRestPosted = false
       guard wantsReadable, reader.hasRest else { return }
       delegate?.chardevIsReadable(self)
-      if wantsReadable, reader.hasRest { postRest() }
     }
   }
 

@@ -73,6 +73,7 @@ package final class SocketChardev: Chardev {
     guard let peer else { return .disconnected }
     let result = peer.read(into: segments)
     if case .transferred(let count) = result { tally.bytesRead &+= UInt64(count) }
+    if wantsReadable, peer.hasPacketRest { postRest() }
     if peer.isFinished { postSettlement() }
     updateInterest()
     return result
@@ -216,7 +217,6 @@ package final class SocketChardev: Chardev {
       isRestPosted = false
       guard wantsReadable, peer?.hasPacketRest == true else { return }
       delegate?.chardevIsReadable(self)
-      if wantsReadable, peer?.hasPacketRest == true { postRest() }
     }
   }
 

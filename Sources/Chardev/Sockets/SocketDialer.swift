@@ -87,7 +87,7 @@ final class SocketDialer: PeerSource {
 
   private func finishAttempt(_ index: Int) {
     guard let number = attempt?.rawValue else { return }
-    let reason = FileDescriptor.socketOption(number, SO_ERROR) ?? 0
+    let reason = Self.outcome(number)
     guard reason == 0 else { return fail(index, SystemError("connect", errno: reason)) }
     if let token { loop?.remove(token) }
     token = nil
@@ -147,8 +147,18 @@ final class SocketDialer: PeerSource {
   private static func awaitConnection(_ socket: Int32) throws(SystemError) {
     var status = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
     let count = try systemCall("poll") { poll(&status, 1, Int32(patienceMilliseconds)) }
-    let reason = count == 0 ? ETIMEDOUT : FileDescriptor.socketOption(socket, SO_ERROR) ?? 0
+    let reason = count == 0 ? ETIMEDOUT : outcome(socket)
     if reason != 0 { throw SystemError("connect", errno: reason) }
+  }
+
+  /// What came of an attempt, as an errno. Where nobody listens at a port of this host, TCP may
+  /// choose that very port for this side, and connect the socket to itself.
+  private static func outcome(_ socket: Int32) -> Int32 {
+    let reason = FileDescriptor.socketOption(socket, SO_ERROR) ?? 0
+    guard reason == 0, let local = SocketAddress.local(of: socket), local.isInternet else {
+      return reason
+    }
+    return local == SocketAddress.peer(of: socket) ? ECONNREFUSED : 0
   }
 
   private static func makeSocket(
