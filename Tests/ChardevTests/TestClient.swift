@@ -3,23 +3,29 @@ import Glibc
 
 @testable import Chardev
 
-/// A program on the other side of the socket. Never blocks longer than two seconds.
+/// A program on the other side of the socket. Never blocks longer than twenty seconds.
 final class TestClient {
   let descriptor: Int32
   private var isClosed = false
 
+  /// Connects to a path; nil where nobody listens.
+  convenience init?(_ path: String) {
+    guard let place = try? SocketPath(path) else { return nil }
+    self.init(SocketAddress(place))
+  }
+
+  /// Takes a connection over.
+  init(owning descriptor: Int32) { self.descriptor = descriptor }
+
   /// Connects; nil where nobody listens.
-  init?(_ path: String) {
-    let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
-    descriptor = socket(AF_UNIX, type, 0)
-    var limit = timeval(tv_sec: 2, tv_usec: 0)
+  init?(_ address: SocketAddress, type: Int32 = Int32(SOCK_STREAM.rawValue)) {
+    descriptor = socket(address.family, type | Int32(SOCK_CLOEXEC.rawValue), 0)
+    var limit = timeval(tv_sec: 20, tv_usec: 0)
     let size = socklen_t(MemoryLayout<timeval>.size)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
     let number = descriptor
-    guard let place = try? SocketPath(path),
-      place.withAddress({ connect(number, $0, $1) }) == 0
-    else {
+    guard address.withPointer({ connect(number, $0, $1) }) == 0 else {
       Glibc.close(descriptor)
       isClosed = true
       return nil
