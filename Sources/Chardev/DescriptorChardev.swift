@@ -45,7 +45,7 @@ package final class DescriptorChardev: Chardev {
 
   package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
     // What an end without output is given, nobody could ever read.
-    output?.write(segments) ?? .transferred(segments.reduce(0) { $0 &+ $1.iov_len })
+    output?.write(segments) ?? .transferred(segments.byteCount)
   }
 
   package func read(into segments: UnsafeBufferPointer<iovec>) -> TransferResult {

@@ -22,6 +22,22 @@ extension UnsafeBufferPointer<iovec> {
     return part
   }
 
+  /// Calls `body` with the segments' first `byteCount` bytes, of as many segments as one call takes.
+  func withPrefix<R>(byteCount: Int, _ body: (UnsafeBufferPointer<iovec>) -> R) -> R {
+    let used = Swift.min(count, SocketConnection.maximumSegmentCount)
+    return withUnsafeTemporaryAllocation(of: iovec.self, capacity: used) { vector in
+      var left = byteCount
+      var kept = 0
+      while kept < used, left > 0 {
+        vector[kept] = self[kept]
+        vector[kept].iov_len = Swift.min(self[kept].iov_len, left)
+        left -= vector[kept].iov_len
+        kept += 1
+      }
+      return body(UnsafeBufferPointer(rebasing: UnsafeBufferPointer(vector)[..<kept]))
+    }
+  }
+
   /// Calls `body` with each piece of the first `limit` bytes, in order.
   func forEachPiece(limit: Int, _ body: (UnsafeRawBufferPointer) -> Void) {
     var left = limit

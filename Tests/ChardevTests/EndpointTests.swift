@@ -154,6 +154,22 @@ struct EndpointTests {
     #expect(client.isAtEnd)
   }
 
+  @Test(
+    "A client that is closed with bytes unread gets what was written, and an end",
+    arguments: Endpoint.all)
+  func endsWithoutAReset(of endpoint: Endpoint) throws {
+    let served = try ServedEndpoint(endpoint)
+    let client = try served.connectUnnoticed()
+    #expect(served.hears([.connected]))
+    client.send("never read")
+    served.loop.settle()
+    #expect(served.frontEnd.write("goodbye") == .transferred(7))
+    served.chardev.stop()
+    #expect(client.receiveText() == "goodbye")
+    var byte: UInt8 = 0
+    #expect(recv(client.descriptor, &byte, 1, 0) == 0, "an end, and no reset")
+  }
+
   @Test func namesBothEndsOfATCPConnection() throws {
     let served = try ServedEndpoint(.tcp)
     let before = served.chardev.filename

@@ -46,6 +46,32 @@ struct StartOnClientTests {
     #expect(directory.text(of: "serial").contains("done"))
   }
 
+  @Test("H15, H18: signals end a machine that waits", arguments: [SIGTERM, SIGINT, SIGHUP])
+  func isEndedBySignals(signal: Int32) throws {
+    let machine = try MicroVM(
+      "run=hello", ports: [], options: ["--virtserialport", "name=a,socket=a,wait=on"])
+    let line = "swiftvm: waiting for a client of disconnected:unix:a,server=on\n"
+    #expect(waitUntil { machine.process.errorOutput == line })
+    #expect(machine.process.end(by: signal).ending == .exited(128 + signal))
+    #expect(machine.lines.isEmpty)
+    #expect(machine.directory.entries == [])
+  }
+
+  @Test("A client that leaves before the boot was one; QEMU's words wait unless told not to")
+  func bootsForAClientThatHasLeft() throws {
+    let machine = try MicroVM(
+      "run=hello", ports: [],
+      options: [
+        "-chardev", "socket,path=a,server=on,id=c", "-device", "virtio-serial", "-device",
+        "virtserialport,chardev=c,name=a",
+      ])
+    let client = try machine.connect()
+    client.send("note")
+    client.close()
+    #expect(machine.says("done"))
+    #expect(machine.status() == 0)
+  }
+
   @Test("A machine that waits can be ended")
   func endsWhileItWaits() throws {
     let directory = try TemporaryDirectory()

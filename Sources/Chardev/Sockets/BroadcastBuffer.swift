@@ -35,7 +35,7 @@ struct BroadcastBuffer: ~Copyable {
 
   /// Takes as many of the bytes as there is room for, a packet only whole; returns how many.
   mutating func append(_ segments: UnsafeBufferPointer<iovec>) -> Int {
-    let count = segments.reduce(0) { $0 &+ $1.iov_len }
+    let count = segments.byteCount
     guard count > 0 else { return 0 }
     if isPacketed, count > room || packetEnds.count >= Self.packetCapacity { return 0 }
     var left = min(count, room)

@@ -67,7 +67,7 @@ package final class BroadcastChardev: Chardev {
     let count = segments.withPrefix(byteCount: packetLimit ?? .max) { buffer.append($0) }
     flush()
     update()
-    let isRefused = count == 0 && segments.contains { $0.iov_len > 0 }
+    let isRefused = count == 0 && segments.byteCount > 0
     return isRefused ? .wouldBlock : .transferred(count)
   }
 

@@ -52,7 +52,6 @@ package final class DatagramChardev: Chardev {
       var message = msghdr()
       message.msg_iov = UnsafeMutablePointer(mutating: segments.baseAddress)
       message.msg_iovlen = segments.count
-      let size = segments.reduce(0) { $0 &+ $1.iov_len }
       // An error may be an earlier datagram's, told by the network meanwhile; this one is not sent
       // then.
       for _ in 0..<8 {
@@ -62,7 +61,7 @@ package final class DatagramChardev: Chardev {
       }
       lostDatagrams &+= 1
       log.warning("\(SystemError("send", errno: errno)); \(lostDatagrams) datagrams were lost")
-      return .transferred(size)
+      return .transferred(segments.byteCount)
     }
   }
 

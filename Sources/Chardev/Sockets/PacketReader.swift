@@ -24,8 +24,7 @@ final class PacketReader {
   /// Reads a packet, or more of the last one. Zero bytes are a packet of no length, or the end of
   /// all, which look alike.
   func read(_ socket: Int32, into segments: UnsafeBufferPointer<iovec>) -> TransferOutcome {
-    let room = segments.reduce(0) { $0 &+ $1.iov_len }
-    guard room > 0 else { return .wouldBlock }
+    guard segments.byteCount > 0 else { return .wouldBlock }
     if hasRest { return .transferred(takeRest(into: segments)) }
     let storage = storage ?? .allocate(byteCount: Self.capacity, alignment: 16)
     self.storage = storage
@@ -52,15 +51,9 @@ final class PacketReader {
   }
 
   private func takeRest(into segments: UnsafeBufferPointer<iovec>) -> Int {
-    guard let storage else { return 0 }
-    var copied = 0
-    for segment in segments where start < end {
-      guard let base = segment.iov_base else { continue }
-      let count = min(segment.iov_len, end - start)
-      memcpy(base, storage + start, count)
-      start += count
-      copied += count
-    }
-    return copied
+    let count = segments.fill(
+      from: UnsafeRawBufferPointer(start: storage.map { $0 + start }, count: end - start))
+    start += count
+    return count
   }
 }

@@ -43,6 +43,17 @@ struct SocketConnection: ~Copyable {
     }
   }
 
+  /// Throws away what has arrived, up to some megabytes: a connection that is closed with bytes unread
+  /// is reset, which may cost the peer what was written to it.
+  func discardInput() {
+    withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 1) { room in
+      for _ in 0..<64 {
+        guard recv(descriptor.rawValue, room.baseAddress, room.count, Int32(MSG_DONTWAIT)) > 0
+        else { return }
+      }
+    }
+  }
+
   /// Writes no more: the peer reads the end of file after what was written.
   func endOutput() {
     _ = shutdown(descriptor.rawValue, Int32(SHUT_WR))
@@ -111,23 +122,5 @@ struct SocketConnection: ~Copyable {
   private func has(_ events: Int16) -> Bool {
     var status = pollfd(fd: descriptor.rawValue, events: events, revents: 0)
     return poll(&status, 1, 0) == 1
-  }
-}
-
-extension UnsafeBufferPointer<iovec> {
-  /// Calls `body` with the segments' first `byteCount` bytes, of as many segments as one call takes.
-  func withPrefix<R>(byteCount: Int, _ body: (UnsafeBufferPointer<iovec>) -> R) -> R {
-    let used = Swift.min(count, SocketConnection.maximumSegmentCount)
-    return withUnsafeTemporaryAllocation(of: iovec.self, capacity: used) { vector in
-      var left = byteCount
-      var kept = 0
-      while kept < used, left > 0 {
-        vector[kept] = self[kept]
-        vector[kept].iov_len = Swift.min(self[kept].iov_len, left)
-        left -= vector[kept].iov_len
-        kept += 1
-      }
-      return body(UnsafeBufferPointer(rebasing: UnsafeBufferPointer(vector)[..<kept]))
-    }
   }
 }

@@ -27,6 +27,8 @@ final class SocketPeer {
     self.connection = connection
   }
 
+  deinit { connection.discardInput() }
+
   var descriptor: Int32 { connection.descriptor.rawValue }
 
   /// Whether a part of a packet waits that the front end had no room for.
