@@ -25,7 +25,7 @@ let package = Package(
   ],
   targets: [
     .executableTarget(
-      name: "swiftvm-cli", dependencies: ["SwiftVM", "Host"], swiftSettings: settings),
+      name: "swiftvm-cli", dependencies: ["SwiftVM", "Control", "Host"], swiftSettings: settings),
     module(
       "SwiftVM", ["Control", "Machine", "VirtioSerial", "Virtio", "Chardev", "Boot", "KVM", "Host"]),
     module("Control", ["Chardev", "Host", "CKVM"]),

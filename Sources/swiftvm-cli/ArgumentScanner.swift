@@ -14,7 +14,9 @@ struct ArgumentScanner {
   private let command: String
   private let table: [CommandOption]
   private var words: ArraySlice<[UInt8]>
+  private let operandCount: Int
   private var matches: [Match] = []
+  private var operands: [String] = []
 
   /// Scans all words by the table.
   ///
@@ -25,15 +27,51 @@ struct ArgumentScanner {
   static func scan(
     _ words: ArraySlice<[UInt8]>, command: String, table: [CommandOption]
   ) throws(ConfigurationError) -> [Match] {
-    var scanner = ArgumentScanner(command: command, table: table, words: words)
-    while let word = scanner.words.popFirst() { try scanner.take(word) }
-    return scanner.matches
+    try scan(words, command: command, table: table, operandCount: 0).matches
   }
 
-  private init(command: String, table: [CommandOption], words: ArraySlice<[UInt8]>) {
+  /// Scans all words by the table, and sets apart those that are no options: words without a dash, a
+  /// lone dash, and whatever follows two dashes.
+  ///
+  /// - Parameter operandCount: how many of these there may be.
+  static func scan(
+    _ words: ArraySlice<[UInt8]>, command: String, table: [CommandOption], operandCount: Int
+  ) throws(ConfigurationError) -> (matches: [Match], operands: [String]) {
+    var scanner = ArgumentScanner(
+      command: command, table: table, words: words, operandCount: operandCount)
+    while let word = scanner.words.popFirst() {
+      if operandCount > 0, word == Array("--".utf8) {
+        while let operand = scanner.words.popFirst() { try scanner.takeOperand(operand) }
+      } else if scanner.operands.count < operandCount, Self.isOperand(word) {
+        try scanner.takeOperand(word)
+      } else {
+        try scanner.take(word)
+      }
+    }
+    return (scanner.matches, scanner.operands)
+  }
+
+  private init(
+    command: String, table: [CommandOption], words: ArraySlice<[UInt8]>, operandCount: Int
+  ) {
     self.command = command
     self.table = table
     self.words = words
+    self.operandCount = operandCount
+  }
+
+  private static func isOperand(_ word: [UInt8]) -> Bool {
+    word.first != UInt8(ascii: "-") || word.count == 1
+  }
+
+  private mutating func takeOperand(_ word: [UInt8]) throws(ConfigurationError) {
+    guard operands.count < operandCount else { throw unknown([], name: PlainText.displayed(word)) }
+    guard let operand = String(validating: word, as: UTF8.self) else {
+      throw ConfigurationError(
+        option: command, value: PlainText.displayed(word), problem: "this word is not valid UTF-8",
+        remedy: "give it in UTF-8")
+    }
+    operands.append(operand)
   }
 
   private mutating func take(_ word: [UInt8]) throws(ConfigurationError) {

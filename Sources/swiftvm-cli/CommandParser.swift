@@ -12,6 +12,8 @@ package enum Command: Equatable, Sendable {
   case completion(ShellCompletion)
   /// Print the manual page.
   case manual
+  /// Have a running machine do something.
+  case control(VerbRequest)
   /// Tell the version.
   case version
 }
@@ -38,7 +40,10 @@ package enum CommandParser {
     case OptionTable.version.name:
       try expectEnd(rest)
       return .version
-    default: throw unknownCommand(word)
+    default:
+      guard let verb = ControlVerb(rawValue: word) else { throw unknownCommand(word) }
+      guard let request = try VerbRequest(verb, rest) else { return .help(verb.command) }
+      return .control(request)
     }
   }
 

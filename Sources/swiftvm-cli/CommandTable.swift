@@ -47,7 +47,8 @@ package enum CommandTable {
     explanation: "Explains a command and its options, or else lists the commands.", options: [])
 
   /// All of them.
-  package static let all = [run, check, completion, manual, help]
+  package static let all =
+    [run, check] + ControlVerb.allCases.map(\.command) + [completion, manual, help]
 
   /// The command of that name.
   package static func command(named name: String) -> CommandDescription? {

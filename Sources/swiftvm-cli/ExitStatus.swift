@@ -59,12 +59,12 @@ package enum ExitStatus: Equatable, Sendable {
   /// Every status and what it means, for the help.
   package static let meanings: [(code: String, meaning: String)] = [
     ("0", "the guest powered off"),
-    ("1", "the host failed, or cannot run guests (check)"),
+    ("1", "the host failed or cannot run guests (check), or a machine refused"),
     ("2", "wrong usage or configuration; nothing was created"),
     ("3", "the guest reset itself (with --no-reboot)"),
     ("4", "triple fault of a virtual CPU"),
     ("5", "KVM could not go on with the guest (internal error, failed entry)"),
-    ("6", "ended from the console (Ctrl-A x)"),
+    ("6", "ended by its user (Ctrl-A x on the console, swiftvm stop, quit)"),
     ("7", "the guest panicked (with -action panic=shutdown)"),
     ("2N+1", "the guest wrote N to isa-debug-exit"),
     ("128+N", "ended by signal N (130: Ctrl-C or SIGINT, 143: SIGTERM)"),

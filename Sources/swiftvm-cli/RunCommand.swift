@@ -6,8 +6,11 @@ import SwiftVM
 enum RunCommand {
   /// Boots the guest and waits for its end, which is told on standard error unless it powered off.
   static func perform(_ request: RunRequest) throws(ConfigurationError) -> ExitStatus {
-    let configuration = try request.configuration { () throws(ConfigurationError) in
+    var configuration = try request.configuration { () throws(ConfigurationError) in
       try GuestImage.locate()
+    }
+    if let name = request.name, let socket = rendezvous(of: name) {
+      configuration.controlSockets.append(socket)
     }
     let daemon = request.daemonizes ? try daemon() : nil
     let log = LossyLog()
@@ -30,6 +33,26 @@ enum RunCommand {
     if let message = outcome.message { lines.append("swiftvm: \(message)") }
     StandardStream.error.write(lines.map { $0 + "\n" }.joined())
     return ExitStatus(outcome)
+  }
+
+  /// The control socket by which the verbs find a machine with a name; nil, with a warning, where it
+  /// cannot be had: as in QEMU, a name alone stops no machine.
+  private static func rendezvous(of name: String) -> ChardevConfiguration? {
+    let directory = ControlDirectory.ofUser
+    do throws(ControlError) {
+      try directory.make()
+      let path = directory.socket(of: name)
+      if (try? ControlSession(path: path)) != nil {
+        throw ControlError("a machine of this name is running already")
+      }
+      guard path.utf8.count <= ControlSession.maximumPathLength else {
+        throw ControlError("\(path) is too long for a socket")
+      }
+      return .unixSocketServer(path: path)
+    } catch {
+      Log.warning("swiftvm ports and its like cannot find '\(name)': \(error); use --qmp PATH")
+      return nil
+    }
   }
 
   private static func daemon() throws(ConfigurationError) -> Daemon {

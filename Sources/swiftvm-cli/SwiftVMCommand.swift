@@ -16,6 +16,7 @@ enum SwiftVMCommand {
       case .help(let command): return show(HelpText.text(for: command))
       case .completion(let shell): return show(shell.script)
       case .manual: return show(ManualPage.text)
+      case .control(let request): return VerbCommand.perform(request)
       case .version: return show("swiftvm \(SwiftVMVersion.text)\n")
       }
     } catch {

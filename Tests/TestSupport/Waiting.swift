@@ -9,9 +9,11 @@ package func monotonicSeconds() -> Double {
 
 /// Waits until something outside this process is the case, looking again every few milliseconds;
 /// returns whether it came to be.
-package func waitUntil(seconds: Double = 20, _ condition: () -> Bool) -> Bool {
+package func waitUntil(
+  seconds: Double = 20, _ condition: () throws -> Bool
+) rethrows -> Bool {
   let deadline = monotonicSeconds() + seconds
-  while !condition() {
+  while try !condition() {
     guard monotonicSeconds() < deadline else { return false }
     usleep(3000)
   }

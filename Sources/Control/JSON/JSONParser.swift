@@ -7,28 +7,31 @@ package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
 
 /// Reads one JSON value (RFC 8259) strictly, but for strings in single quotes, which QMP knows.
 package struct JSONParser {
-  /// Values within one value.
-  private static let countLimit = 1 << 14
-
   private let bytes: [UInt8]
   private let depthLimit: Int
+  private let countLimit: Int
   private var position = 0
   private var count = 0
 
   /// The value that the bytes are, with nothing but spaces around it.
+  ///
+  /// - Parameters:
+  ///   - depthLimit: how deep values may be within others.
+  ///   - countLimit: how many values there may be within it.
   package static func parse(
-    _ bytes: [UInt8], depthLimit: Int = 64
+    _ bytes: [UInt8], depthLimit: Int = 64, countLimit: Int = 1 << 14
   ) throws(JSONError) -> JSONValue {
-    var parser = JSONParser(bytes: bytes, depthLimit: depthLimit)
+    var parser = JSONParser(bytes: bytes, depthLimit: depthLimit, countLimit: countLimit)
     let value = try parser.value(depth: 0)
     parser.skipSpace()
     guard parser.peek == nil else { throw JSONError("something follows the value") }
     return value
   }
 
-  private init(bytes: [UInt8], depthLimit: Int) {
+  private init(bytes: [UInt8], depthLimit: Int, countLimit: Int) {
     self.bytes = bytes
     self.depthLimit = depthLimit
+    self.countLimit = countLimit
   }
 
   private var peek: UInt8? { position < bytes.count ? bytes[position] : nil }
@@ -51,7 +54,7 @@ package struct JSONParser {
 
   private mutating func value(depth: Int) throws(JSONError) -> JSONValue {
     count += 1
-    guard count <= Self.countLimit else { throw JSONError("token count limit exceeded") }
+    guard count <= countLimit else { throw JSONError("token count limit exceeded") }
     guard depth <= depthLimit else { throw JSONError("nesting depth limit exceeded") }
     skipSpace()
     guard let byte = peek else { throw JSONError("expecting value") }

@@ -20,6 +20,9 @@ package struct ControlConnection: ~Copyable {
 
   let descriptor: FileDescriptor
 
+  /// For waiting until it is ready.
+  package var number: Int32 { descriptor.rawValue }
+
   /// Takes over a connected stream socket in non-blocking mode.
   package init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
 

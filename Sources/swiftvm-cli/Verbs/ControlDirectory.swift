@@ -1,0 +1,70 @@
+import Glibc
+import Host
+
+/// Where machines with a name have their control sockets: a directory of the user's alone.
+package struct ControlDirectory: Equatable, Sendable {
+  private static let suffix = ".sock"
+
+  /// Its path.
+  package let path: String
+
+  /// The user's: `$XDG_RUNTIME_DIR/swiftvm`, else `/run/user/UID/swiftvm`, else `/tmp/swiftvm-UID`.
+  package static var ofUser: ControlDirectory {
+    let user = geteuid()
+    if let runtime = getenv("XDG_RUNTIME_DIR").map({ String(cString: $0) }), !runtime.isEmpty {
+      return ControlDirectory(path: runtime + "/swiftvm")
+    }
+    let runtime = "/run/user/\(user)"
+    return access(runtime, W_OK | X_OK) == 0
+      ? ControlDirectory(path: runtime + "/swiftvm")
+      : ControlDirectory(path: "/tmp/swiftvm-\(user)")
+  }
+
+  package init(path: String) { self.path = path }
+
+  /// A machine's control socket.
+  package func socket(of name: String) -> String { path + "/" + name + Self.suffix }
+
+  /// Makes the directory where it is missing.
+  package func make() throws(ControlError) {
+    guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
+      throw ControlError("\(path): \(SystemError.current("mkdir"))")
+    }
+    try check()
+  }
+
+  /// Makes sure that nobody else can have put anything there.
+  package func check() throws(ControlError) {
+    var status = stat()
+    guard lstat(path, &status) == 0 else {
+      throw ControlError("\(path): \(SystemError.current("lstat"))")
+    }
+    guard status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid(),
+      status.st_mode & 0o077 == 0
+    else {
+      throw ControlError(
+        "\(path) is not a directory of this user's alone; remove it, or make it so by chmod 700")
+    }
+  }
+
+  /// The names of the machines that may be running, sorted; none where there is no such directory.
+  package var names: [String] {
+    guard (try? check()) != nil, let directory = opendir(path) else { return [] }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name.hasSuffix(Self.suffix) { names.append(String(name.dropLast(Self.suffix.count))) }
+    }
+    return names.sorted()
+  }
+}
+
+/// Why a running machine could not be made to do something: one line for the user.
+package struct ControlError: Error, Equatable, Sendable, CustomStringConvertible {
+  package let description: String
+
+  package init(_ description: String) { self.description = description }
+}

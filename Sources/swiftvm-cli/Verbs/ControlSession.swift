@@ -1,0 +1,116 @@
+import CKVM
+import Control
+import Glibc
+import Host
+
+/// A conversation with a running machine over its control socket, one command at a time. Waits.
+final class ControlSession {
+  /// How long a machine may take for what it does at once.
+  private static let patienceMilliseconds: Int32 = 30_000
+  /// `sun_path` without its terminator (unix(7)).
+  static let maximumPathLength = 107
+
+  private let connection: ControlConnection
+  private var framer: JSONFramer
+  private var passed: [Int32] = []
+
+  /// Connects and negotiates.
+  init(path: String) throws(ControlError) {
+    connection = ControlConnection(try Self.connect(to: path))
+    var limits = JSONFramer.Limits()
+    limits.size = 64 << 20
+    framer = JSONFramer(limits: limits)
+    guard try next(patience: Self.patienceMilliseconds)["QMP"] != nil else {
+      throw ControlError("\(path) is no control socket")
+    }
+    try execute("qmp_capabilities")
+  }
+
+  deinit { for descriptor in passed { close(descriptor) } }
+
+  /// Gives a command and waits for its reply.
+  ///
+  /// - Parameter waits: whether the reply may take as long as it likes.
+  @discardableResult
+  func execute(
+    _ command: String, _ arguments: JSONValue = [:], waits: Bool = false
+  ) throws(ControlError) -> JSONValue {
+    let request: JSONValue = ["execute": .string(command), "arguments": arguments]
+    try send(Array(request.printed.utf8))
+    while true {
+      let message = try next(patience: waits ? -1 : Self.patienceMilliseconds)
+      if let value = message["return"] { return value }
+      if let problem = message["error"]?["desc"]?.text { throw ControlError(problem) }
+    }
+  }
+
+  /// The descriptor that came with the last reply.
+  func takeDescriptor() -> FileDescriptor? { passed.popLast().map { FileDescriptor(owning: $0) } }
+
+  private func send(_ bytes: [UInt8]) throws(ControlError) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      guard let count = connection.send(rest, descriptor: nil) else { throw Self.gone }
+      rest = rest.dropFirst(count)
+      if count == 0 { try wait(Int16(POLLOUT), patience: Self.patienceMilliseconds) }
+    }
+  }
+
+  private func next(patience: Int32) throws(ControlError) -> JSONValue {
+    while true {
+      if case .value(let bytes) = framer.next() {
+        guard let value = try? JSONParser.parse(bytes, countLimit: .max) else { throw Self.gone }
+        return value
+      }
+      try wait(Int16(POLLIN), patience: patience)
+      try receive()
+    }
+  }
+
+  private func receive() throws(ControlError) {
+    var bytes: [UInt8] = []
+    let receipt = withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 1) { room in
+      let receipt = connection.receive(into: room) { passed.append($0.release()) }
+      if case .bytes(let count) = receipt { bytes = Array(room.prefix(count)) }
+      return receipt
+    }
+    switch receipt {
+    case .bytes: framer.append(bytes)
+    case .wouldBlock: break
+    case .end, .failed: throw Self.gone
+    }
+  }
+
+  private func wait(_ events: Int16, patience: Int32) throws(ControlError) {
+    var status = pollfd(fd: connection.number, events: events, revents: 0)
+    let count = poll(&status, 1, patience)
+    if count == 0 { throw ControlError("the machine does not answer") }
+  }
+
+  private static let gone = ControlError("the machine has ended")
+
+  private static func connect(to path: String) throws(ControlError) -> FileDescriptor {
+    guard path.utf8.count <= maximumPathLength, !path.utf8.contains(0) else {
+      throw ControlError("\(path): no socket can have this path")
+    }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    let flags = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+    do throws(SystemError) {
+      let socket = FileDescriptor(
+        owning: try systemCall("socket") { Glibc.socket(AF_UNIX, flags, 0) })
+      let number = socket.rawValue
+      try systemCall("connect") {
+        withUnsafePointer(to: &address) {
+          $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            Glibc.connect(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+          }
+        }
+      }
+      return socket
+    } catch {
+      throw ControlError("\(path): \(error.reason); is the machine running?")
+    }
+  }
+}
