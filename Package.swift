@@ -70,6 +70,6 @@ let package = Package(
     tests(
       "AttackTests",
       ["VirtioSerial", "Virtio", "Devices", "Chardev", "GuestMemory", "Host", "TestSupport"]),
-    tests("LinuxTests", ["TestSupport"]),
+    tests("LinuxTests", ["Control", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6])

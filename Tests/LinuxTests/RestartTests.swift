@@ -13,17 +13,6 @@ extension StockGuestTests {
 
     private static func path(_ port: String) -> String { "/dev/virtio-ports/" + port }
 
-    /// Runs what restarts the guest, and waits for the guest's next life.
-    private func expectRestart(_ restart: () throws -> Void) throws {
-      let life = try guest.agent.run("cat /proc/sys/kernel/random/boot_id")
-      let count = guest.count(of: "init: agent")
-      try restart()
-      try Deadline(seconds: Guest.bootLimit).wait(
-        until: { guest.count(of: "init: agent") == count + 1 }, "the guest's next boot")
-      try guest.awaitAgent()
-      #expect(try guest.agent.run("cat /proc/sys/kernel/random/boot_id") != life)
-    }
-
     /// Clients and guest send all the time; the same clients go on afterwards.
     @Test("stressed_restart") func restartUnderTraffic() throws {
       nonisolated(unsafe) let reading = try guest.connect(Port.outwards)
@@ -35,7 +24,7 @@ extension StockGuestTests {
         _ = try? writing.send([UInt8](repeating: UInt8(ascii: "\n"), count: 4096), seconds: 1)
         _ = try? reading.receive(seconds: 0.1)
       }
-      try expectRestart { try guest.agent.say("reboot -f") }
+      try guest.expectRestart { try guest.agent.say("reboot -f") }
       traffic.stop()
       for port in Port.all { try guest.agent.run("await-port \(port)") }
       try guest.agent.run("vport wait \(Self.path(Port.inwards)) host")
@@ -51,7 +40,7 @@ extension StockGuestTests {
     /// Not one client is there while the guest goes down and comes up.
     @Test("unplugged_restart") func restartWithoutClients() throws {
       var client: PortClient? = try guest.connect(Port.trigger)
-      try expectRestart {
+      try guest.expectRestart {
         try guest.agent.start(
           "restart",
           "exec 3<>\(Self.path(Port.trigger)); vport wait - host <&3; vport wait - hup <&3;"
@@ -81,7 +70,7 @@ extension StockGuestTests {
       }
       try guest.agent.startProgram("held", "vport hold \(Self.path(Port.outwards))")
       #expect(try guest.agent.line(1, of: "held") == "open")
-      try expectRestart {
+      try guest.expectRestart {
         try guest.agent.say(
           "vport kexec /tmp/vmlinuz /tmp/initramfs.cpio \"$(cat /proc/cmdline) kexeced\"")
       }

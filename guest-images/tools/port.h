@@ -39,6 +39,7 @@ int command_bench_recv(int argc, char **argv);
 int command_seek(int argc, char **argv);
 int command_signals(int argc, char **argv);
 int command_forward(int argc, char **argv);
+int command_relay(int argc, char **argv);
 int command_links(int argc, char **argv);
 int command_hibernate(int argc, char **argv);
 int command_kexec(int argc, char **argv);

@@ -25,6 +25,7 @@ static const struct command {
     {"seek", command_seek, 1, "PATH: prints what lseek(2) fails with"},
     {"signals", command_signals, 1, "PATH: prints what poll(2) says at each SIGIO, and what there is to read then"},
     {"forward", command_forward, 4, "BYTES CHUNK PATH SINK...: reads CHUNKs and writes each to every SINK"},
+    {"relay", command_relay, 2, "SOURCE SINK [CHUNK]: forwards for ever, and opens a port again that was unplugged"},
     {"links", command_links, 0, "keeps /dev/virtio-ports in order from now on, in the background"},
     {"hibernate", command_hibernate, 0, "freezes and restores every device, as hibernation does; prints: restored"},
     {"kexec", command_kexec, 2, "KERNEL INITRD [WORDS]: starts that kernel in this one's place"},

@@ -26,6 +26,9 @@ struct Deadline {
 
   var hasPassed: Bool { Self.now >= end }
 
+  /// 0 once it has passed. Without the patience that a limit made of it would be given again.
+  var secondsLeft: Double { max(end - Self.now, 0) / Self.patience }
+
   /// The failure to report once it has passed.
   func failure(_ what: String) -> Failure { Failure("\(what): not within \(Int(limit)) s") }
 

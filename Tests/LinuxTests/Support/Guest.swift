@@ -1,4 +1,5 @@
 import Glibc
+import Testing
 
 /// A stock Linux guest under the executable, with ports; killed with its owner at the latest.
 ///
@@ -12,6 +13,12 @@ final class Guest: @unchecked Sendable {
     var ports: [String] = []
     /// Devices besides the one with these.
     var devices: [Device] = []
+    /// Keys, and their values, of ports by their names.
+    var portKeys: [String: String] = [:]
+    /// Listening sockets that no port has yet, each by its chardev's id.
+    var spareSockets: [String] = []
+    /// Whether there is a control socket.
+    var hasControl = false
     /// Words for the kernel's command line.
     var append = "quiet"
     /// Options of `swiftvm run`.
@@ -33,6 +40,7 @@ final class Guest: @unchecked Sendable {
   }
 
   static let agentPort = "org.swiftvm.test"
+  private static let controlSocket = "control"
   /// How long a boot may take.
   static let bootLimit = 150.0
 
@@ -40,6 +48,7 @@ final class Guest: @unchecked Sendable {
   private let directory: TemporaryDirectory
   private let portNames: [String]
   private var connectedAgent: Agent?
+  private var connectedControl: QMPClient?
 
   init(_ options: Options = Options()) throws {
     directory = try TemporaryDirectory()
@@ -58,9 +67,14 @@ final class Guest: @unchecked Sendable {
     for device in [first] + options.devices {
       for name in device.ports {
         let bus = options.devices.isEmpty ? "" : ",bus=\(device.id).0"
-        words += ["--virtserialport", "name=\(name),socket=\(directory[name])\(bus)"]
+        let keys = options.portKeys[name].map { "," + $0 } ?? ""
+        words += ["--virtserialport", "name=\(name),socket=\(directory[name])\(bus)\(keys)"]
       }
     }
+    for id in options.spareSockets {
+      words += ["-chardev", "socket,id=\(id),path=\(directory[id]),server=on,wait=off"]
+    }
+    if options.hasControl { words += ["--qmp", directory[Self.controlSocket]] }
     let streams = options.terminal.map { ChildProcess.Streams.terminal($0) }
     process = try ChildProcess(
       words, streams: streams ?? .files(output: directory["console"], error: directory["error"]))
@@ -84,6 +98,16 @@ final class Guest: @unchecked Sendable {
     }
   }
 
+  /// A client of the control socket, the same every time.
+  var control: QMPClient {
+    get throws {
+      if let connectedControl { return connectedControl }
+      let control = try QMPClient(directory[Self.controlSocket])
+      connectedControl = control
+      return control
+    }
+  }
+
   /// Lets the agent's client go; the next use of the agent has a new one.
   func disconnectAgent() { connectedAgent = nil }
 
@@ -92,6 +116,17 @@ final class Guest: @unchecked Sendable {
     do { try agent.run("true", seconds: Self.bootLimit) } catch {
       throw Failure("the guest did not come up: \(error)\n\(log)")
     }
+  }
+
+  /// Runs what restarts the guest, and waits for the guest's next life.
+  func expectRestart(_ restart: () throws -> Void) throws {
+    let life = try agent.run("cat /proc/sys/kernel/random/boot_id")
+    let count = count(of: "init: agent")
+    try restart()
+    try Deadline(seconds: Guest.bootLimit).wait(
+      until: { self.count(of: "init: agent") == count + 1 }, "the guest's next boot")
+    try awaitAgent()
+    #expect(try agent.run("cat /proc/sys/kernel/random/boot_id") != life)
   }
 
   /// The sockets that are there.

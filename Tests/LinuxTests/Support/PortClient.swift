@@ -25,6 +25,23 @@ final class PortClient {
     _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
   }
 
+  /// Connects to a TCP port of this host's.
+  init(localPort: UInt16) throws {
+    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+    guard descriptor >= 0 else { throw Failure(call: "socket") }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = localPort.bigEndian
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    let result = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+      }
+    }
+    guard result == 0 else { throw Failure(call: "connect to port \(localPort)") }
+    _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
+  }
+
   deinit { close(descriptor) }
 
   private static func connect(_ descriptor: Int32, to path: String) throws -> Bool {
@@ -75,7 +92,7 @@ final class PortClient {
   }
 
   /// Sends what the socket takes now.
-  private func sendSome(_ bytes: ArraySlice<UInt8>) throws -> Int {
+  func sendSome(_ bytes: ArraySlice<UInt8>) throws -> Int {
     let count = bytes.withUnsafeBytes {
       Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
     }
@@ -104,6 +121,16 @@ final class PortClient {
       guard errno == EAGAIN || errno == EINTR else { throw Failure(call: "recv") }
       try deadline.wait(for: descriptor, POLLIN, "bytes from the guest")
     }
+  }
+
+  /// What has come by now; fails where the other side has hung up.
+  func receiveSome() throws -> [UInt8] {
+    guard unreadCount == 0 else { return try receive() }
+    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    guard poll(&entry, 1, 0) > 0 else { return [] }
+    let bytes = try receive()
+    guard !bytes.isEmpty else { throw Failure("hung up") }
+    return bytes
   }
 
   func receive(exactly count: Int, seconds: Double = 60) throws -> [UInt8] {

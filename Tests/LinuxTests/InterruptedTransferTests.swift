@@ -1,0 +1,201 @@
+import Control
+import Testing
+
+extension StockGuestTests {
+  /// Bytes on their way through the guest while it is stopped, while clients and programs come and
+  /// go, and while ports and devices are unplugged. Each test is named as the one of autotest that
+  /// checks the same.
+  @Suite(.guest(Guest.Options(ports: InterruptedPort.all, hasControl: true)))
+  struct InterruptedTransferTests {
+    typealias Port = InterruptedPort
+
+    let guest: Guest
+    let agent: Agent
+    let control: QMPClient
+
+    init() throws {
+      guest = try Guest.current
+      agent = try guest.agent
+      control = try guest.control
+    }
+
+    static func path(_ port: String) -> String { "/dev/virtio-ports/" + port }
+
+    /// Has the guest pass on what comes through one port to another, whatever becomes of the two.
+    private func startRelay(_ source: String, _ sink: String) throws {
+      try agent.run("await-port \(source); await-port \(sink)")
+      try agent.startProgram("relay", "vport relay \(Self.path(source)) \(Self.path(sink))")
+    }
+
+    private func startTraffic(_ source: String, _ sink: String) throws -> Traffic {
+      try startRelay(source, sink)
+      return try Traffic(through: guest, from: source, to: sink)
+    }
+
+    private func bytesToGuest(_ port: String) throws -> Int? {
+      try control.execute("x-swiftvm-query-ports").elements?
+        .first { $0["name"] == .string(port) }?["bytes-to-guest"]?.integer
+    }
+
+    // MARK: Pause and resume
+
+    /// Not a byte moves while the guest is stopped, and not one is lost.
+    @Test("interrupted_transfer: stop_cont") func pausesLoseNothing() throws {
+      let traffic = try startTraffic(Port.source, Port.sink)
+      for _ in 1...10 {
+        try traffic.flow(4096)
+        try control.execute("stop")
+        try control.awaitEvent("STOP")
+        #expect(try control.execute("query-status")["status"] == "paused")
+        let count = try #require(try bytesToGuest(Port.source))
+        try traffic.fill()
+        #expect(try bytesToGuest(Port.source) == count)
+        try control.execute("cont")
+        try control.awaitEvent("RESUME")
+        #expect(try control.execute("query-status")["status"] == "running")
+      }
+      try traffic.finish()
+      let tally = traffic.tally
+      #expect(tally.lost == 0 && tally.torn == 0 && tally.misplaced == 0, "\(tally)")
+      try agent.stop("relay")
+    }
+
+    /// Clients come, speak and leave while the guest is stopped; it hears of all that afterwards.
+    @Test("virtio_serial_stop_continue") func clientsMayComeInAPause() throws {
+      try agent.startProgram("echo", "vport echo \(Self.path(Port.line))")
+      var client: PortClient? = try guest.connect(Port.line)
+      try client?.send("before\n")
+      #expect(try client?.receiveLine() == "before")
+      for round in 1...5 {
+        try control.execute("stop")
+        // A second stop changes nothing.
+        try control.execute("stop")
+        client = nil
+        let next = try guest.connect(Port.line)
+        try next.send("in pause \(round)\n")
+        #expect(try control.execute("query-status")["running"] == false)
+        try control.execute("cont")
+        #expect(try next.receiveLine() == "in pause \(round)")
+        client = next
+      }
+      try agent.stop("echo")
+    }
+
+    // MARK: Clients and programs
+
+    /// One side goes and comes back after the other. What was on its way there is lost, in one
+    /// piece; all else comes in order.
+    @Test("interrupted_transfer: port_disconnect") func eitherSideMayLeave() throws {
+      let traffic = try startTraffic(Port.source, Port.sink)
+      let rounds = 12
+      for round in 0..<rounds {
+        try traffic.flow(2048)
+        switch round % 3 {
+        case 0: try traffic.replaceSender()
+        case 1: try traffic.replaceReceiver()
+        default:
+          try agent.stop("relay")
+          try startRelay(Port.source, Port.sink)
+        }
+      }
+      try traffic.flow(2048)
+      try traffic.finish()
+      check(traffic.tally, mostGaps: rounds)
+      try agent.stop("relay")
+    }
+
+    /// Order holds, and there are no more holes than there were interruptions.
+    private func check(_ tally: Records.Tally, mostGaps: Int) {
+      print("figure: of \(tally.last + 1) records \(tally.lost) lost in \(tally.gaps) places")
+      #expect(tally.misplaced == 0, "\(tally)")
+      #expect(tally.gaps <= mostGaps, "\(tally)")
+      #expect(tally.torn <= mostGaps, "\(tally)")
+    }
+
+    // MARK: Ports
+
+    @Test("interrupted_transfer: replug_send") func sourceIsReplugged() throws {
+      try checkReplugging { _ in Port.pluggedSource }
+    }
+
+    @Test("interrupted_transfer: replug_recv") func sinkIsReplugged() throws {
+      try checkReplugging { _ in Port.pluggedSink }
+    }
+
+    @Test("interrupted_transfer: replug_random") func eitherPortIsReplugged() throws {
+      // As random as any other order, and the same each time.
+      try checkReplugging { 0b10_1100_1001 >> $0 & 1 == 0 ? Port.pluggedSource : Port.pluggedSink }
+    }
+
+    /// Unplugs and plugs a port in each round, by the same id and name; its client stays. Each second
+    /// time nobody reads, and everything is full.
+    private func checkReplugging(_ port: (Int) -> String) throws {
+      try plugPorts()
+      let traffic = try startTraffic(Port.pluggedSource, Port.pluggedSink)
+      let rounds = 10
+      for round in 0..<rounds {
+        try traffic.flow(2048)
+        if round % 2 == 1 { try traffic.fill() }
+        try guest.remove(port(round))
+        try guest.addPort(port(round))
+      }
+      try traffic.flow(2048)
+      try traffic.finish()
+      check(traffic.tally, mostGaps: rounds)
+      try agent.stop("relay")
+      try unplugPorts()
+    }
+
+    private func plugPorts(to device: String? = nil) throws {
+      for port in Port.plugged {
+        try guest.addSocket(port)
+        try guest.addPort(port, to: device)
+      }
+    }
+
+    private func unplugPorts() throws {
+      for port in Port.plugged { try guest.remove(port) }
+      for port in Port.plugged { try guest.removeChardev(port) }
+      try guest.awaitAbsence(of: Port.plugged)
+    }
+
+    /// A port is unplugged while its writer is held up: the client reads what was sent until then.
+    @Test("chardev_remove_pending_watches") func clientReadsOnAfterItsPortIsGone() throws {
+      let port = Port.pluggedSink
+      try guest.addSocket(port)
+      for _ in 1...3 {
+        try guest.addPort(port)
+        try agent.startProgram("writer", "sh -c 'exec seq 1 50000000 >\(Self.path(port))'")
+        let client = try guest.connect(port)
+        try agent.wait(for: "writer", toSleepIn: .write)
+        try Deadline(seconds: 60).wait(until: { client.unreadCount > 64 << 10 }, "a full socket")
+        try guest.remove(port)
+        try agent.wait(until: "[ -s /tmp/writer.status ]", "the writer's end")
+        client.stopReceiving()
+        try checkIsPrefixOfNumbers(try client.receiveToEnd())
+      }
+      try guest.removeChardev(port)
+      #expect(!File.exists(guest.socketPath(port)))
+    }
+
+    private func checkIsPrefixOfNumbers(_ bytes: [UInt8]) throws {
+      #expect(bytes.count > 64 << 10)
+      let file = guest.file("numbers")
+      try File.write(bytes, to: file)
+      #expect(
+        try Tool.shell("seq 1 50000000 | head -c \(bytes.count) | cmp - '\(file)' || true") == "")
+    }
+  }
+}
+
+/// The ports of that guest.
+enum InterruptedPort {
+  static let source = "org.example.source"
+  static let sink = "org.example.sink"
+  static let line = "org.example.line"
+  static let all = [source, sink, line]
+  /// Those that come and go.
+  static let pluggedSource = "plugged.source"
+  static let pluggedSink = "plugged.sink"
+  static let plugged = [pluggedSource, pluggedSink]
+}
