@@ -128,7 +128,7 @@ struct SocketOpener {
     let found = try AddressResolver.resolve(host: host, port: port, type: type)
     guard socket.isReachableFromOutside || found.allSatisfy(\.isLoopback) else {
       throw ChardevError(
-        "\(text) can be reached from other machines; listen at 127.0.0.1, or give allow-remote=on"
+        "\(text) can be reached from other machines; listen at 127.0.0.1, or give expose=on"
       )
     }
     return found
