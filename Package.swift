@@ -27,7 +27,10 @@ let package = Package(
     .executableTarget(
       name: "swiftvm-cli", dependencies: ["SwiftVM", "Control", "Host"], swiftSettings: settings),
     module(
-      "SwiftVM", ["Control", "Machine", "VirtioSerial", "Virtio", "Chardev", "Boot", "KVM", "Host"]),
+      "SwiftVM",
+      [
+        "Control", "Machine", "VirtioSerial", "Virtio", "Devices", "Chardev", "Boot", "KVM", "Host",
+      ]),
     module("Control", ["Chardev", "Host", "CKVM"]),
     module(
       "Machine",

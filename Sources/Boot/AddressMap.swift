@@ -81,6 +81,16 @@ package enum AddressMap {
   /// ACPI PM1a control block.
   package static let pm1aControl: Range<UInt64> = 0x604..<0x606
 
+  /// ACPI general-purpose event block 0: status and enable, two bytes each.
+  package static let gpe0: Range<UInt64> = 0x610..<0x614
+  /// Which slots have been filled, are to be emptied, or are emptied by the guest: a bit for each,
+  /// four bytes each.
+  package static let hotPlugSlots: Range<UInt64> = 0x614..<0x620
+  /// The general-purpose event that says to look at them.
+  package static let hotPlugEvent = 1
+  /// The slots whose devices may come and go: all but the host bridge's.
+  package static let hotPlugSlotNumbers = 1..<32
+
   /// The register of the pvpanic device, where there is one; the port is QEMU's.
   package static let panic: Range<UInt64> = 0x505..<0x506
 
@@ -93,6 +103,7 @@ package enum AddressMap {
     (com1, "the serial port"),
     (panic, "pvpanic"),
     (pm1aEvent.lowerBound..<pm1aControl.upperBound, "power management"),
+    (gpe0.lowerBound..<hotPlugSlots.upperBound, "hot-plugging"),
     (pciConfiguration, "the PCI bus"),
     (pciPortWindow, "PCI devices"),
   ]

@@ -62,12 +62,23 @@ struct Backplane {
     return Slot(number: number, interruptLine: lineEnd(gsi))
   }
 
-  /// Puts a function on the bus, its BARs where there is room for them.
-  mutating func insert(_ function: VirtioPCIFunction, into slot: Slot) throws(PCIBusError) {
-    function.place(
-      memory: memory.allocate(size: function.memorySize),
-      ports: function.portCount.flatMap { ports.allocate(size: $0) })
+  /// Puts a function on the bus. Its BARs are where there is room for them, as firmware leaves them,
+  /// or nowhere: then the guest finds a place for them.
+  mutating func insert(
+    _ function: VirtioPCIFunction, into slot: Slot, placed isPlaced: Bool
+  ) throws(PCIBusError) {
+    if isPlaced {
+      function.place(
+        memory: memory.allocate(size: function.memorySize),
+        ports: function.portCount.flatMap { ports.allocate(size: $0) })
+    }
     try bus.add(function, device: slot.number)
+  }
+
+  /// Takes what is in the slot off the bus, if the guest has not; another device may have it then.
+  mutating func empty(slot: Int) {
+    bus.remove(device: slot)
+    takenSlots.remove(slot)
   }
 
   /// The next place for a virtio-mmio device, as the ACPI tables announce it.

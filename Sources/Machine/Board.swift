@@ -13,8 +13,10 @@ import VirtioSerial
 ///
 /// Belongs to the loop's thread; `onEvent` comes from vCPU threads.
 final class Board {
-  private let consoles: [PluggedConsole]
-  private let platform: PlatformDevices
+  var consoles: [PluggedConsole]
+  var backplane: Backplane
+  let surroundings: PluggedConsole.Surroundings
+  let platform: PlatformDevices
   private let processors: [VCPUThread]
 
   /// Builds everything and loads the guest; no vCPU runs yet.
@@ -35,7 +37,7 @@ final class Board {
     let router = ExitRouter()
     platform = try PlatformDevices(
       configuration, router: router, machine: machine, console: serial, onEvent: onEvent)
-    let surroundings = PluggedConsole.Surroundings(
+    surroundings = PluggedConsole.Surroundings(
       loop: loop, memory: memory, machine: machine,
       messages: KVMMessageRouter(machine: machine), router: router,
       emergencyOutput: emergencyOutput,
@@ -44,9 +46,12 @@ final class Board {
       bus: platform.bus, machine: machine,
       reserved: Set(configuration.consoleDevices.compactMap(\.slot)))
     let devices = MachineConfiguration.ConsoleDevice.sharingVectors(configuration.consoleDevices)
-    consoles = try devices.map {
-      try PluggedConsole($0, into: &backplane, surroundings)
+    var consoles: [PluggedConsole] = []
+    for device in devices {
+      consoles.append(try PluggedConsole(device, into: &backplane, surroundings))
     }
+    self.consoles = consoles
+    self.backplane = backplane
     timings.mark("devices made")
     processors = try (0..<configuration.cpuCount).map { id in
       let processor = try machine.createVCPU(id: id, of: configuration.cpuCount)

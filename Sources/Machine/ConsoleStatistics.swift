@@ -61,6 +61,11 @@ struct ConsoleStatistics {
     }
   }
 
+  /// A device is removed.
+  mutating func forget(device: Int) {
+    if totals.indices.contains(device) { totals.remove(at: device) }
+  }
+
   /// A port is removed; what comes after it with the same number counts from zero.
   mutating func forget(port number: UInt32, ofDevice device: Int) {
     guard totals.indices.contains(device) else { return }

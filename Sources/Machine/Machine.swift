@@ -138,6 +138,7 @@ package final class Machine: @unchecked Sendable {
         remote.post { [weak self] in self?.handle(event, ofBoard: generation) }
       }
       self.board = board
+      keepSlots(of: board)
       if isPaused { board.pause() }
       try board.powerOn()
       timings.mark("first KVM_RUN")
@@ -159,6 +160,7 @@ package final class Machine: @unchecked Sendable {
     case .failure(let outcome): finish(outcome, lingering: false)
     case .debugExit(let value): finish(.debugExit(value: value), lingering: true)
     case .panic(let kind): panicked(kind)
+    case .ejected(let slot): slotEjected(slot)
     case .portChanged: break
     case .tripleFault where configuration.endsOnReset: finish(.tripleFault, lingering: true)
     case .reset:
@@ -197,6 +199,7 @@ package final class Machine: @unchecked Sendable {
 
   private func reboot(byGuest: Bool) {
     removeBoard()
+    completeRemovals()
     onEvent(.reset(byGuest: byGuest))
     boot()
   }

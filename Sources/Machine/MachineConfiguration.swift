@@ -26,6 +26,8 @@ package struct MachineConfiguration {
     package var vectorCount: Int?
     /// The slot of the PCI bus it is in, 1 to 31; nil for the lowest free one.
     package var slot: Int?
+    /// The guest has been asked to let it go.
+    var isToBeRemoved = false
     /// Hears of every control message and change of state, on any thread; must not wait.
     package var trace: (@Sendable (TraceEvent) -> Void)?
 

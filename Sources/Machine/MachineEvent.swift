@@ -12,6 +12,8 @@ package enum MachineEvent: Equatable, Sendable {
   case resumed
   /// The guest's kernel says that it cannot go on; whether it starts a crash kernel now.
   case guestPanicked(startsCrashKernel: Bool)
+  /// A device is gone, with its ports and their host ends: the one that was at this index.
+  case deviceRemoved(index: Int)
   /// The guest has opened or closed a port, by its id, which is empty for one that has none.
   case portChanged(id: String, isOpen: Bool)
 }

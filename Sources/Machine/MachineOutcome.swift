@@ -34,6 +34,8 @@ enum BoardEvent: Equatable, Sendable {
   case panic(PanicDevice.Event)
   case debugExit(value: UInt32)
   case failure(MachineOutcome)
+  /// The guest has taken the device in this slot off the bus.
+  case ejected(slot: Int)
   /// The guest has opened or closed a port.
   case portChanged(id: String, isOpen: Bool)
 

@@ -7,6 +7,7 @@ import KVM
 struct PlatformDevices {
   let bus = PCIBus()
   let power: PowerManagement
+  let hotPlug: SlotHotPlug
 
   init(
     _ configuration: MachineConfiguration, router: ExitRouter, machine: KVMVirtualMachine,
@@ -14,15 +15,25 @@ struct PlatformDevices {
     onEvent: @escaping @Sendable (BoardEvent) -> Void
   ) throws {
     let onReset: @Sendable () -> Void = { onEvent(.reset) }
+    let systemControl = SharedInterruptLine(
+      machine.makeLine(gsi: AddressMap.systemControlInterrupt))
     power = PowerManagement(
-      interrupt: machine.makeLine(gsi: AddressMap.systemControlInterrupt),
-      onPowerOff: { onEvent(.powerOff) })
+      interrupt: systemControl.makeEnd(), onPowerOff: { onEvent(.powerOff) })
+    hotPlug = SlotHotPlug(interrupt: systemControl.makeEnd()) { [bus] slot in
+      // At once, so that the guest does not find it again.
+      guard AddressMap.hotPlugSlotNumbers.contains(slot), bus.remove(device: slot) != nil else {
+        return
+      }
+      onEvent(.ejected(slot: slot))
+    }
     let uart = console.makeUART(interrupt: machine.makeLine(gsi: AddressMap.com1Interrupt))
     let ports = router.ports
     try ports.add(AddressMap.com1, device: uart)
     try ports.add(AddressMap.rtc, device: RealTimeClock())
     try ports.add(
       AddressMap.pm1aEvent.lowerBound..<AddressMap.pm1aControl.upperBound, device: power)
+    try ports.add(
+      AddressMap.gpe0.lowerBound..<AddressMap.hotPlugSlots.upperBound, device: hotPlug)
     try KeyboardController(onReset: onReset).attach(to: ports)
     try ports.add(0x80..<0x81, device: DebugPort())
     try ports.add(

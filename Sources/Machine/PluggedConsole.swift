@@ -28,14 +28,17 @@ final class PluggedConsole {
   private static let faultLog = RateLimitedLog()
 
   let device: SerialDevice
+  /// The slot of the PCI bus it is in; nil on mmio.
+  let slot: Int?
   private let transport: Transport
   private let doorbells: Doorbells
   private let loop: EventLoop
 
-  /// Makes the device and plugs it in where `backplane` has room; its chardevs are running.
+  /// Makes the device and plugs it in where `backplane` has room; its chardevs are running. Where the
+  /// guest runs already, it is left to it to place the BARs.
   init(
     _ configuration: MachineConfiguration.ConsoleDevice,
-    into backplane: inout Backplane, _ surroundings: Surroundings
+    into backplane: inout Backplane, _ surroundings: Surroundings, whileRunning: Bool = false
   ) throws {
     loop = surroundings.loop
     let lock = DeviceLock()
@@ -48,6 +51,7 @@ final class PluggedConsole {
     switch configuration.transport {
     case .pci(let interface):
       let slot = try backplane.takeSlot(configuration.slot)
+      self.slot = slot.number
       let function = VirtioPCIFunction(
         device: device, lock: lock, memory: surroundings.memory,
         platform: .init(
@@ -58,10 +62,11 @@ final class PluggedConsole {
         options: .init(
           interface: interface, allowedFeatures: configuration.allowedFeatures,
           vectorCount: configuration.vectorCount))
-      try backplane.insert(function, into: slot)
+      try backplane.insert(function, into: slot, placed: !whileRunning)
       transport = .pci(function)
     case .mmio:
       let place = try backplane.takeRegisters()
+      slot = nil
       let registers = VirtioMMIODevice(
         device: device, lock: lock, memory: surroundings.memory,
         platform: .init(
@@ -85,7 +90,7 @@ final class PluggedConsole {
     return { faultLog.warning("virtio-serial \(name) needs a reset: the guest broke \($0)") }
   }
 
-  /// Ends the device; its chardevs live on. No vCPU runs any more.
+  /// Ends the device; its chardevs live on. The guest may run, and be in the midst of accesses to it.
   func unplug() {
     loop.remove(device)
     device.detach()

@@ -41,10 +41,16 @@ extension VirtualMachine {
 
   /// Tells the library's user, and QMP's clients, of the machine's event. On the machine's thread.
   func tell(_ event: MachineEvent) {
+    if case .deviceRemoved(let index) = event { return deviceRemoved(index) }
     let endsOnPanic = configuration.panicPolicy == .exit
     if let news = QMPEvent(event, endsOnPanic: endsOnPanic) { control?.send(news) }
     control?.somethingChanged()
     guard let event = VirtualMachineEvent(event) else { return }
+    tell(event)
+  }
+
+  /// Tells the library's user.
+  func tell(_ event: VirtualMachineEvent) {
     for handler in eventHandlers { handler(event) }
   }
 }

@@ -114,6 +114,11 @@ extension VirtualMachine {
   func removePort(at place: Int, ofDevice index: Int) {
     let port = configuration.consoleDevices[index].ports.remove(at: place)
     _ = machine.removePort(UInt32(clamping: port.number ?? 0), ofDevice: index)
+    hostEndIsFree(of: port)
+  }
+
+  /// The port is gone from the configuration, and its host end is kept if it has an id.
+  func hostEndIsFree(of port: VirtioConsolePortConfiguration) {
     let others = configuration.consoleDevices.flatMap(\.ports).map(\.attachment.id)
     guard let id = port.attachment.id, !others.contains(id) else { return }
     if port.attachment.isMultiplexed {
@@ -127,7 +132,7 @@ extension VirtualMachine {
     do throws(SystemError) { try machine.keep(chardev) } catch { throw .host(error) }
   }
 
-  private func requireLife() throws(ConfigurationError) {
+  func requireLife() throws(ConfigurationError) {
     guard !hasEnded else {
       throw ConfigurationError(option: "", problem: "the machine has ended", remedy: "")
     }
@@ -141,7 +146,7 @@ extension VirtualMachine {
       option: OptionName.virtserialport, value: id.map { "bus=\($0).0" } ?? "",
       problem: id.map { "Bus '\(PlainText.shortened($0)).0' not found" }
         ?? "the machine has no virtio-serial device",
-      remedy: "give the id of a device that was there at the start")
+      remedy: "give the id of a device")
   }
 }
 
@@ -164,6 +169,26 @@ extension VirtualMachineConfiguration {
     newPort port: VirtioConsolePortConfiguration, besides existing: VirtualMachineConfiguration
   ) throws(ConfigurationError) {
     try ConsoleDeviceRules.check(consoleDevices)
+    try validate(attachmentsOf: [port], besides: existing)
+  }
+
+  /// The same for the host ends of ports, of which the other rules have been checked.
+  func validate(
+    attachmentsOf ports: [VirtioConsolePortConfiguration],
+    besides existing: VirtualMachineConfiguration
+  ) throws(ConfigurationError) {
+    var rules = AttachmentRules()
+    for (attachment, option) in existing.attachments {
+      try? rules.check(attachment, option: option)
+    }
+    let bootFiles = try? bootLoader.validate(memorySize: memorySize)
+    for port in ports { try check(port, &rules, sparing: bootFiles ?? [:]) }
+  }
+
+  private func check(
+    _ port: VirtioConsolePortConfiguration, _ rules: inout AttachmentRules,
+    sparing bootFiles: [FileStatus.Identity: String]
+  ) throws(ConfigurationError) {
     let option = OptionName.of(port)
     guard !port.attachment.includesStandardIO else {
       throw ConfigurationError(
@@ -171,12 +196,7 @@ extension VirtualMachineConfiguration {
         problem: "standard input and output are given out at the start",
         remedy: "give socket=PATH or file=PATH")
     }
-    var rules = AttachmentRules()
-    for (attachment, option) in existing.attachments {
-      try? rules.check(attachment, option: option)
-    }
     try rules.check(port.attachment, option: option)
-    let bootFiles = try? bootLoader.validate(memorySize: memorySize)
-    try AttachmentRules.check(port.attachment, option: option, sparing: bootFiles ?? [:])
+    try AttachmentRules.check(port.attachment, option: option, sparing: bootFiles)
   }
 }

@@ -29,6 +29,9 @@ public final class VirtualMachine: @unchecked Sendable {
   /// Serves QMP's clients while the machine runs; nil where no control socket is asked for.
   var control: ControlServer?
 
+  /// Hears of devices' events, by their labels.
+  let tracer: (@Sendable (String, TraceEvent) -> Void)?
+
   private lazy var controlled = ControlledMachine(self)
   private let usesTerminal: Bool
   private let signals: SignalSource
@@ -65,8 +68,8 @@ public final class VirtualMachine: @unchecked Sendable {
     let sockets = try ControlSockets.open(configuration.controlSockets)
     let stop = StopRequest()
     hostEnds = HostEndOpener(whenEnded: { stop.perform() })
-    let resolved = try opener.open(
-      hypervisor, hostEnds: hostEnds, trace: hooks.trace.map(Self.tracer))
+    tracer = hooks.trace.map(Self.tracer)
+    let resolved = try opener.open(hypervisor, hostEnds: hostEnds, trace: tracer)
     hooks.timings.mark("files and sockets opened")
     machine = Machine(resolved, hypervisor: hypervisor, loop: loop, timings: hooks.timings)
     gate = LoopGate(remote: loop.remote)

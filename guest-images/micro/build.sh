@@ -9,7 +9,7 @@ tools=$(dirname "$(command -v swiftc)")
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
 objects=
-for source in start.S guest.c options.c print.c interrupts.c pci.c virtio.c console.c traffic.c hostile.c endings.c; do
+for source in start.S guest.c options.c print.c interrupts.c pci.c virtio.c console.c traffic.c hostile.c hotplug.c endings.c; do
   object=$out/${source%.*}.o
   # General registers only, plain code: the guest must also run where KVM interprets it.
   "$tools/clang" -target x86_64-unknown-none-elf -std=c11 -Os -Wall -Wextra -Werror \

@@ -124,6 +124,13 @@ void scenario_bad_chain(void);
 void scenario_masked(void);
 void scenario_flood(void);
 void scenario_swamp(void);
+void scenario_unmastered(void);
+
+/* hotplug.c */
+void scenario_plugged(void);
+void scenario_ejected(void);
+void scenario_eject(void);
+void scenario_replugged(void);
 /* The last line that was echoed. */
 extern char last_line[64];
 

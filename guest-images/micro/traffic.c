@@ -100,3 +100,24 @@ void scenario_swamp(void) {
   queue_notify(queue);
   print("swamped\n");
 }
+
+/* port=NAME wait=host: sends a line while the device may not reach memory, and waits for it once it may again. */
+void scenario_unmastered(void) {
+  bring_up();
+  open_port();
+  struct queue *queue = transmit_queue(port);
+  u16 command = pci_read16(device.function, 0x04);
+  pci_write16(device.function, 0x04, command & ~4u);
+  memcpy(queue->buffers[0], "held\n", 5);
+  queue_post(queue, 0, 5, 0);
+  queue_notify(queue);
+  for (u32 left = 10000; left; left--) {
+    if (queue_ready(queue)) fail("the device used a buffer");
+    pause();
+  }
+  print("held\n");
+  pci_write16(device.function, 0x04, command);
+  while (!queue_ready(queue)) pause();
+  queue_take(queue, 0);
+  close_port();
+}

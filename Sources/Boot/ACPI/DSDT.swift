@@ -13,6 +13,7 @@ enum DSDT {
     var devices = [hostBridge(pci64Window), motherboard, serialPort, clock]
     if hasPanicDevice { devices.append(panicDevice) }
     table.append(bytes: AML.scope("\\_SB", devices + (0..<count).map(virtioDevice)))
+    table.append(bytes: HotPlugSlots.eventHandler)
     table.append(bytes: powerOff)
     return table.finish()
   }
@@ -38,7 +39,7 @@ enum DSDT {
         AML.name("_BBN", AML.integer(0)),
         AML.name("_CRS", AML.resourceTemplate(resources)),
         AML.name("_PRT", interruptRouting),
-      ])
+      ] + HotPlugSlots.terms)
   }
 
   /// Each pin of each device goes to an input of the I/O APIC, without a link device between.
@@ -58,13 +59,16 @@ enum DSDT {
     return AML.package(entries)
   }()
 
-  /// Holds the ECAM, so that nothing else is put there.
+  /// Holds the ECAM and the ports of hot-plugging, so that nothing else is put there.
   private static let motherboard = AML.device(
     "MBRD",
     [
       AML.name("_HID", AML.eisaID("PNP0C02")),
       AML.name(
-        "_CRS", AML.resourceTemplate([AML.memory32Fixed(AddressMap.ecamReserved)])),
+        "_CRS",
+        AML.resourceTemplate([
+          AML.memory32Fixed(AddressMap.ecamReserved), AML.io(AddressMap.hotPlugSlots),
+        ])),
     ])
 
   private static let serialPort = AML.device(

@@ -30,9 +30,13 @@ enum FADT {
     table.append(UInt32(truncatingIfNeeded: AddressMap.pm1aEvent.lowerBound))
     table.skip(to: 64)
     table.append(UInt32(truncatingIfNeeded: AddressMap.pm1aControl.lowerBound))
+    table.skip(to: 80)
+    table.append(UInt32(truncatingIfNeeded: AddressMap.gpe0.lowerBound))
     table.skip(to: 88)
     table.append(UInt8(AddressMap.pm1aEvent.count))
     table.append(UInt8(AddressMap.pm1aControl.count))
+    table.skip(to: 92)
+    table.append(UInt8(AddressMap.gpe0.count))
     table.skip(to: 96)
     // Latencies beyond 100 and 1000 µs say that there is no C2 and no C3.
     table.append(UInt16(0xfff))
@@ -51,6 +55,8 @@ enum FADT {
     table.append(port: AddressMap.pm1aEvent, accessSize: 2)
     table.skip(to: 172)
     table.append(port: AddressMap.pm1aControl, accessSize: 2)
+    table.skip(to: 220)
+    table.append(port: AddressMap.gpe0, accessSize: 1)
     table.skip(to: 268)
     table.append(text: TableWriter.Identity.table)  // hypervisor vendor identity
     return table.finish()

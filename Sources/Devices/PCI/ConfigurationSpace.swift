@@ -118,6 +118,10 @@ extension ConfigurationSpace {
   package var isMemoryEnabled: Bool { command & Command.memory != 0 }
   /// Whether the function may reach memory and send message-signalled interrupts.
   package var isBusMasterEnabled: Bool { command & Command.busMaster != 0 }
+  /// Sets the bit for a driver that does not.
+  package mutating func enableBusMaster() {
+    set(UInt32(command | Command.busMaster), width: 2, at: PCIRegister.command)
+  }
   /// Whether the function must not assert its interrupt pin.
   package var isINTxDisabled: Bool { command & Command.intxDisable != 0 }
 

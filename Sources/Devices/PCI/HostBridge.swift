@@ -14,6 +14,9 @@ package final class HostBridge: PCIFunction {
     configuration.withLock { $0.read(register: register, width: width) }
   }
 
+  /// What its header says.
+  package var header: PCIFunctionState { configuration.withLock { $0.state() } }
+
   /// Its configuration header.
   package func writeConfiguration(register: Int, width: Int, value: UInt32) {
     configuration.withLock { $0.write(register: register, width: width, value: value) }

@@ -35,11 +35,14 @@ package enum MSIXCapability {
 }
 
 extension MSIXTable {
-  /// Follows the message control register of the capability at `capability`; to be called after
-  /// each write to configuration space.
+  /// Follows the message control register of the capability at `capability`, and the bus master bit,
+  /// since messages are writes to memory: they wait while it is clear. To be called after each write
+  /// to configuration space.
   package mutating func update(from configuration: ConfigurationSpace, capability: Int) {
     let register = capability + MSIXCapability.controlOffset
     let control = configuration.read(register: register, width: 2)
-    setControl(enabled: control & 1 << 15 != 0, functionMasked: control & 1 << 14 != 0)
+    setControl(
+      enabled: control & 1 << 15 != 0,
+      functionMasked: control & 1 << 14 != 0 || !configuration.isBusMasterEnabled)
   }
 }

@@ -41,6 +41,8 @@ extension QMPEvent {
     case .resumed: self = .resumed
     case .guestPanicked(let startsCrashKernel):
       self = .guestPanicked(isEnd: endsOnPanic && !startsCrashKernel)
+    // Told with the ids, by `VirtualMachine.deviceRemoved`.
+    case .deviceRemoved: return nil
     case .portChanged(let id, let isOpen):
       guard !id.isEmpty else { return nil }
       self = .portChanged(id: id, isOpen: isOpen)

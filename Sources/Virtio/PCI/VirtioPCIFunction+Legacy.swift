@@ -23,6 +23,7 @@ extension VirtioPCIFunction {
   /// What the guest writes there.
   func writePorts(offset: Int, width: Int, value: UInt64) {
     lock.withLock {
+      guard !isUnplugged else { return }
       let length = LegacyConfiguration.length(usesMessages: interrupts.usesMessages)
       guard offset < length else {
         return controller.writeDeviceConfiguration(
@@ -50,7 +51,9 @@ extension VirtioPCIFunction {
 
   /// After a reset the first notification must come here again, wherever it comes before DRIVER_OK.
   private func writeLegacyStatus(_ value: UInt8) {
-    controller.writeLegacyStatus(DeviceStatus(rawValue: value), driver: self)
+    let status = DeviceStatus(rawValue: value)
+    if status.contains(.driver) { becomeBusMaster() }
+    controller.writeLegacyStatus(status, driver: self)
     guard value == 0 else { return }
     resetTransport()
     placeLegacyDoorbell()

@@ -30,6 +30,7 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
   var legacy = LegacyConfiguration()
   /// They refer back, so they are nil until initialization is complete and again once unplugged.
   private var memoryWindow: BaseAddressWindow?
+  private(set) var isUnplugged = false
   private var portWindow: BaseAddressWindow?
 
   /// Plugs `device` in; `lock` is the device's own.
@@ -63,7 +64,10 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
     portWindow = layout.portRegister.map {
       BaseAddressWindow($0, in: platform.portSpace, device: LegacyPorts(function: self))
     }
+    lock.withLock { followConfiguration() }
   }
+
+  package var header: PCIFunctionState { lock.withLock { configuration.state(layout.registers) } }
 
   /// The memory BAR's size in bytes, of which its address must be a multiple.
   package var memorySize: UInt64 { layout.memoryRegister.size }
@@ -81,10 +85,13 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
     }
   }
 
-  /// Takes the function out of the address spaces, when its machine ends.
+  /// Takes the function out of the address spaces, when its machine ends or it is pulled out of a
+  /// machine that runs. Accesses that are on their way mean nothing from now on.
   package func unplug() {
     lock.withLock {
+      isUnplugged = true
       controller.reset()
+      resetTransport()
       memoryWindow?.close()
       portWindow?.close()
       memoryWindow = nil
@@ -121,13 +128,22 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
     return window.access(in: configuration)
   }
 
+  /// A function may reach memory while it is bus master (PCI 3.0, 6.2.2).
   private func followConfiguration() {
     interrupts.follow(&configuration)
+    controller.device.setReachesMemory(configuration.isBusMasterEnabled)
     if memoryWindow?.update(from: configuration) == true {
       let address = memoryWindow?.range.map { $0.lowerBound &+ layout.notifyRange.lowerBound }
       doorbells.place(.queueAddresses, at: address)
     }
     if portWindow?.update(from: configuration) == true { placeLegacyDoorbell() }
+  }
+
+  /// Legacy drivers of old kernels never set the bit; QEMU sets it for them, too.
+  func becomeBusMaster() {
+    guard !configuration.isBusMasterEnabled else { return }
+    configuration.enableBusMaster()
+    followConfiguration()
   }
 
   /// Where the legacy notify register is now.
@@ -160,7 +176,7 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
   }
 
   private func writeBAR(offset: UInt64, width: Int, value: UInt64) {
-    guard let (part, offset) = layout.locate(offset, width: width) else { return }
+    guard !isUnplugged, let (part, offset) = layout.locate(offset, width: width) else { return }
     let at = Int(offset)
     switch part {
     case .common: writeCommon(at, width, value)

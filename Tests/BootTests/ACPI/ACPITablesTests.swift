@@ -34,7 +34,8 @@ import Testing
     #expect(fadt.integer(UInt32.self, at: 56) == 0x600)
     #expect(fadt.integer(UInt32.self, at: 64) == 0x604)
     #expect(fadt.integer(UInt32.self, at: 76) == 0, "PM timer")
-    #expect(Array(fadt[88..<92]) == [4, 2, 0, 0])
+    #expect(fadt.integer(UInt32.self, at: 80) == 0x610)
+    #expect(Array(fadt[88..<94]) == [4, 2, 0, 0, 4, 0])
     #expect(fadt.integer(UInt16.self, at: 109) == 0b101)
     let flags = fadt.integer(UInt32.self, at: 112)
     #expect(flags & 1 << 0 != 0, "WBINVD")
@@ -45,6 +46,7 @@ import Testing
     #expect(fadt[116..<128] == [1, 8, 0, 1, 0xf9, 0x0c, 0, 0, 0, 0, 0, 0])
     #expect(fadt[128] == 6)
     #expect(fadt[148..<160] == [1, 32, 0, 2, 0, 6, 0, 0, 0, 0, 0, 0])
+    #expect(fadt[220..<232] == [1, 32, 0, 1, 0x10, 6, 0, 0, 0, 0, 0, 0])
     #expect(fadt[172..<184] == [1, 16, 0, 2, 4, 6, 0, 0, 0, 0, 0, 0])
     #expect(UInt64(fadt.integer(UInt32.self, at: 40)) == fadt.integer(UInt64.self, at: 140))
   }

@@ -8,6 +8,16 @@ import Testing
     pci64Window: Range<UInt64> = window, virtioMMIODevices: Int = 0,
     hasPanicDevice: Bool = false
   ) throws -> [String: AMLReader.Value] {
+    try table(
+      pci64Window: pci64Window, virtioMMIODevices: virtioMMIODevices,
+      hasPanicDevice: hasPanicDevice
+    ).names
+  }
+
+  private func table(
+    pci64Window: Range<UInt64> = window, virtioMMIODevices: Int = 0,
+    hasPanicDevice: Bool = false
+  ) throws -> AMLReader {
     let kernel = ELFFile.microGuest.bytes
     let request = BootRequest(
       memorySize: 64 * mebibyte, cpuCount: 1, commandLine: "", initrdSize: nil,
@@ -16,17 +26,20 @@ import Testing
     let plan = try kernel.withUnsafeBytes { try BootPlan(kernel: $0, request: request) }
     let dsdt = try ACPIWalk(plan, kernel: kernel)["DSDT"]
     #expect(dsdt[8] == 2, "64-bit integers")
-    return try AMLReader(Array(dsdt[36...])).names
+    return try AMLReader(Array(dsdt[36...]))
   }
 
   @Test func isWellFormedAndComplete() throws {
+    let slots = (1...31).map { Self.slot($0) }
     #expect(
-      Set(try names().keys) == [
-        "._SB_.PCI0._HID", "._SB_.PCI0._CID", "._SB_.PCI0._UID", "._SB_.PCI0._SEG",
-        "._SB_.PCI0._BBN", "._SB_.PCI0._CRS", "._SB_.PCI0._PRT", "._SB_.MBRD._HID",
-        "._SB_.MBRD._CRS", "._SB_.COM1._HID", "._SB_.COM1._UID", "._SB_.COM1._CRS",
-        "._SB_.RTC_._HID", "._SB_.RTC_._CRS", "._S5_",
-      ])
+      Set(try names().keys)
+        == Set(
+          [
+            "._SB_.PCI0._HID", "._SB_.PCI0._CID", "._SB_.PCI0._UID", "._SB_.PCI0._SEG",
+            "._SB_.PCI0._BBN", "._SB_.PCI0._CRS", "._SB_.PCI0._PRT", "._SB_.MBRD._HID",
+            "._SB_.MBRD._CRS", "._SB_.COM1._HID", "._SB_.COM1._UID", "._SB_.COM1._CRS",
+            "._SB_.RTC_._HID", "._SB_.RTC_._CRS", "._S5_",
+          ] + slots.flatMap { [$0 + "._ADR", $0 + "._SUN"] }))
   }
 
   @Test func devicesHaveTheirPlugAndPlayIDs() throws {
@@ -73,7 +86,10 @@ import Testing
   @Test func boardDevicesHaveTheirResources() throws {
     #expect(
       try resources("._SB_.MBRD._CRS")
-        == [Resource(tag: 0x86, kind: nil, range: 0xe000_0000..<0xf000_0000)])
+        == [
+          Resource(tag: 0x86, kind: nil, range: 0xe000_0000..<0xf000_0000),
+          Resource(tag: 0x47, kind: nil, range: 0x614..<0x620),
+        ])
     #expect(
       try resources("._SB_.COM1._CRS") == [
         Resource(tag: 0x47, kind: nil, range: 0x3f8..<0x400),
@@ -81,6 +97,52 @@ import Testing
       ])
     #expect(
       try resources("._SB_.RTC_._CRS") == [Resource(tag: 0x47, kind: nil, range: 0x70..<0x72)])
+  }
+
+  private static func slot(_ number: Int) -> String {
+    "._SB_.PCI0.S" + (number < 16 ? "0" : "") + String(number, radix: 16, uppercase: true) + "_"
+  }
+
+  @Test("Every slot but the host bridge's has its number, and can be emptied")
+  func slots() throws {
+    let table = try table()
+    for number in 1...31 {
+      let slot = Self.slot(number)
+      #expect(table.names[slot + "._ADR"] == .integer(UInt64(number) << 16))
+      #expect(table.names[slot + "._SUN"] == .integer(UInt64(number)))
+      // One argument: Store (1 << number, PCEJ).
+      let code = try #require(table.methods[slot + "._EJ0"])
+      #expect(code.first == 1 && code[1] == 0x70)
+      #expect(code.suffix(4).elementsEqual("PCEJ".utf8))
+      #expect(Array(code[2..<code.count - 4]) == AML.integer(1 << UInt64(number)))
+    }
+  }
+
+  @Test("The event's handler looks at both registers and notifies the slots that they name")
+  func hotPlugEvent() throws {
+    let table = try table()
+    #expect(
+      table.regions == [
+        "._SB_.PCI0.HPIO": .init(
+          ports: 0x614..<0x620,
+          fields: ["._SB_.PCI0.PCIU": 32, "._SB_.PCI0.PCID": 32, "._SB_.PCI0.PCEJ": 32])
+      ])
+    #expect(
+      table.methods["._GPE._E01"] == [0, 0x5c, 0x2f, 3] + Array("_SB_PCI0PCNT".utf8))
+    // For each register: Store (it, Local0), then for each slot
+    // If (And (Local0, 1 << number)) { Notify (slot, 1 or 3) }.
+    var expected: [UInt8] = [0]
+    for (register, notification) in [("PCIU", 0x01), ("PCID", 0x03)] as [(String, UInt8)] {
+      expected += [0x70] + Array(register.utf8) + [0x60]
+      for number in 1...31 {
+        let mask = AML.integer(1 << UInt64(number))
+        let name = Array(Self.slot(number).utf8.suffix(4))
+        let value: [UInt8] = notification == 1 ? [0x01] : [0x0a, notification]
+        let body = [0x7b, 0x60] + mask + [0x00, 0x86] + name + value
+        expected += [0xa0, UInt8(body.count + 1)] + body
+      }
+    }
+    #expect(table.methods["._SB_.PCI0.PCNT"] == expected)
   }
 
   @Test func everyPinIsRouted() throws {

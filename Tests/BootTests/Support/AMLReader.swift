@@ -11,8 +11,18 @@ struct AMLReader {
     let description: String
   }
 
+  /// Ports that the code reaches.
+  struct PortRegion: Equatable {
+    let ports: Range<UInt64>
+    /// The registers in it, in order, and the bits of each.
+    var fields: [String: UInt64] = [:]
+  }
+
   /// Values of all names, by absolute path.
   private(set) var names: [String: Value] = [:]
+  /// The bytes of all methods, their flags first, by absolute path.
+  private(set) var methods: [String: [UInt8]] = [:]
+  private(set) var regions: [String: PortRegion] = [:]
   private let code: [UInt8]
   private var position = 0
 
@@ -30,9 +40,18 @@ struct AMLReader {
           throw Malformed(description: "\(path) defined twice")
         }
       case 0x10: try readBlock(end, scope)
+      case 0x14:
+        let methodEnd = try readPackageEnd(end)
+        let path = try readPath(scope, methodEnd)
+        methods[path] = Array(code[position..<methodEnd])
+        position = methodEnd
       case 0x5b:
-        guard try next(before: end) == 0x82 else { throw malformed("extended opcode") }
-        try readBlock(end, scope)
+        switch try next(before: end) {
+        case 0x80: try readRegion(end, scope)
+        case 0x81: try readFields(end, scope)
+        case 0x82: try readBlock(end, scope)
+        default: throw malformed("extended opcode")
+        }
       default: throw malformed("opcode")
       }
     }
@@ -43,6 +62,26 @@ struct AMLReader {
     let path = try readPath(scope, blockEnd)
     try readTerms(until: blockEnd, scope: path)
     guard position == blockEnd else { throw malformed("end of \(path)") }
+  }
+
+  private mutating func readRegion(_ end: Int, _ scope: String) throws {
+    let path = try readPath(scope, end)
+    guard try next(before: end) == 1, case .integer(let start) = try readValue(end),
+      case .integer(let count) = try readValue(end)
+    else { throw malformed("region") }
+    regions[path] = PortRegion(ports: start..<(start + count))
+  }
+
+  /// Double-word access, no lock, other bits written as zeros.
+  private mutating func readFields(_ end: Int, _ scope: String) throws {
+    let fieldsEnd = try readPackageEnd(end)
+    let region = try readPath(scope, fieldsEnd)
+    guard try next(before: fieldsEnd) == 0x43 else { throw malformed("field flags") }
+    while position < fieldsEnd {
+      let name = try readPath(scope, fieldsEnd)
+      let bits = UInt64(try next(before: fieldsEnd))
+      regions[region]?.fields[name] = bits
+    }
   }
 
   private mutating func readValue(_ end: Int) throws -> Value {

@@ -34,6 +34,19 @@ import Testing
     ports.write(address: 0xcfc + register % 4, width: width, value: value)
   }
 
+  @Test("A function's header tells what the guest has made of it, by ascending register")
+  func headers() {
+    #expect(HostBridge().header.identity.classCode == 0x060000)
+    #expect(HostBridge().header.regions.isEmpty)
+    #expect(function.header.identity.subsystem == 0x1043)
+    #expect(function.header.regions.map(\.bar.index) == [0, 2, 3])
+    #expect(function.header.regions.allSatisfy { $0.address == nil })
+    write(0x18, 0xc000_0000)
+    write(0x3c, width: 1, 11)
+    #expect(function.header.regions.map(\.address) == [nil, 0xc000_0000, nil])
+    #expect(function.header.interruptLine == 11)
+  }
+
   @Test func scanFindsWhatIsThere() {
     let found = (0..<32 as Range<UInt64>).filter { read(0, device: $0) != 0xffff_ffff }
     #expect(found == [0, 1])
@@ -117,6 +130,7 @@ import Testing
 
   @Test func interruptsByMessage() {
     let capability = UInt64(function.capability)
+    write(4, width: 2, 6)
     write(capability + 2, width: 2, 0xc000)
     function.withMSIX { table in
       for vector in 0..<TestFunction.vectorCount {

@@ -230,6 +230,7 @@ import Testing
       MSIXCapability.make(
         vectorCount: 3, table: .init(bar: 0, offset: 0), pendingBits: .init(bar: 0, offset: 0x800)))
     program(0)
+    space.write(register: 4, width: 2, value: 4)
     space.write(register: offset + 2, width: 2, value: 0xc7ff)
     #expect(space.read(register: offset + 2, width: 2) == 0xc002)
     table.update(from: space, capability: offset)

@@ -58,6 +58,7 @@ import Testing
 /// Each of its bytes reads as its own offset, and that is what is written to it.
 private final class RecordingFunction: PCIFunction {
   let accesses = Recorder<Int>()
+  var header: PCIFunctionState { HostBridge().header }
 
   func readConfiguration(register: Int, width: Int) -> UInt32 {
     check(register, width)

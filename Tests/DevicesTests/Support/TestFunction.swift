@@ -62,6 +62,10 @@ final class TestFunction: PCIFunction {
     }
   }
 
+  var header: PCIFunctionState {
+    state.withLock { $0.configuration.state([Self.io, Self.memory64, Self.memory32]) }
+  }
+
   /// The ranges as the guest has placed them: 64-bit, 32-bit, I/O.
   var ranges: [Range<UInt64>?] { state.withLock { $0.windows.map(\.range) } }
 

@@ -1,0 +1,100 @@
+import Machine
+import VirtioSerial
+
+// Callable on any thread, before, while and after the machine runs. A call waits until the machine's
+// thread has done it, which is a matter of milliseconds; the guest's part takes as long as it takes.
+extension VirtualMachine {
+  /// Adds a device on the PCI bus, with its ports. A guest that runs hears of it at once, by ACPI's
+  /// hot-plugging, and finds it in the same slot after each reset.
+  ///
+  /// - Throws: what the user has to change, having changed nothing.
+  public func addDevice(_ device: VirtioConsoleDeviceConfiguration) throws(ConfigurationError) {
+    try gate.perform { [self] in
+      Result { () throws(ConfigurationError) in try add(device) }
+    }.get()
+  }
+
+  /// Asks the guest to let the device with this id go. It is gone, with its ports and their host
+  /// ends, once the guest has ejected it or is reset, which `VirtualMachineEvent.deviceRemoved`
+  /// tells; before `run`, at once. A guest that does not answer keeps it.
+  ///
+  /// - Throws: where there is no such device, none that can be removed, or the guest has been asked.
+  public func removeDevice(id: String) throws(ConfigurationError) {
+    try gate.perform { [self] in
+      Result { () throws(ConfigurationError) in try remove(device: id) }
+    }.get()
+  }
+
+  // MARK: On the machine's thread
+
+  func add(_ device: VirtioConsoleDeviceConfiguration) throws(ConfigurationError) {
+    try requireLife()
+    var changed = configuration
+    let index = changed.consoleDevices.count
+    changed.consoleDevices.append(device)
+    for (place, number) in try device.portNumbers.enumerated() {
+      changed.consoleDevices[index].ports[place].number = number
+    }
+    guard device.transport != .mmio else { throw .notPluggable(device.id) }
+    try ConsoleDeviceRules.check(changed.consoleDevices)
+    try changed.validate(attachmentsOf: device.ports, besides: configuration)
+    try DescriptorNeed.secure(changed)
+    var opened = try hostEnds.open(changed.consoleDevices[index])
+    if let tracer {
+      let label = device.label(index: index)
+      opened.trace = { tracer(label, $0) }
+    }
+    do throws(MachineDeviceError) { try machine.addDevice(opened) } catch {
+      throw ConfigurationError(error, device.id)
+    }
+    configuration = changed
+  }
+
+  func remove(device id: String) throws(ConfigurationError) {
+    try requireLife()
+    guard let index = configuration.consoleDevices.firstIndex(where: { $0.id == id }) else {
+      throw ConfigurationError(
+        option: OptionName.virtioSerial, value: "id=" + PlainText.shortened(id),
+        problem: "there is no such device", remedy: "give the id of a device")
+    }
+    do throws(MachineDeviceError) { try machine.requestRemoval(ofDevice: index) } catch {
+      throw ConfigurationError(error, id)
+    }
+  }
+
+  /// The machine has lost the device, and with it its ports.
+  func deviceRemoved(_ index: Int) {
+    let device = configuration.consoleDevices.remove(at: index)
+    for port in device.ports { hostEndIsFree(of: port) }
+    guard machine.isStarted else { return }
+    for id in device.ports.compactMap(\.id) + [device.id].compactMap({ $0 }) {
+      control?.send(.deviceDeleted(id: id))
+      tell(.deviceRemoved(id: id))
+    }
+    control?.somethingChanged()
+  }
+}
+
+extension ConfigurationError {
+  fileprivate static func notPluggable(_ id: String?) -> ConfigurationError {
+    ConfigurationError(.notPluggable, id)
+  }
+
+  fileprivate init(_ error: MachineDeviceError, _ id: String?) {
+    let value = id.map { "id=" + $0 } ?? ""
+    switch error {
+    case .notPluggable:
+      self.init(
+        option: OptionName.virtioSerial, value: value,
+        problem: "devices on mmio cannot come or go while the machine runs",
+        remedy: "give a device on pci")
+    case .removalPending:
+      self.init(
+        option: OptionName.virtioSerial, value: value,
+        problem: "Device \(id ?? "") is already in the process of unplug",
+        remedy: "wait for the guest, or reset it")
+    case .host(let problem):
+      self.init(option: OptionName.virtioSerial, value: value, problem: problem, remedy: "")
+    }
+  }
+}
