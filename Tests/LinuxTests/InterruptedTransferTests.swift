@@ -159,6 +159,32 @@ extension StockGuestTests {
       try guest.awaitAbsence(of: Port.plugged)
     }
 
+    /// The ports and their whole device, again and again.
+    @Test("interrupted_transfer: replug_loop") func deviceIsReplugged() throws {
+      let device = "looped"
+      try guest.addDevice(device)
+      try plugPorts(to: device)
+      let traffic = try startTraffic(Port.pluggedSource, Port.pluggedSink)
+      let rounds = 4
+      for round in 0..<rounds {
+        try traffic.flow(2048)
+        // The device goes with its ports, or after them.
+        if round % 2 == 1 { for port in Port.plugged { try guest.remove(port) } }
+        try guest.remove(device)
+        try guest.addDevice(device)
+        for (number, port) in Port.plugged.enumerated() {
+          try guest.addPort(port, to: device, number: number + 1)
+        }
+      }
+      try traffic.flow(2048)
+      try traffic.finish()
+      // Each of the two ports may lose something.
+      check(traffic.tally, mostGaps: 2 * rounds)
+      try agent.stop("relay")
+      try unplugPorts()
+      try guest.remove(device)
+    }
+
     /// A port is unplugged while its writer is held up: the client reads what was sent until then.
     @Test("chardev_remove_pending_watches") func clientReadsOnAfterItsPortIsGone() throws {
       let port = Port.pluggedSink

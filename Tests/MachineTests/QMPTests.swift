@@ -182,6 +182,7 @@ struct QMPTests {
         "Property 'virtserialport.chardev' can't find value 'z'"
       ),
       (#"{"driver":"virtserialport","id":"vs0","chardev":"c"}"#, "Duplicate device ID 'vs0'"),
+      (#"{"driver":"virtio-serial-pci","id":"vs0"}"#, "Duplicate device ID 'vs0'"),
       (
         #"{"driver":"virtserialport","name":"b","chardev":"c","bus":"vs1.0"}"#,
         "Bus 'vs1.0' not found"

@@ -7,6 +7,7 @@ extension ControlledMachine {
   var pciFunctions: [PCIFunctionReport] { machine.pciFunctions.map(PCIFunctionReport.init) }
 
   func addSerialDevice(_ request: SerialDeviceRequest) throws(QMPError) {
+    try requireNewID(request.id)
     var device = VirtioConsoleDeviceConfiguration(id: request.id, ports: [])
     if let count = request.maximumPortCount { device.maximumPortCount = count }
     device.vectorCount = request.vectorCount
