@@ -143,6 +143,24 @@ extension StockGuestTests {
       }
     }
 
+    /// The whole device, ten times: with a port that a client uses, and gone before the guest has made
+    /// anything of it.
+    @Test("hotplug_virtio_pci") func deviceComesAndGoes() throws {
+      try guest.addSocket("within")
+      let client = try guest.connect("within")
+      let functions = try agent.run("ls /sys/bus/pci/devices")
+      for round in 1...10 {
+        try guest.addDevice("vs7")
+        if round % 2 == 1 {
+          try guest.addPort("within", to: "vs7")
+          try guest.checkEcho("within", client, "round \(round)")
+        }
+        try guest.remove("vs7")
+      }
+      #expect(try agent.run("ls /sys/bus/pci/devices") == functions)
+      try guest.removeChardev("within")
+    }
+
     /// query-chardev tells when the guest opens and closes a port, and so do events.
     @Test("gagent_query_chardev") func frontEndsAreOpenWhileProgramsHaveThem() throws {
       try guest.addSocket("watched")
