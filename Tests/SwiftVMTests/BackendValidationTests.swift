@@ -35,7 +35,7 @@ struct BackendValidationTests {
     #expect(
       try problem {
         ChardevConfiguration(
-          .file(.init(output: $0["out"], input: $0["kernel"], rotation: .init(size: 1))))
+          .file(.init(output: $0["out"], input: $0["kernel"], rotation: .init(size: 4096))))
       } == nil)
     #expect(
       try problem {
@@ -108,16 +108,16 @@ struct BackendValidationTests {
         == "--virtserialport input=DIR: the path exists and is a directory; choose another path")
     #expect(
       try problem { _ in
-        ChardevConfiguration(.file(.init(output: "/dev/null", rotation: .init(size: 1))))
+        ChardevConfiguration(.file(.init(output: "/dev/null", rotation: .init(size: 4096))))
       }
         == "--virtserialport file=/dev/null: the path is a device, which cannot be rotated;"
         + " leave rotate-size out")
     #expect(
       try problem {
-        ChardevConfiguration(.file(.init(output: $0["f"], rotation: .init(size: 1, count: 0))))
+        ChardevConfiguration(.file(.init(output: $0["f"], rotation: .init(size: 4096, count: 0))))
       }
         == "--virtserialport rotate-count=0: a file cannot be rotated so;"
-        + " give rotate-size= of 1 or more and rotate-count= from 1 to 1000")
+        + " give rotate-size= of 4096 or more and rotate-count= from 1 to 100")
     #expect(
       try problem { ChardevConfiguration(.pipe(path: $0["kernel"])) }
         == "--virtserialport pipe=DIR/kernel: there are no FIFOs of these names;"
