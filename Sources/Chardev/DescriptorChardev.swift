@@ -3,17 +3,12 @@ import Glibc
 import Host
 
 /// A chardev on an inherited pipe, terminal, other device or file, in the directions it is open for.
-///
-/// Always connected. The end of input ends only that direction; output that nobody takes any more
-/// is discarded and counted.
-package final class DescriptorChardev: Chardev {
+package final class DescriptorChardev: TwoEndedChardev {
   package weak var delegate: (any ChardevDelegate)?
-  package private(set) var isConnected = false
   package let filename: String
-
-  private let input: InputEnd?
-  private let output: OutputEnd?
-  private var loop: EventLoop?
+  package let input: InputEnd?
+  package let output: OutputEnd?
+  package let presence = ConstantPresence()
 
   /// The descriptor is used as others may be sharing it, see `SharedDescriptor`.
   init(
@@ -26,40 +21,5 @@ package final class DescriptorChardev: Chardev {
     output =
       isWritable
       ? OutputEnd(name: filename, try SharedDescriptor(number, access: O_WRONLY)) : nil
-  }
-
-  package func start(on loop: EventLoop) throws(SystemError) {
-    try input?.start(on: loop) { [weak self] in
-      if let self { delegate?.chardevIsReadable(self) }
-    }
-    try output?.start(on: loop) { [weak self] in
-      if let self { delegate?.chardevIsWritable(self) }
-    }
-    self.loop = loop
-    loop.post { [weak self] in
-      guard let self, self.loop != nil else { return }
-      isConnected = true
-      delegate?.chardevDidConnect(self)
-    }
-  }
-
-  package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
-    // What an end without output is given, nobody could ever read.
-    output?.write(segments) ?? .transferred(segments.byteCount)
-  }
-
-  package func read(into segments: UnsafeBufferPointer<iovec>) -> TransferResult {
-    input?.read(into: segments) ?? .wouldBlock
-  }
-
-  package func setWantsReadable(_ wanted: Bool) { input?.setWantsReadable(wanted) }
-
-  package func setWantsWritable(_ wanted: Bool) { output?.setWantsWritable(wanted) }
-
-  package func stop() {
-    input?.stop()
-    output?.stop()
-    isConnected = false
-    loop = nil
   }
 }

@@ -4,7 +4,7 @@ import Host
 
 /// The reading half of a chardev whose input is a terminal, pipe or file. After its end, nothing is
 /// watched any more.
-final class InputEnd {
+package final class InputEnd {
   /// How long reading rests after an error. `EIO` comes on every read of a terminal by a process
   /// in its background, which may be in the foreground again later.
   private static let restMilliseconds = 1000

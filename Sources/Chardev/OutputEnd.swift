@@ -6,7 +6,7 @@ import Host
 ///
 /// What cannot be written for good (disk full, reader gone) is discarded and counted, since the
 /// guest shall not stand still for it.
-final class OutputEnd {
+package final class OutputEnd {
   private let name: String
   private var descriptor: SharedDescriptor
   private let log = RateLimitedLog(linesPerSecond: 1)
@@ -33,7 +33,7 @@ final class OutputEnd {
     case .wouldBlock, .endOfFile:
       return .wouldBlock
     case .failed(let reason):
-      let count = segments.reduce(0) { $0 &+ $1.iov_len }
+      let count = segments.byteCount
       bytesDiscarded &+= UInt64(count)
       log.warning("\(SystemError(name, errno: reason)); output is lost")
       return .transferred(count)

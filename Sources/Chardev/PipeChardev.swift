@@ -10,14 +10,12 @@ import Host
 /// waits for anybody nor has an end: readers and writers come and go, unnoticed, and always find it
 /// connected. Output that nobody reads fills the pipe and then waits, with this port alone; it is
 /// there for the next reader.
-package final class PipeChardev: Chardev {
+package final class PipeChardev: TwoEndedChardev {
   package weak var delegate: (any ChardevDelegate)?
-  package private(set) var isConnected = false
   package let filename = "pipe"
-
-  private let input: InputEnd?
-  private let output: OutputEnd
-  private var loop: EventLoop?
+  package let input: InputEnd?
+  package let output: OutputEnd?
+  package let presence = ConstantPresence()
 
   /// Opens the pair, if a file of either name is there, or else the one.
   package init(path: String) throws(ChardevError) {
@@ -34,47 +32,6 @@ package final class PipeChardev: Chardev {
     let remedy = "mkfifo '\(pair.input)' '\(pair.output)'"
     input = InputEnd(try Self.open(pair.input, remedy: remedy))
     output = OutputEnd(name: pair.output, try Self.open(pair.output, remedy: remedy))
-  }
-
-  /// Bytes that went into the pipe.
-  package var bytesWritten: UInt64 { output.bytesWritten }
-
-  package func start(on loop: EventLoop) throws(SystemError) {
-    try input?.start(on: loop) { [weak self] in
-      if let self { delegate?.chardevIsReadable(self) }
-    }
-    try output.start(on: loop) { [weak self] in
-      if let self { delegate?.chardevIsWritable(self) }
-    }
-    self.loop = loop
-    loop.post { [weak self] in
-      guard let self, self.loop != nil else { return }
-      isConnected = true
-      delegate?.chardevDidConnect(self)
-    }
-  }
-
-  package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
-    output.write(segments)
-  }
-
-  package func read(into segments: UnsafeBufferPointer<iovec>) -> TransferResult {
-    input?.read(into: segments) ?? .wouldBlock
-  }
-
-  package func setWantsReadable(_ wanted: Bool) {
-    input?.setWantsReadable(wanted)
-  }
-
-  package func setWantsWritable(_ wanted: Bool) {
-    output.setWantsWritable(wanted)
-  }
-
-  package func stop() {
-    input?.stop()
-    output.stop()
-    isConnected = false
-    loop = nil
   }
 
   private static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }

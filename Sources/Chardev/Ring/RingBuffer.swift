@@ -31,7 +31,7 @@ package final class RingBuffer: Chardev {
   }
 
   package weak var delegate: (any ChardevDelegate)?
-  package private(set) var isConnected = false
+  package var isConnected: Bool { presence.isConnected }
   package let filename = "ringbuf"
 
   private var ring: ByteRing
@@ -39,8 +39,8 @@ package final class RingBuffer: Chardev {
   private var consumed: UInt64 = 0
   private var observations: [Observation] = []
   private var isTellingPosted = false
-  private var wantsWritable = false
-  private var isCallPosted = false
+  private let presence = ConstantPresence()
+  private let room = EndlessRoom()
   private var loop: EventLoop?
 
   /// - Parameter size: how many bytes it keeps, a power of two.
@@ -150,10 +150,11 @@ package final class RingBuffer: Chardev {
   package func start(on loop: EventLoop) throws(SystemError) {
     self.loop = loop
     postTelling()
-    loop.post { [weak self] in
-      guard let self, self.loop != nil else { return }
-      isConnected = true
-      delegate?.chardevDidConnect(self)
+    room.begin(on: loop) { [weak self] in
+      if let self { delegate?.chardevIsWritable(self) }
+    }
+    presence.begin(on: loop) { [weak self] in
+      if let self { delegate?.chardevDidConnect(self) }
     }
   }
 
@@ -167,22 +168,11 @@ package final class RingBuffer: Chardev {
 
   package func setWantsReadable(_ wanted: Bool) {}
 
-  package func setWantsWritable(_ wanted: Bool) {
-    wantsWritable = wanted
-    guard wanted, !isCallPosted, let loop else { return }
-    isCallPosted = true
-    loop.post { [weak self] in self?.callWritable() }
-  }
+  package func setWantsWritable(_ wanted: Bool) { room.setWanted(wanted) }
 
   package func stop() {
     loop = nil
-    isConnected = false
-  }
-
-  private func callWritable() {
-    isCallPosted = false
-    guard wantsWritable, loop != nil else { return }
-    delegate?.chardevIsWritable(self)
-    if wantsWritable { setWantsWritable(true) }
+    room.end()
+    presence.end()
   }
 }

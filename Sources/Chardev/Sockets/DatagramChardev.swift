@@ -9,7 +9,8 @@ import Host
 /// lost, as datagrams may be, and counted.
 package final class DatagramChardev: Chardev {
   package weak var delegate: (any ChardevDelegate)?
-  package private(set) var isConnected = false
+  package var isConnected: Bool { presence.isConnected }
+  private let presence = ConstantPresence()
   package let filename: String
   /// The most bytes of a datagram over IPv4; longer buffers are cut into several.
   package let packetLimit: Int? = 65507
@@ -39,10 +40,8 @@ package final class DatagramChardev: Chardev {
     // An interest in nothing but a hang-up would spin on errors, which say little here.
     token = try loop.register(socket.rawValue, interest: []) { [weak self] in self?.isReady($0) }
     self.loop = loop
-    loop.post { [weak self] in
-      guard let self, self.loop != nil else { return }
-      isConnected = true
-      delegate?.chardevDidConnect(self)
+    presence.begin(on: loop) { [weak self] in
+      if let self { delegate?.chardevDidConnect(self) }
     }
     updateInterest()
   }
@@ -93,7 +92,7 @@ package final class DatagramChardev: Chardev {
   package func stop() {
     if let token { loop?.remove(token) }
     token = nil
-    isConnected = false
+    presence.end()
     loop = nil
   }
 

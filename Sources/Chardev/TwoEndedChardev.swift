@@ -1,0 +1,55 @@
+import CKVM
+import Glibc
+import Host
+
+/// A chardev whose directions are descriptors of their own, there from the start to the end; either
+/// may be missing.
+///
+/// Always connected. The end of the input ends that direction alone. What can never be written is
+/// discarded and counted.
+package protocol TwoEndedChardev: Chardev {
+  var input: InputEnd? { get }
+  var output: OutputEnd? { get }
+  var presence: ConstantPresence { get }
+}
+
+extension TwoEndedChardev {
+  package var isConnected: Bool { presence.isConnected }
+  /// Whether the input has been read to its end.
+  package var hasInputEnded: Bool { input?.hasEnded ?? true }
+  /// Bytes that went out.
+  package var bytesWritten: UInt64 { output?.bytesWritten ?? 0 }
+  /// Bytes that could not be written, for good.
+  package var bytesDiscarded: UInt64 { output?.bytesDiscarded ?? 0 }
+
+  package func start(on loop: EventLoop) throws(SystemError) {
+    try input?.start(on: loop) { [weak self] in
+      if let self { delegate?.chardevIsReadable(self) }
+    }
+    try output?.start(on: loop) { [weak self] in
+      if let self { delegate?.chardevIsWritable(self) }
+    }
+    presence.begin(on: loop) { [weak self] in
+      if let self { delegate?.chardevDidConnect(self) }
+    }
+  }
+
+  /// What an end without output is given, nobody could ever read.
+  package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
+    output?.write(segments) ?? .transferred(segments.byteCount)
+  }
+
+  package func read(into segments: UnsafeBufferPointer<iovec>) -> TransferResult {
+    input?.read(into: segments) ?? .wouldBlock
+  }
+
+  package func setWantsReadable(_ wanted: Bool) { input?.setWantsReadable(wanted) }
+
+  package func setWantsWritable(_ wanted: Bool) { output?.setWantsWritable(wanted) }
+
+  package func stop() {
+    input?.stop()
+    output?.stop()
+    presence.end()
+  }
+}
