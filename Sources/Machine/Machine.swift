@@ -34,6 +34,8 @@ package final class Machine: @unchecked Sendable {
   package var onEvent: (MachineEvent) -> Void = { _ in }
   /// The guest stands still, or will from its boot on.
   package private(set) var isPaused = false
+  /// A guest has been let run; until then it waits to be.
+  package private(set) var hasRun = false
   var statistics = ConsoleStatistics()
   /// The host ends have been started, and new ones are to be.
   package private(set) var isStarted = false
@@ -112,6 +114,7 @@ package final class Machine: @unchecked Sendable {
     guard isPaused, !isEnding else { return }
     isPaused = false
     board?.resume()
+    hasRun = hasRun || board != nil
     if isStarted { onEvent(.resumed) }
   }
 
@@ -141,6 +144,7 @@ package final class Machine: @unchecked Sendable {
       keepSlots(of: board)
       if isPaused { board.pause() }
       try board.powerOn()
+      hasRun = hasRun || !isPaused
       timings.mark("first KVM_RUN")
       configuration.bootFiles.releasePages()
       loop.after(milliseconds: Self.startMilliseconds) { try? ProgramCode.release() }

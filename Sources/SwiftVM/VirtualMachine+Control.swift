@@ -42,8 +42,7 @@ extension VirtualMachine {
   /// Tells the library's user, and QMP's clients, of the machine's event. On the machine's thread.
   func tell(_ event: MachineEvent) {
     if case .deviceRemoved(let index) = event { return deviceRemoved(index) }
-    let endsOnPanic = configuration.panicPolicy == .exit
-    if let news = QMPEvent(event, endsOnPanic: endsOnPanic) { control?.send(news) }
+    if let news = QMPEvent(event, onPanic: configuration.panicPolicy) { control?.send(news) }
     control?.somethingChanged()
     guard let event = VirtualMachineEvent(event) else { return }
     tell(event)

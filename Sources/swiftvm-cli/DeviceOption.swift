@@ -1,6 +1,6 @@
 import SwiftVM
 
-/// The value of QEMU's `-device`: `DRIVER,key=value,…`.
+/// The value of QEMU's `-device`: `DRIVER,key=value,…`, or the same in JSON.
 struct DeviceOption {
   private static let serialDrivers = [
     "virtio-serial", "virtio-serial-pci", "virtio-serial-pci-non-transitional",
@@ -21,8 +21,9 @@ struct DeviceOption {
   static func read(
     _ value: String, into request: inout RunRequest, _ table: inout HostEndTable
   ) throws(ConfigurationError) {
-    let driver = KeyValueList.leading(value, key: "driver") ?? ""
-    let device = DeviceOption(value: value, driver: driver)
+    let list = JSONDevice.isMeant(value) ? try JSONDevice.list(value) : value
+    let driver = KeyValueList.leading(list, key: "driver") ?? ""
+    let device = DeviceOption(given: value, value: list, driver: driver)
     switch driver {
     case _ where serialDrivers.contains(driver): request.devices.append(try device.serialDevice)
     case "virtserialport", "virtconsole": request.ports.append(try device.port(&table))
@@ -32,6 +33,9 @@ struct DeviceOption {
     }
   }
 
+  /// What the user gave.
+  private let given: String
+  /// The same as a list of keys and values.
   private let value: String
   private let driver: String
 
@@ -43,7 +47,8 @@ struct DeviceOption {
       .init(
         optional: optional, implied: "driver", fixed: fixed,
         example: driver == "virtserialport"
-          ? "virtserialport,name=NAME,chardev=ID" : driver + ",id=ID"))
+          ? "virtserialport,name=NAME,chardev=ID" : driver + ",id=ID"),
+      given: given)
   }
 
   private var unknownDriver: ConfigurationError {
@@ -58,7 +63,7 @@ struct DeviceOption {
           ?? "swiftvm has virtio-serial, virtserialport, virtconsole, pvpanic and isa-debug-exit"
       }
     return ConfigurationError(
-      option: OptionName.device, value: value,
+      option: OptionName.device, value: given,
       problem: "'\(PlainText.shortened(driver))' is not a valid device model name", remedy: hint)
   }
 

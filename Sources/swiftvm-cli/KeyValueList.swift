@@ -146,6 +146,13 @@ struct KeyValueList {
     )
   }
 
+  /// A value as it stands in a list.
+  static func escaped(_ value: String) -> String {
+    let comma = UInt8(ascii: ",")
+    return String(
+      decoding: value.utf8.flatMap { $0 == comma ? [comma, comma] : [$0] }, as: UTF8.self)
+  }
+
   /// Splits at single commas and makes double ones single. On bytes: to a `Character`, a comma
   /// under a combining mark is another letter.
   private static func items(of text: String) -> [[UInt8]] {

@@ -20,7 +20,8 @@ extension OptionTable {
           + " -non-transitional), virtio-serial-device (id, max_ports, vectors, bus, addr,"
           + " disable-legacy, disable-modern, packed, event_idx, indirect_desc, queue_reset);"
           + " virtserialport, virtconsole (id, name, chardev, bus, nr); pvpanic; isa-debug-exit"
-          + " (iobase, iosize), which ends the machine with status (value << 1) | 1."),
+          + " (iobase, iosize), which ends the machine with status (value << 1) | 1. Also as"
+          + " {\"driver\":\"DRIVER\",\"KEY\":VALUE}."),
       CommandOption(
         OptionName.mon, "chardev=ID,mode=control", isRepeatable: true,
         help: "A -chardev socket at which clients control the machine by QMP."),

@@ -166,6 +166,31 @@ struct QEMUWordErrorTests {
       "isa-debug-exit,iobase=x",
       "the value of \"iobase\" is not a port's number; give iobase= from 0 to 65535"
     ),
+    (
+      "{", "JSON parse error, expecting value; mend it, or give DRIVER,KEY=VALUE"
+    ),
+    (
+      #"{"id":"a"}"#,
+      "Parameter 'driver' is missing;"
+        + #" give {"driver":"virtserialport","name":"NAME","chardev":"ID"}"#
+    ),
+    (
+      #"{"driver":"virtserialport","nr":[1]}"#,
+      #"the value of "nr" is not a property's;"#
+        + #" give {"driver":"virtserialport","name":"NAME","chardev":"ID"}"#
+    ),
+    (
+      #"{"driver":"virtserialport","a,b":1}"#,
+      #"there is no key "a,b"; give {"driver":"virtserialport","name":"NAME","chardev":"ID"}"#
+    ),
+    (
+      #"{"driver":"virtio-serial","max_port":3}"#,
+      "unknown key \"max_port\"; did you mean \"max_ports\"?"
+    ),
+    (
+      #"{"driver":"virtio-seral"}"#,
+      "'virtio-seral' is not a valid device model name; did you mean -device virtio-serial?"
+    ),
   ])
   func refusesDevices(value: String, problem: String) {
     #expect(refusal(bytes(["run", "-device", value])) == "-device \(value): \(problem)")

@@ -71,11 +71,28 @@ struct QEMUWordsTests {
         id: "console0", name: nil, isConsole: true,
         attachment: ChardevConfiguration(id: "charconsole0", .pseudoTerminal(link: nil))),
     ]
-    #expect(
-      found == [
-        VirtioConsoleDeviceConfiguration(
-          id: "virtio-serial0", ports: ports, maximumPortCount: 16, vectorCount: 4, slot: 5)
-      ])
+    let expected = [
+      VirtioConsoleDeviceConfiguration(
+        id: "virtio-serial0", ports: ports, maximumPortCount: 16, vectorCount: 4, slot: 5)
+    ]
+    #expect(found == expected)
+    let inJSON = try devices([
+      "-device",
+      #"{"driver":"virtio-serial-pci","id":"virtio-serial0","max_ports":16,"vectors":4,"#
+        + #""bus":"pci.0","addr":"0x5","ioeventfd":true}"#,
+      "-chardev", "socket,id=charchannel0,path=DIR/agent,server=on,wait=off", "-device",
+      #"{"driver":"virtserialport","bus":"virtio-serial0.0","nr":1,"chardev":"charchannel0","#
+        + #""id":"channel0","name":"org.qemu.guest_agent.0"}"#,
+      "-chardev", "pty,id=charconsole0", "-device",
+      #"{"driver":"virtconsole","chardev":"charconsole0","id":"console0"}"#,
+    ])
+    #expect(inJSON == expected)
+  }
+
+  @Test("In JSON a comma is only a comma")
+  func takesCommasInJSON() throws {
+    let found = try devices(["-device", #"{"name":"a,b,,c,\u0301","driver":"virtserialport"}"#])
+    #expect(found.first?.ports.map(\.name) == ["a,b,,c,\u{301}"])
   }
 
   /// Pairs of a `-chardev` without its id and the keys of `--virtserialport` that mean the same.

@@ -121,7 +121,9 @@ import Testing
         #""DEVICE_DELETED", "data": {"device": "p", "path": "/machine/peripheral/p"}}"#
       ),
       (.resumed, #""RESUME"}"#), (.powerButton, #""POWERDOWN"}"#),
-      (.guestPanicked(isEnd: false), #""GUEST_PANICKED", "data": {"action": "run"}}"#),
+      (.guestPanicked(.run), #""GUEST_PANICKED", "data": {"action": "run"}}"#),
+      (.guestPanicked(.pause), #""GUEST_PANICKED", "data": {"action": "pause"}}"#),
+      (.guestPanicked(.poweroff), #""GUEST_PANICKED", "data": {"action": "poweroff"}}"#),
     ]
     for (event, text) in events {
       #expect(event.json(at: time).printed.hasSuffix(#", "event": "# + text))

@@ -14,7 +14,8 @@ struct QMPTests {
   private func machine(
     _ commandLine: String = "run=console mode=msix port=a wait=host send=hello echo=1 end=asked",
     ports: [VirtioConsolePortConfiguration]? = nil,
-    spares: [ChardevConfiguration] = []
+    spares: [ChardevConfiguration] = [],
+    _ change: (inout VirtualMachineConfiguration) -> Void = { _ in }
   ) throws -> VirtualMachine {
     let port = VirtioConsolePortConfiguration(
       id: "p", name: "a", attachment: .unixSocketServer(path: directory["a"]))
@@ -26,6 +27,7 @@ struct QMPTests {
     configuration.name = "test"
     configuration.characterDevices = spares
     configuration.controlSockets = [.unixSocketServer(path: directory["qmp"])]
+    change(&configuration)
     return try VirtualMachine(configuration)
   }
 
@@ -104,6 +106,32 @@ struct QMPTests {
       notes == [
         "{}", "hello", "echo reset-cf9", #"{"guest": true, "reason": "guest-reset"}"#, "hello",
         "echo poweroff", #"{"guest": true, "reason": "guest-shutdown"}"#, "true",
+      ])
+  }
+
+  @Test("A machine that waits to be started says so, and one that a panic has paused")
+  func tellsOfLaunchAndPanic() throws {
+    let machine = try machine("run=hello end=panic then=halt", ports: []) { configuration in
+      configuration.startsPaused = true
+      configuration.hasPanicDevice = true
+      configuration.panicPolicy = .pause
+    }
+    let directory = directory
+    let (_, notes) = run(machine) { notes in
+      guard let qmp = try? QMPClient(directory["qmp"]) else { return }
+      notes.add(qmp.ask("query-status"))
+      notes.add(qmp.ask("cont"))
+      notes.add(qmp.event("RESUME") != nil)
+      notes.add(qmp.event("GUEST_PANICKED"))
+      notes.add(qmp.event("STOP") != nil)
+      notes.add(qmp.ask("query-status"))
+      notes.add(qmp.ask("quit"))
+    }
+    #expect(
+      notes == [
+        #"{"status": "prelaunch", "singlestep": false, "running": false}"#, "{}", "true",
+        #"{"action": "pause"}"#, "true",
+        #"{"status": "paused", "singlestep": false, "running": false}"#, "{}",
       ])
   }
 

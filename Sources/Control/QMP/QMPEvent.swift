@@ -12,12 +12,17 @@ package enum QMPEvent: Equatable, Sendable {
   case powerButton
   /// The machine ends: SHUTDOWN.
   case shutdown(ShutdownReason)
-  /// The guest says that its kernel has panicked; whether the machine ends of it: GUEST_PANICKED.
-  case guestPanicked(isEnd: Bool)
+  /// The guest says that its kernel has panicked: GUEST_PANICKED.
+  case guestPanicked(PanicAction)
   /// The guest has opened or closed the port with this id: VSERPORT_CHANGE.
   case portChanged(id: String, isOpen: Bool)
   /// A device, or a port, is gone: DEVICE_DELETED.
   case deviceDeleted(id: String)
+
+  /// What the machine does about a panic: QEMU's GuestPanicAction.
+  package enum PanicAction: String, Sendable {
+    case run, pause, poweroff
+  }
 
   /// QEMU's ShutdownCause, as far as it applies.
   package enum ShutdownReason: String, Sendable {
@@ -68,7 +73,7 @@ package enum QMPEvent: Equatable, Sendable {
       ]
     case .shutdown(let reason):
       ["guest": .bool(reason.isGuest), "reason": .string(reason.rawValue)]
-    case .guestPanicked(let isEnd): ["action": isEnd ? "poweroff" : "run"]
+    case .guestPanicked(let action): ["action": .string(action.rawValue)]
     case .portChanged(let id, let isOpen): ["id": .string(id), "open": .bool(isOpen)]
     case .deviceDeleted(let id):
       ["device": .string(id), "path": .string("/machine/peripheral/" + id)]

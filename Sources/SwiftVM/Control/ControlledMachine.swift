@@ -15,8 +15,8 @@ final class ControlledMachine: MachineControl {
 
   var runState: RunState {
     if owner.hasEnded || machine.isEnding { return .shutdown }
-    if machine.isPaused { return .paused }
-    return machine.isStarted ? .running : .prelaunch
+    guard machine.hasRun else { return .prelaunch }
+    return machine.isPaused ? .paused : .running
   }
 
   var processors: [ProcessorReport] {
@@ -32,7 +32,7 @@ final class ControlledMachine: MachineControl {
 
 extension QMPEvent {
   /// The event as clients hear of it; nil for one that is not told.
-  init?(_ event: MachineEvent, endsOnPanic: Bool) {
+  init?(_ event: MachineEvent, onPanic policy: VirtualMachineConfiguration.PanicPolicy) {
     switch event {
     case .reset(let byGuest): self = .reset(byGuest: byGuest)
     case .powerButtonPressed: self = .powerButton
@@ -40,13 +40,24 @@ extension QMPEvent {
     case .paused: self = .stopped
     case .resumed: self = .resumed
     case .guestPanicked(let startsCrashKernel):
-      self = .guestPanicked(isEnd: endsOnPanic && !startsCrashKernel)
+      self = .guestPanicked(startsCrashKernel ? .run : PanicAction(policy))
     // Told with the ids, by `VirtualMachine.deviceRemoved`.
     case .deviceRemoved: return nil
     case .portChanged(let id, let isOpen):
       guard !id.isEmpty else { return nil }
       self = .portChanged(id: id, isOpen: isOpen)
     }
+  }
+}
+
+extension QMPEvent.PanicAction {
+  init(_ policy: VirtualMachineConfiguration.PanicPolicy) {
+    self =
+      switch policy {
+      case .proceed: .run
+      case .pause: .pause
+      case .exit: .poweroff
+      }
   }
 }
 
