@@ -1,11 +1,8 @@
-import Chardev
-import Glibc
-import TestSupport
 import Testing
 
 @testable import Control
 
-/// What each command makes of a machine, and what it says.
+/// What each command makes of a machine and its ports, and what it says.
 @Suite struct CommandTests {
   private let rig: ControlRig
   private let client: RigClient
@@ -15,15 +12,8 @@ import Testing
     client = try rig.ready()
   }
 
-  /// A command's reply without the frame around it.
   private func ask(_ command: String, _ arguments: String = "{}") -> String {
-    let reply = client.ask(#"{"execute":"\#(command)","arguments":\#(arguments)}"#) ?? "nothing"
-    for (frame, mark) in [(#"{"return": "#, ""), (#"{"error": {"class": ""#, "!")]
-    where reply.hasPrefix(frame) {
-      let body = reply.dropFirst(frame.count).dropLast(mark.isEmpty ? 1 : 3)
-      return mark + body.replacing(#"", "desc": ""#, with: ": ")
-    }
-    return reply
+    client.reply(to: command, arguments)
   }
 
   @Test func commandsTheMachine() {
@@ -74,174 +64,6 @@ import Testing
     )
   }
 
-  // MARK: Chardevs
-
-  private func add(_ type: String, _ data: String) -> String {
-    ask("chardev-add", #"{"id":"c","backend":{"type":"\#(type)","data":\#(data)}}"#)
-  }
-
-  @Test func makesChardevs() {
-    let unix = #"{"type":"unix","data":{"path":"/s"}}"#
-    let cases: [(String, String, ChardevConfiguration.Backend)] = [
-      ("null", "{}", .null), ("ringbuf", "{}", .ringBuffer(size: 65536)),
-      ("memory", #"{"size":1024}"#, .ringBuffer(size: 1024)),
-      ("pipe", #"{"device":"/p"}"#, .pipe(path: "/p")),
-      (
-        "file", #"{"out":"/o","in":"/i","append":true}"#,
-        .file(FileConfiguration(output: "/o", input: "/i", appends: true))
-      ),
-      ("socket", #"{"addr":\#(unix)}"#, .socket(SocketConfiguration(.unix(path: "/s")))),
-      (
-        "socket", #"{"addr":\#(unix),"server":true,"wait":true,"nodelay":false}"#,
-        .socket(
-          SocketConfiguration(
-            .unix(path: "/s"), role: .listening(waitsForClient: true), hasNoDelay: false))
-      ),
-      (
-        "socket", #"{"addr":\#(unix),"server":false,"reconnect":2}"#,
-        .socket(
-          SocketConfiguration(.unix(path: "/s"), role: .connecting(reconnectMilliseconds: 2000)))
-      ),
-      (
-        "socket",
-        #"{"addr":{"type":"unix","data":{"path":"n","abstract":true}},"x-swiftvm-clients":"queue"}"#,
-        .socket(SocketConfiguration(.abstract(name: "n"), clients: .queue))
-      ),
-      (
-        "socket",
-        #"{"addr":{"type":"inet","data":{"host":"::1","port":"7","to":9}},"server":true}"#,
-        .socket(SocketConfiguration(.tcp(host: "::1", port: 7, lastPort: 9)))
-      ),
-      (
-        "udp",
-        #"{"remote":{"type":"inet","data":{"host":"h","port":"1"}},"local":{"type":"inet","data":{"host":"l","port":"2"}}}"#,
-        .datagram(DatagramConfiguration(host: "h", port: 1, localHost: "l", localPort: 2))
-      ),
-    ]
-    for (type, data, backend) in cases {
-      #expect(add(type, data) == "{}")
-      #expect(rig.machine.added == ChardevConfiguration(id: "c", backend))
-    }
-    #expect(add("pty", #"{"logfile":"/l","logappend":true}"#) == #"{"pty": "/dev/pts/3"}"#)
-    #expect(
-      rig.machine.added
-        == ChardevConfiguration(
-          id: "c", .pseudoTerminal(link: nil), log: LogConfiguration(path: "/l", appends: true)))
-  }
-
-  private static let mistakes: [(type: String, data: String, problem: String)] = [
-    ("nullx", "{}", "Parameter 'type' does not accept value 'nullx'"),
-    ("null", #"{"x":1}"#, "Parameter 'backend.data.x' is unexpected"),
-    ("null", "1", "Invalid parameter type for 'backend.data', expected: object"),
-    ("file", "{}", "Parameter 'backend.data.out' is missing"),
-    ("file", #"{"out":1}"#, "Invalid parameter type for 'backend.data.out', expected: string"),
-    (
-      "file", #"{"out":"a\u0000b"}"#,
-      "Parameter 'backend.data.out' must not contain a NUL character"
-    ),
-    ("stdio", "{}", "standard input and output are given out at the start"),
-    ("socket", "{}", "Parameter 'backend.data.addr' is missing"),
-    (
-      "socket", #"{"addr":{"type":"vsock","data":{}}}"#,
-      "Parameter 'type' does not accept value 'vsock'"
-    ),
-    (
-      "socket", #"{"addr":{"type":"unix","data":{"path":"/s"}},"telnet":true}"#,
-      "Parameter 'telnet' is not supported: leave it out"
-    ),
-    (
-      "socket", #"{"addr":{"type":"unix","data":{"path":"/s"}},"tls-creds":"x"}"#,
-      "Parameter 'backend.data.tls-creds' is unexpected"
-    ),
-    (
-      "socket", #"{"addr":{"type":"inet","data":{"host":"h","port":"65536"}}}"#,
-      "Parameter 'port' does not accept value '65536': no port has this number"
-    ),
-    (
-      "socket", #"{"addr":{"type":"fd","data":{"str":"n"}}}"#,
-      "File descriptor named 'n' has not been found"
-    ),
-    (
-      "socket",
-      #"{"addr":{"type":"unix","data":{"path":"/s"}},"server":false,"reconnect":9223372036854775807}"#,
-      "Parameter 'reconnect' expects a number of seconds"
-    ),
-  ]
-
-  @Test(arguments: mistakes)
-  func refusesChardevs(type: String, data: String, problem: String) {
-    #expect(add(type, data) == "!GenericError: " + problem)
-    #expect(rig.machine.notes == [])
-  }
-
-  @Test func knowsItsChardevs() {
-    rig.machine.chardevs = [
-      ChardevReport(label: "c", filename: "pty:/dev/pts/3", isFrontEndOpen: true)
-    ]
-    #expect(
-      ask("query-chardev")
-        == #"[{"label": "c", "filename": "pty:/dev/pts/3", "frontend-open": true}]"#)
-    #expect(add("null", "{}") == "!GenericError: Chardev with id 'c' already exists")
-    #expect(
-      ask("chardev-change", #"{"id":"c","backend":{"type":"null","data":{}}}"#) == "{}")
-    #expect(
-      ask("chardev-change", #"{"id":"d","backend":{"type":"null","data":{}}}"#)
-        == "!GenericError: Chardev 'd' does not exist")
-    #expect(ask("chardev-send-break", #"{"id":"c"}"#) == "{}")
-    #expect(ask("chardev-send-break", #"{"id":"d"}"#) == "!GenericError: Chardev 'd' not found")
-    #expect(ask("chardev-remove", #"{"id":"d"}"#) == "!GenericError: Chardev 'd' not found")
-    #expect(ask("chardev-remove") == "!GenericError: Parameter 'id' is missing")
-    #expect(ask("chardev-remove", #"{"id":"c"}"#) == "{}")
-    #expect(rig.machine.notes == ["change c", "remove chardev c"])
-    rig.machine.refusal = QMPError("no such place")
-    rig.machine.chardevs = []
-    #expect(add("null", "{}") == "!GenericError: Failed to add chardev 'c': no such place")
-    #expect(ask("query-chardev-backends").contains(#"{"name": "ringbuf"}"#))
-  }
-
-  @Test func readsAndWritesRingBuffers() {
-    rig.machine.buffers["r"] = FakeRingBuffer()
-    #expect(ask("ringbuf-write", #"{"device":"r","data":"hello"}"#) == "{}")
-    #expect(ask("ringbuf-read", #"{"device":"r","size":3}"#) == #""hel""#)
-    #expect(ask("ringbuf-read", #"{"device":"r","size":30,"format":"base64"}"#) == #""bG8=""#)
-    #expect(
-      ask("ringbuf-write", #"{"device":"r","data":"AP8h","format":"base64"}"#) == "{}")
-    #expect(rig.machine.buffers["r"]?.contents == [0, 255, 33])
-    #expect(
-      ask("ringbuf-write", #"{"device":"r","data":"A===","format":"base64"}"#)
-        == "!GenericError: the data is not valid base64")
-    #expect(
-      ask("ringbuf-read", #"{"device":"r","size":-1}"#)
-        == "!GenericError: size must be greater than zero")
-    #expect(
-      ask("ringbuf-read", #"{"device":"z","size":1}"#) == "!GenericError: Device 'z' not found")
-    #expect(
-      ask("ringbuf-read", #"{"device":"r","size":1,"format":"x"}"#)
-        == "!GenericError: Parameter 'format' does not accept value 'x'")
-  }
-
-  @Test func waitsForATextInARingBuffer() {
-    let buffer = FakeRingBuffer()
-    rig.machine.buffers["r"] = buffer
-    client.send(
-      #"{"execute":"x-swiftvm-ringbuf-wait","arguments":{"device":"r","text":"lo w"},"id":1}"#)
-    rig.settle()
-    #expect(buffer.waiting?.text == Array("lo w".utf8))
-    buffer.waiting?.whenFound()
-    #expect(client.line() == #"{"return": {}, "id": 1}"#)
-    #expect(buffer.waiting == nil)
-    #expect(
-      ask("x-swiftvm-ringbuf-wait", #"{"device":"r","text":"x","timeout":0}"#)
-        == "!GenericError: the text has not come within the timeout")
-    #expect(buffer.waiting == nil)
-    client.send(#"{"execute":"x-swiftvm-ringbuf-wait","arguments":{"device":"r","text":"x"}}"#)
-    rig.settle()
-    rig.machine.buffers = [:]
-    rig.server.somethingChanged()
-    #expect(client.line()?.contains("Device 'r' not found") == true)
-    #expect(buffer.waiting == nil)
-  }
-
   // MARK: Ports and devices
 
   @Test func addsPortsAndDevices() {
@@ -285,14 +107,8 @@ import Testing
     #expect(rig.machine.notes == [])
   }
 
-  private func port(_ name: String, isOpen: Bool) -> PortStatus {
-    var port = PortStatus(device: "vs0", number: 1, name: name, isConsole: false, chardev: "c")
-    port.isOpenInGuest = isOpen
-    return port
-  }
-
   @Test func tellsOfPorts() {
-    var status = port("n", isOpen: true)
+    var status = PortStatus.named("n", isOpen: true)
     status.id = "p"
     status.bytesToHost = 5
     rig.machine.ports = [status]
@@ -303,13 +119,13 @@ import Testing
   }
 
   @Test func waitsUntilThePortIsOpen() {
-    rig.machine.ports = [port("n", isOpen: false)]
+    rig.machine.ports = [PortStatus.named("n", isOpen: false)]
     client.send(
       #"{"execute":"x-swiftvm-wait-open","arguments":{"port":"n"},"id":1}{"execute":"stop"}"#)
     rig.server.somethingChanged()
     rig.settle()
     #expect(rig.machine.notes == [])
-    rig.machine.ports = [port("n", isOpen: true)]
+    rig.machine.ports = [PortStatus.named("n", isOpen: true)]
     rig.server.send(.portChanged(id: "n", isOpen: true))
     #expect(client.line()?.contains("VSERPORT_CHANGE") == true)
     #expect(client.line() == #"{"return": {}, "id": 1}"#)
@@ -319,7 +135,7 @@ import Testing
   }
 
   @Test func waitsNoLongerThanTold() {
-    rig.machine.ports = [port("n", isOpen: false)]
+    rig.machine.ports = [PortStatus.named("n", isOpen: false)]
     #expect(
       ask("x-swiftvm-wait-open", #"{"port":"n","timeout":0.01}"#)
         == "!GenericError: the guest has not opened port 'n' within the timeout")
@@ -342,79 +158,5 @@ import Testing
         "x-swiftvm-plug",
         #"{"option":"virtserialport","value":"name=a,socket=s","directory":"/d"}"#) == "{}")
     #expect(rig.machine.notes == ["plug virtserialport name=a,socket=s in /d"])
-  }
-
-  // MARK: Descriptors
-
-  @Test func takesDescriptors() throws {
-    let path = try directory.makeFile("file")
-    let descriptor = open(path, O_RDWR)
-    defer { close(descriptor) }
-    #expect(
-      ask("getfd", #"{"fdname":"x"}"#)
-        == "!GenericError: No file descriptor supplied via SCM_RIGHTS")
-    client.send(#"{"execute":"getfd","arguments":{"fdname":"x"}}"#, with: descriptor)
-    #expect(client.line() == #"{"return": {}}"#)
-    #expect(add("socket", #"{"addr":{"type":"fd","data":{"str":"x"}}}"#) == "{}")
-    guard case .descriptor(.number(let number)) = rig.machine.added?.backend else {
-      Issue.record("no descriptor in \(String(describing: rig.machine.added))")
-      return
-    }
-    #expect(sameFile(number, descriptor))
-    close(number)
-    #expect(
-      ask("closefd", #"{"fdname":"x"}"#)
-        == "!GenericError: File descriptor named 'x' not found")
-    client.send(#"{"execute":"getfd","arguments":{"fdname":"x"}}"#, with: descriptor)
-    #expect(client.line() == #"{"return": {}}"#)
-    #expect(ask("closefd", #"{"fdname":"x"}"#) == "{}")
-    client.send(#"{"execute":"getfd","arguments":{"fdname":"1x"}}"#, with: descriptor)
-    #expect(client.line()?.contains("a name not starting with a digit") == true)
-  }
-
-  @Test func keepsSetsOfDescriptors() throws {
-    let path = try directory.makeFile("file")
-    let descriptor = open(path, O_RDWR)
-    defer { close(descriptor) }
-    #expect(ask("query-fdsets") == "[]")
-    client.send(#"{"execute":"add-fd","arguments":{"opaque":"o"}}"#, with: descriptor)
-    let reply = try #require(client.line())
-    #expect(reply.hasPrefix(#"{"return": {"fdset-id": 0, "fd": "#))
-    #expect(ask("query-fdsets").hasSuffix(#""opaque": "o"}]}]"#))
-    #expect(add("file", #"{"out":"/dev/fdset/0"}"#) == "{}")
-    guard case .descriptor(.number(let number)) = rig.machine.added?.backend else {
-      Issue.record("no descriptor in \(String(describing: rig.machine.added))")
-      return
-    }
-    #expect(sameFile(number, descriptor))
-    close(number)
-    #expect(
-      ask("remove-fd", #"{"fdset-id":3}"#)
-        == "!GenericError: File descriptor named 'fdset-id:3' not found")
-    #expect(ask("remove-fd", #"{"fdset-id":0}"#) == "{}")
-    #expect(ask("query-fdsets") == "[]")
-    #expect(
-      add("file", #"{"out":"/dev/fdset/0"}"#)
-        == "!GenericError: File descriptor named 'fdset-id:0' not found")
-  }
-
-  @Test func handsAConnectionOver() throws {
-    let path = try directory.makeFile("file")
-    let descriptor = open(path, O_RDWR)
-    defer { close(descriptor) }
-    rig.machine.connection = descriptor
-    rig.machine.ports = [port("n", isOpen: false)]
-    #expect(ask("x-swiftvm-connect", #"{"port":"n"}"#) == "{}")
-    let received = try #require(client.descriptors.first)
-    #expect(sameFile(received, descriptor))
-    #expect(ask("x-swiftvm-connect", #"{"port":"m"}"#) == "!DeviceNotFound: there is no port 'm'")
-  }
-
-  private var directory: TemporaryDirectory { rig.directory }
-
-  private func sameFile(_ first: Int32, _ second: Int32) -> Bool {
-    var (one, other) = (stat(), stat())
-    return fstat(first, &one) == 0 && fstat(second, &other) == 0 && one.st_ino == other.st_ino
-      && one.st_dev == other.st_dev
   }
 }

@@ -85,3 +85,12 @@ final class FakeRingBuffer: RingBufferAccess {
 
   func write(_ bytes: [UInt8]) { contents += bytes }
 }
+
+extension PortStatus {
+  /// A port of that name.
+  static func named(_ name: String, isOpen: Bool) -> PortStatus {
+    var port = PortStatus(device: "vs0", number: 1, name: name, isConsole: false, chardev: "c")
+    port.isOpenInGuest = isOpen
+    return port
+  }
+}

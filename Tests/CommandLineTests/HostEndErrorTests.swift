@@ -1,0 +1,42 @@
+import Testing
+import swiftvm_cli
+
+/// What the short form of host ends cannot mean is refused by name, with a remedy.
+@Suite
+struct HostEndErrorTests {
+  @Test(arguments: [
+    (
+      "tcp=x", "the value of \"tcp\" is not an address; give tcp=HOST:PORT, PORT or HOST:FIRST-LAST"
+    ),
+    (
+      "tcp=::1:80",
+      "the value of \"tcp\" is not an address;"
+        + " give tcp=HOST:PORT, PORT or HOST:FIRST-LAST"
+    ),
+    (
+      "tcp-connect=h:1-2",
+      "the value of \"tcp-connect\" is not an address;"
+        + " give tcp-connect=HOST:PORT"
+    ),
+    (
+      "udp=1@2@3",
+      "the value of \"udp\" is not an address;"
+        + " give udp=HOST:PORT[@LOCALHOST:LOCALPORT]"
+    ),
+    (
+      "ringbuf=many",
+      "the value of \"ringbuf\" is not a size; give a number of bytes, or with K, M or"
+        + " G, e.g. ringbuf=64K"
+    ),
+    ("file=/f,mode=600", "\"mode\" is for listening Unix sockets with a path; leave it out"),
+    ("socket=/s,reconnect=1", "\"reconnect\" is for connecting sockets; leave it out"),
+    ("socket=/s,append", "\"append\" is for output files; leave it out"),
+    ("fd=99999999999", "no descriptor has such a number; give fd=NUMBER or fd=NAME"),
+    ("null,log-append", "\"log-append\" is without \"log\"; give log=PATH"),
+  ])
+  func refusesHostEnds(value: String, problem: String) {
+    let value = "name=n," + value
+    #expect(
+      refusal(bytes(["run", "--virtserialport", value])) == "--virtserialport \(value): \(problem)")
+  }
+}

@@ -1,0 +1,185 @@
+import Chardev
+import Testing
+
+@testable import Control
+
+/// What the commands for host ends make, and what they say.
+@Suite struct ChardevCommandTests {
+  private let rig: ControlRig
+  private let client: RigClient
+
+  init() throws {
+    rig = try ControlRig()
+    client = try rig.ready()
+  }
+
+  private func ask(_ command: String, _ arguments: String = "{}") -> String {
+    client.reply(to: command, arguments)
+  }
+
+  private func add(_ type: String, _ data: String) -> String {
+    client.addChardev(type, data)
+  }
+
+  @Test func makesChardevs() {
+    let unix = #"{"type":"unix","data":{"path":"/s"}}"#
+    let cases: [(String, String, ChardevConfiguration.Backend)] = [
+      ("null", "{}", .null), ("ringbuf", "{}", .ringBuffer(size: 65536)),
+      ("memory", #"{"size":1024}"#, .ringBuffer(size: 1024)),
+      ("pipe", #"{"device":"/p"}"#, .pipe(path: "/p")),
+      (
+        "file", #"{"out":"/o","in":"/i","append":true}"#,
+        .file(FileConfiguration(output: "/o", input: "/i", appends: true))
+      ),
+      ("socket", #"{"addr":\#(unix)}"#, .socket(SocketConfiguration(.unix(path: "/s")))),
+      (
+        "socket", #"{"addr":\#(unix),"server":true,"wait":true,"nodelay":false}"#,
+        .socket(
+          SocketConfiguration(
+            .unix(path: "/s"), role: .listening(waitsForClient: true), hasNoDelay: false))
+      ),
+      (
+        "socket", #"{"addr":\#(unix),"server":false,"reconnect":2}"#,
+        .socket(
+          SocketConfiguration(.unix(path: "/s"), role: .connecting(reconnectMilliseconds: 2000)))
+      ),
+      (
+        "socket",
+        #"{"addr":{"type":"unix","data":{"path":"n","abstract":true}},"x-swiftvm-clients":"queue"}"#,
+        .socket(SocketConfiguration(.abstract(name: "n"), clients: .queue))
+      ),
+      (
+        "socket",
+        #"{"addr":{"type":"inet","data":{"host":"::1","port":"7","to":9}},"server":true}"#,
+        .socket(SocketConfiguration(.tcp(host: "::1", port: 7, lastPort: 9)))
+      ),
+      (
+        "udp",
+        #"{"remote":{"type":"inet","data":{"host":"h","port":"1"}},"local":{"type":"inet","data":{"host":"l","port":"2"}}}"#,
+        .datagram(DatagramConfiguration(host: "h", port: 1, localHost: "l", localPort: 2))
+      ),
+    ]
+    for (type, data, backend) in cases {
+      #expect(add(type, data) == "{}")
+      #expect(rig.machine.added == ChardevConfiguration(id: "c", backend))
+    }
+    #expect(add("pty", #"{"logfile":"/l","logappend":true}"#) == #"{"pty": "/dev/pts/3"}"#)
+    #expect(
+      rig.machine.added
+        == ChardevConfiguration(
+          id: "c", .pseudoTerminal(link: nil), log: LogConfiguration(path: "/l", appends: true)))
+  }
+
+  private static let mistakes: [(type: String, data: String, problem: String)] = [
+    ("nullx", "{}", "Parameter 'type' does not accept value 'nullx'"),
+    ("null", #"{"x":1}"#, "Parameter 'backend.data.x' is unexpected"),
+    ("null", "1", "Invalid parameter type for 'backend.data', expected: object"),
+    ("file", "{}", "Parameter 'backend.data.out' is missing"),
+    ("file", #"{"out":1}"#, "Invalid parameter type for 'backend.data.out', expected: string"),
+    (
+      "file", #"{"out":"a\u0000b"}"#,
+      "Parameter 'backend.data.out' must not contain a NUL character"
+    ),
+    ("stdio", "{}", "standard input and output are given out at the start"),
+    ("socket", "{}", "Parameter 'backend.data.addr' is missing"),
+    (
+      "socket", #"{"addr":{"type":"vsock","data":{}}}"#,
+      "Parameter 'type' does not accept value 'vsock'"
+    ),
+    (
+      "socket", #"{"addr":{"type":"unix","data":{"path":"/s"}},"telnet":true}"#,
+      "Parameter 'telnet' is not supported: leave it out"
+    ),
+    (
+      "socket", #"{"addr":{"type":"unix","data":{"path":"/s"}},"tls-creds":"x"}"#,
+      "Parameter 'backend.data.tls-creds' is unexpected"
+    ),
+    (
+      "socket", #"{"addr":{"type":"inet","data":{"host":"h","port":"65536"}}}"#,
+      "Parameter 'port' does not accept value '65536': no port has this number"
+    ),
+    (
+      "socket", #"{"addr":{"type":"fd","data":{"str":"n"}}}"#,
+      "File descriptor named 'n' has not been found"
+    ),
+    (
+      "socket",
+      #"{"addr":{"type":"unix","data":{"path":"/s"}},"server":false,"reconnect":9223372036854775807}"#,
+      "Parameter 'reconnect' expects a number of seconds"
+    ),
+  ]
+
+  @Test(arguments: mistakes)
+  func refusesChardevs(type: String, data: String, problem: String) {
+    #expect(add(type, data) == "!GenericError: " + problem)
+    #expect(rig.machine.notes == [])
+  }
+
+  @Test func knowsItsChardevs() {
+    rig.machine.chardevs = [
+      ChardevReport(label: "c", filename: "pty:/dev/pts/3", isFrontEndOpen: true)
+    ]
+    #expect(
+      ask("query-chardev")
+        == #"[{"label": "c", "filename": "pty:/dev/pts/3", "frontend-open": true}]"#)
+    #expect(add("null", "{}") == "!GenericError: Chardev with id 'c' already exists")
+    #expect(
+      ask("chardev-change", #"{"id":"c","backend":{"type":"null","data":{}}}"#) == "{}")
+    #expect(
+      ask("chardev-change", #"{"id":"d","backend":{"type":"null","data":{}}}"#)
+        == "!GenericError: Chardev 'd' does not exist")
+    #expect(ask("chardev-send-break", #"{"id":"c"}"#) == "{}")
+    #expect(ask("chardev-send-break", #"{"id":"d"}"#) == "!GenericError: Chardev 'd' not found")
+    #expect(ask("chardev-remove", #"{"id":"d"}"#) == "!GenericError: Chardev 'd' not found")
+    #expect(ask("chardev-remove") == "!GenericError: Parameter 'id' is missing")
+    #expect(ask("chardev-remove", #"{"id":"c"}"#) == "{}")
+    #expect(rig.machine.notes == ["change c", "remove chardev c"])
+    rig.machine.refusal = QMPError("no such place")
+    rig.machine.chardevs = []
+    #expect(add("null", "{}") == "!GenericError: Failed to add chardev 'c': no such place")
+    #expect(ask("query-chardev-backends").contains(#"{"name": "ringbuf"}"#))
+  }
+
+  @Test func readsAndWritesRingBuffers() {
+    rig.machine.buffers["r"] = FakeRingBuffer()
+    #expect(ask("ringbuf-write", #"{"device":"r","data":"hello"}"#) == "{}")
+    #expect(ask("ringbuf-read", #"{"device":"r","size":3}"#) == #""hel""#)
+    #expect(ask("ringbuf-read", #"{"device":"r","size":30,"format":"base64"}"#) == #""bG8=""#)
+    #expect(
+      ask("ringbuf-write", #"{"device":"r","data":"AP8h","format":"base64"}"#) == "{}")
+    #expect(rig.machine.buffers["r"]?.contents == [0, 255, 33])
+    #expect(
+      ask("ringbuf-write", #"{"device":"r","data":"A===","format":"base64"}"#)
+        == "!GenericError: the data is not valid base64")
+    #expect(
+      ask("ringbuf-read", #"{"device":"r","size":-1}"#)
+        == "!GenericError: size must be greater than zero")
+    #expect(
+      ask("ringbuf-read", #"{"device":"z","size":1}"#) == "!GenericError: Device 'z' not found")
+    #expect(
+      ask("ringbuf-read", #"{"device":"r","size":1,"format":"x"}"#)
+        == "!GenericError: Parameter 'format' does not accept value 'x'")
+  }
+
+  @Test func waitsForATextInARingBuffer() {
+    let buffer = FakeRingBuffer()
+    rig.machine.buffers["r"] = buffer
+    client.send(
+      #"{"execute":"x-swiftvm-ringbuf-wait","arguments":{"device":"r","text":"lo w"},"id":1}"#)
+    rig.settle()
+    #expect(buffer.waiting?.text == Array("lo w".utf8))
+    buffer.waiting?.whenFound()
+    #expect(client.line() == #"{"return": {}, "id": 1}"#)
+    #expect(buffer.waiting == nil)
+    #expect(
+      ask("x-swiftvm-ringbuf-wait", #"{"device":"r","text":"x","timeout":0}"#)
+        == "!GenericError: the text has not come within the timeout")
+    #expect(buffer.waiting == nil)
+    client.send(#"{"execute":"x-swiftvm-ringbuf-wait","arguments":{"device":"r","text":"x"}}"#)
+    rig.settle()
+    rig.machine.buffers = [:]
+    rig.server.somethingChanged()
+    #expect(client.line()?.contains("Device 'r' not found") == true)
+    #expect(buffer.waiting == nil)
+  }
+}
