@@ -10,7 +10,7 @@
 . "$(dirname "$0")/lib.sh"
 
 # virtio_pci or virtio_mmio, and virtio_console: the ports. button and evdev: the power button, for an acpid.
-modules="virtio_pci virtio_mmio? virtio_console button? evdev?"
+modules="virtio_pci virtio_mmio? virtio_console button? evdev? pvpanic_mmio?"
 stock=linux-image-cloud-amd64
 
 build_tools() {

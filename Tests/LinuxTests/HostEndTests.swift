@@ -20,12 +20,13 @@ extension StockGuestTests {
 
     @Test(arguments: HostEnd.all) func answersThrough(_ end: HostEnd) throws {
       let port = end.name
-      let directory = guest.file("")
+      let directory = guest.file(".")
+      let keys = end.keys.replacing("DIR", with: directory)
       _ = try Tool.shell("cd \(directory); \(end.before)")
       try guest.control.execute(
         "x-swiftvm-plug",
         [
-          "option": "virtserialport", "value": .string("name=\(port),id=\(port),\(end.keys)"),
+          "option": "virtserialport", "value": .string("name=\(port),id=\(port),\(keys)"),
           "directory": .string(directory),
         ])
       try agent.run("await-port \(port)")
@@ -60,7 +61,7 @@ private enum GivenSocket {
 /// A host end, and a program that says hello through it and prints what comes back.
 struct HostEnd: Sendable, CustomTestStringConvertible {
   let name: String
-  /// Keys of `--virtserialport`.
+  /// Keys of `--virtserialport`; DIR stands for the directory.
   let keys: String
   /// What is run before the port is there, in the directory of the host end's files.
   var before = "true"
@@ -122,7 +123,7 @@ struct HostEnd: Sendable, CustomTestStringConvertible {
       peer: "until cmp -s input output; do sleep 0.02; done; cat output log",
       answer: "hello\nhello"),
     HostEnd(
-      name: "program", keys: "exec=echo hello; exec head -n 1 >heard",
+      name: "program", keys: "exec=echo hello; exec head -n 1 >DIR/heard",
       peer: "until [ -s heard ]; do sleep 0.02; done; cat heard"),
   ]
 }

@@ -12,6 +12,8 @@ struct GuestTrait: SuiteTrait, TestScoping {
   ) async throws {
     let guest = try Guest(options)
     try guest.awaitAgent()
+    // Tells a guest that crashed and came back from one that answers slowly.
+    defer { print("the guest's last words:\n\(guest.log)") }
     try await Guest.$shared.withValue(guest) { try await function() }
   }
 }
