@@ -3,10 +3,11 @@ import Host
 
 /// Connects to chardevs of this process, as their clients from outside do.
 package enum ClientConnection {
-  /// A new client of a chardev: a connected socket, or the other side of a terminal. What becomes of
-  /// one more client is the chardev's rule. Does not wait.
+  /// A new client of a chardev: a connected socket, the other side of a terminal, or what brings a
+  /// ring buffer's bytes. What becomes of one more client is the chardev's rule. Does not wait.
   package static func open(to chardev: any Chardev) throws(ChardevError) -> FileDescriptor {
     for part in chardev.parts {
+      if let buffer = part as? RingBuffer { return try buffer.openFollower() }
       let address = (part as? SocketChardev)?.address ?? (part as? BroadcastChardev)?.address
       do throws(SystemError) {
         if let address { return try connect(to: address, isPacketed: part.packetLimit != nil) }
@@ -16,7 +17,7 @@ package enum ClientConnection {
           error.errno == EAGAIN ? "too many clients wait to be accepted" : error.description)
       }
     }
-    throw ChardevError("there is no listening socket or terminal to connect to")
+    throw ChardevError("there is no listening socket, terminal or ring buffer to connect to")
   }
 
   /// The terminal that clients open; nil for a chardev that is none.

@@ -55,6 +55,27 @@ struct VerbTests {
     #expect(after.output.contains("is the machine running?"))
   }
 
+  @Test("A ring buffer is followed: what it holds, what comes, its end")
+  func followsARingBuffer() throws {
+    let vm = try MicroVM(
+      "run=console mode=msix port=a send=hello end=halt", ports: [],
+      options: ["--qmp", "qmp", "--virtserialport", "name=a,ringbuf,chardev-id=ring"])
+    let directory = vm.directory
+    #expect(vm.says("done"))
+    for _ in 1...2 {
+      #expect(
+        try verb("recv", "a", "--lines", "1", "--timeout", "20", in: directory) == (0, "hello\n"))
+    }
+    let follower = try RunningProgram(
+      ["recv", "a", "--control", "qmp"].map { Array($0.utf8) }, in: directory)
+    #expect(waitUntil { follower.output == "hello\n" })
+    let qmp = try QMPClient(directory["qmp"])
+    #expect(qmp.ask("ringbuf-write", #"{"device":"ring","data":"more\n"}"#) == "{}")
+    #expect(waitUntil { follower.output == "hello\nmore\n" })
+    #expect(qmp.ask("quit") == "{}")
+    #expect(follower.waitForEnd(seconds: 20) == .exited(0))
+  }
+
   @Test("A machine with a name is found by it, and by nothing where it is alone")
   func findsAMachineByItsName() throws {
     let directory = try TemporaryDirectory()

@@ -93,14 +93,10 @@ final class ProgramSource: PeerSource {
       self?.rest = nil
       self?.launchIfWanted()
     }
-    var ends: [Int32] = [-1, -1]
-    let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
-    try systemCall("socketpair") { socketpair(AF_UNIX, type, 0, &ends) }
-    let (own, its) = (ends[0], ends[1])
+    // The program's end waits: it may be unprepared for one that does not.
+    let (own, its) = try FileDescriptor.streamPair()
     let peer = SocketPeer(SocketConnection(descriptor: FileDescriptor(owning: own)))
     defer { close(its) }
-    // Of this end alone: the program may be unprepared for it.
-    try systemCall("fcntl") { fcntl(own, F_SETFL, O_NONBLOCK) }
     process = try ChildProcess(command: command, stream: its, on: loop) { [weak self] in
       self?.hasEnded($0)
     }

@@ -13,6 +13,7 @@ package final class RingBuffer: Chardev {
   package static let defaultSize = 65536
   /// Enough for any console, and no harm.
   package static let largestSize = 1 << 30
+  private static let mostFollowers = 16
 
   /// Somebody who wants to hear of new bytes, until cancelled.
   package final class Observation {
@@ -38,6 +39,7 @@ package final class RingBuffer: Chardev {
   /// What `read` has taken already ends here.
   private var consumed: UInt64 = 0
   private var observations: [Observation] = []
+  private var followers: [RingBufferFollower] = []
   private var isTellingPosted = false
   private let presence = ConstantPresence()
   private let room = EndlessRoom()
@@ -103,6 +105,25 @@ package final class RingBuffer: Chardev {
     search(observation, in: bytes, from: next &- UInt64(bytes.count))
     if observation.found != nil { postTelling() }
     return observation
+  }
+
+  /// A connection that brings what has not been read, and then what comes, until the machine ends.
+  func openFollower() throws(ChardevError) -> FileDescriptor {
+    followers.removeAll { $0.hasEnded }
+    guard let loop else { throw ChardevError("the machine does not run") }
+    guard followers.count < Self.mostFollowers else {
+      throw ChardevError("\(followers.count) follow it already")
+    }
+    do throws(SystemError) {
+      let (own, its) = try FileDescriptor.streamPair()
+      let connection = FileDescriptor(owning: its)
+      followers.append(
+        try RingBufferFollower(
+          self, from: consumed, to: FileDescriptor(owning: own), on: loop))
+      return connection
+    } catch {
+      throw ChardevError(error.description)
+    }
   }
 
   private func observe(_ observation: Observation) -> Observation {
@@ -172,6 +193,8 @@ package final class RingBuffer: Chardev {
 
   package func stop() {
     loop = nil
+    for follower in followers { follower.conclude() }
+    followers = []
     room.end()
     presence.end()
   }

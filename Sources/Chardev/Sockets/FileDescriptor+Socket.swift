@@ -9,6 +9,16 @@ extension FileDescriptor {
     self.init(owning: try systemCall("socket") { socket(family, type | flags, 0) })
   }
 
+  /// Two stream sockets connected to each other, both of which the caller takes over; the first one is
+  /// in non-blocking mode.
+  static func streamPair() throws(SystemError) -> (Int32, Int32) {
+    var ends: [Int32] = [-1, -1]
+    let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+    try systemCall("socketpair") { socketpair(AF_UNIX, type, 0, &ends) }
+    _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
+    return (ends[0], ends[1])
+  }
+
   /// Sets a socket option that is a number; one that the socket does not have is none it needs.
   func setSocketOption(_ level: Int32, _ name: Int32, _ value: Int32) {
     var value = value

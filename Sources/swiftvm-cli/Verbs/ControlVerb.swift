@@ -58,7 +58,7 @@ package enum ControlVerb: String, CaseIterable, Sendable {
         + " does not take now waits for it."
     case .recv:
       "Prints what comes from a port, until the machine ends the connection, or as --lines and"
-        + " --timeout say."
+        + " --timeout say; of a ring buffer, first what it holds and nobody has read by QMP."
     case .waitOpen: "Waits until a program in the guest has opened the port."
     case .plug:
       "Adds a port; KEY=VALUE,... is the value of --virtserialport, or of --virtconsole with --console."
