@@ -189,8 +189,8 @@ final class Port: @unchecked Sendable {
     takeIdleReceiveTurn()
   }
 
-  /// At the end of the machine: one more, long turn; returns whether something is left that a connected client may still
-  /// take.
+  /// At the end of the machine: one more, long turn; returns whether something is left that a
+  /// connected client may still take.
   func flush(using list: SegmentList, driver: any DriverNotifier) throws(QueueFault) -> Bool {
     let outcome = try transmit(
       budget: Self.farewellBytes, watched: false, using: list, driver: driver)

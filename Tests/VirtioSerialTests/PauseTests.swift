@@ -78,6 +78,26 @@ import Virtio
     #expect(driver.chardevs[0].received == [1, 4])
   }
 
+  @Test("O9: a client that left an earlier driver is no reason to discard from a later one")
+  func owesNoDiscardAfterReset() throws {
+    var policy = PortPolicy()
+    policy.onHostClose = .discard
+    let driver = try makeDriver(policy: policy)
+    driver.device.pause()
+    driver.chardevs[0].disconnect()
+    driver.chardevs[0].connect()
+    driver.reset()
+    driver.device.resume()
+    driver.bringUp()
+    driver.chardevs[0].writeRoom = 1
+    driver.send([1, 2, 3], port: 1)
+    driver.device.pause()
+    driver.chardevs[0].writeRoom = .max
+    driver.device.resume()
+    driver.settle()
+    #expect(driver.chardevs[0].received == [1, 2, 3])
+  }
+
   @Test("A console's size changes once it may be told")
   func owesSize() throws {
     let driver = try makeDriver(consoles: [0])
@@ -91,6 +111,10 @@ import Virtio
     driver.settle()
     #expect(driver.notifier.configurationChanges == before + 1)
     #expect(driver.takeMessages() == [Message(0, 5, 1, [100, 0, 40, 0])])
+    driver.device.pause()
+    driver.device.resume()
+    driver.settle()
+    #expect(driver.notifier.configurationChanges == before + 1, "told once")
   }
 
   @Test("Ports come and go in a pause: what the guest wrote is passed on, the messages wait")
