@@ -4,21 +4,13 @@ import Testing
 @testable import Control
 
 /// What the commands for host ends make, and what they say.
-@Suite struct ChardevCommandTests {
-  private let rig: ControlRig
-  private let client: RigClient
+@Suite struct ChardevCommandTests: CommandSuite {
+  let rig: ControlRig
+  let client: RigClient
 
   init() throws {
     rig = try ControlRig()
     client = try rig.ready()
-  }
-
-  private func ask(_ command: String, _ arguments: String = "{}") -> String {
-    client.reply(to: command, arguments)
-  }
-
-  private func add(_ type: String, _ data: String) -> String {
-    client.addChardev(type, data)
   }
 
   @Test func makesChardevs() {

@@ -3,17 +3,13 @@ import Testing
 @testable import Control
 
 /// What each command makes of a machine and its ports, and what it says.
-@Suite struct CommandTests {
-  private let rig: ControlRig
-  private let client: RigClient
+@Suite struct CommandTests: CommandSuite {
+  let rig: ControlRig
+  let client: RigClient
 
   init() throws {
     rig = try ControlRig()
     client = try rig.ready()
-  }
-
-  private func ask(_ command: String, _ arguments: String = "{}") -> String {
-    client.reply(to: command, arguments)
   }
 
   @Test func commandsTheMachine() {

@@ -71,22 +71,6 @@ final class RigClient {
     return line()
   }
 
-  /// A command's reply without the frame around it; an error begins with an exclamation mark.
-  func reply(to command: String, _ arguments: String = "{}") -> String {
-    let reply = ask(#"{"execute":"\#(command)","arguments":\#(arguments)}"#) ?? "nothing"
-    for (frame, mark) in [(#"{"return": "#, ""), (#"{"error": {"class": ""#, "!")]
-    where reply.hasPrefix(frame) {
-      let body = reply.dropFirst(frame.count).dropLast(mark.isEmpty ? 1 : 3)
-      return mark + body.replacing(#"", "desc": ""#, with: ": ")
-    }
-    return reply
-  }
-
-  /// The reply to chardev-add with the id `c`.
-  func addChardev(_ type: String, _ data: String) -> String {
-    reply(to: "chardev-add", #"{"id":"c","backend":{"type":"\#(type)","data":\#(data)}}"#)
-  }
-
   func send(_ text: String) { send(Array(text.utf8)) }
 
   /// Sends all, however slowly it is taken.
@@ -136,5 +120,30 @@ final class RigClient {
       case .end, .failed: isAtEnd = true
       }
     }
+  }
+}
+
+/// A suite of tests of commands.
+protocol CommandSuite {
+  /// One that has negotiated.
+  var client: RigClient { get }
+}
+
+extension CommandSuite {
+  /// A command's reply without the frame around it; an error begins with an exclamation mark.
+  func ask(_ command: String, _ arguments: String = "{}") -> String {
+    let reply =
+      client.ask(#"{"execute":"\#(command)","arguments":\#(arguments)}"#) ?? "nothing"
+    for (frame, mark) in [(#"{"return": "#, ""), (#"{"error": {"class": ""#, "!")]
+    where reply.hasPrefix(frame) {
+      let body = reply.dropFirst(frame.count).dropLast(mark.isEmpty ? 1 : 3)
+      return mark + body.replacing(#"", "desc": ""#, with: ": ")
+    }
+    return reply
+  }
+
+  /// The reply to chardev-add with the id `c`.
+  func add(_ type: String, _ data: String) -> String {
+    ask("chardev-add", #"{"id":"c","backend":{"type":"\#(type)","data":\#(data)}}"#)
   }
 }

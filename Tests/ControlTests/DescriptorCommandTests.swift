@@ -5,21 +5,13 @@ import Testing
 @testable import Control
 
 /// Descriptors that come and go beside commands.
-@Suite struct DescriptorCommandTests {
-  private let rig: ControlRig
-  private let client: RigClient
+@Suite struct DescriptorCommandTests: CommandSuite {
+  let rig: ControlRig
+  let client: RigClient
 
   init() throws {
     rig = try ControlRig()
     client = try rig.ready()
-  }
-
-  private func ask(_ command: String, _ arguments: String = "{}") -> String {
-    client.reply(to: command, arguments)
-  }
-
-  private func add(_ type: String, _ data: String) -> String {
-    client.addChardev(type, data)
   }
 
   @Test func takesDescriptors() throws {
