@@ -140,35 +140,6 @@ func withSegment<R>(
   }
 }
 
-extension EventLoop {
-  /// Runs turns until `condition` holds; false if it does not within a generous time.
-  func turn(until condition: () -> Bool) -> Bool {
-    waitUntil(seconds: 30) {
-      if condition() { return true }
-      turn(timeoutMilliseconds: 10)
-      return condition()
-    }
-  }
-
-  /// Handles all that is ready, and what comes of it.
-  func settle() {
-    for _ in 0..<20 { turn(timeoutMilliseconds: 0) }
-  }
-
-  /// Whether one turn of up to 50 ms sleeps through it: nothing is ready.
-  func sleepsThroughATurn() -> Bool {
-    let start = milliseconds()
-    turn(timeoutMilliseconds: 50)
-    return milliseconds() - start >= 49
-  }
-}
-
-func milliseconds() -> Int {
-  var time = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &time)
-  return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
-}
-
 func isFileOpen(_ number: Int32) -> Bool {
   fcntl(number, F_GETFD) != -1
 }

@@ -1,5 +1,6 @@
 import Chardev
 import Host
+import TestSupport
 import Testing
 
 @Suite struct NullChardevTests {

@@ -1,6 +1,7 @@
 import CKVM
 import Glibc
 import Host
+import TestSupport
 import Testing
 
 @testable import Chardev

@@ -1,5 +1,6 @@
 import Glibc
 import Host
+import TestSupport
 import Testing
 
 @Suite final class EventLoopOpeningsTests {
@@ -19,7 +20,7 @@ import Testing
     for path in paths { unlink(path) }
   }
 
-  private func settle() { for _ in 0..<5 { loop.turn(timeoutMilliseconds: 0) } }
+  private func settle() { loop.settle() }
 
   @Test func hearsOfOpeningAndClosingOfEachFileAlone() throws {
     var calls = [0, 0]

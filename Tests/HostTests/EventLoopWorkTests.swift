@@ -2,6 +2,7 @@ import CKVM
 import Glibc
 import Host
 import Synchronization
+import TestSupport
 import Testing
 
 /// Posted work, timers, and the way in from other threads.

@@ -36,30 +36,6 @@ struct SocketPair: ~Copyable {
   }
 }
 
-extension EventLoop {
-  /// Runs turns until `condition` holds; false if it does not within a generous time.
-  func turn(until condition: () -> Bool) -> Bool {
-    for _ in 0..<1000 {
-      if condition() { return true }
-      turn(timeoutMilliseconds: 10)
-    }
-    return condition()
-  }
-
-  /// Whether one turn of up to 50 ms sleeps through it: nothing is ready.
-  func sleepsThroughATurn() -> Bool {
-    let start = milliseconds()
-    turn(timeoutMilliseconds: 50)
-    return milliseconds() - start >= 49
-  }
-}
-
-func milliseconds() -> Int {
-  var time = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &time)
-  return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
-}
-
 func isOpen(_ descriptor: Int32) -> Bool {
   fcntl(descriptor, F_GETFD) != -1
 }

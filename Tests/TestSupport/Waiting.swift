@@ -7,6 +7,9 @@ package func monotonicSeconds() -> Double {
   return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
 }
 
+/// Whole milliseconds of the monotonic clock.
+package func milliseconds() -> Int { Int(monotonicSeconds() * 1000) }
+
 /// Waits until something outside this process is the case, looking again every few milliseconds;
 /// returns whether it came to be.
 package func waitUntil(
