@@ -95,6 +95,19 @@ import VirtioSerial
     #expect(driver.chardevs[0].delegate == nil)
   }
 
+  @Test("A console that is unplugged without a driver offers its backlog once more")
+  func backlogOfARemovedPort() throws {
+    let driver = try makeDriver()
+    driver.chardevs[0].connect()
+    driver.chardevs[0].writeRoom = 0
+    driver.bringUp()
+    driver.send([1, 2, 3], port: 0)
+    driver.reset()
+    driver.chardevs[0].writeRoom = .max
+    try driver.device.removePort(number: 0)
+    #expect(driver.chardevs[0].received == [1, 2, 3])
+  }
+
   // MARK: Size
 
   @Test("O2, O10: RESIZE after CONSOLE_PORT, for every console, and again at every change")

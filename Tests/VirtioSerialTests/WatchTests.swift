@@ -96,6 +96,21 @@ import VirtioSerial
     #expect(driver.chardevs[0].received == [1, 2])
   }
 
+  @Test("A port that got blocked under watch is watched again once its client has moved")
+  func watchesAgain() throws {
+    let driver = try makeDriver()
+    driver.send([1], port: 1)
+    driver.chardevs[0].writeRoom = 0
+    publish([2], driver)
+    #expect(driver.device.look())
+    #expect(!driver.device.isWatching)
+    driver.chardevs[0].takeMore(10)
+    #expect(driver.device.isWatching)
+    publish([3], driver)
+    #expect(driver.device.look())
+    #expect(driver.chardevs[0].received == [1, 2, 3])
+  }
+
   @Test func aResetEndsTheWatch() throws {
     let driver = try makeDriver()
     driver.send([1], port: 1)
