@@ -26,6 +26,8 @@ package struct MachineConfiguration {
     package var vectorCount: Int?
     /// The slot of the PCI bus it is in, 1 to 31; nil for the lowest free one.
     package var slot: Int?
+    /// In which order the guest is told columns and rows.
+    package var resizeOrder = ResizeOrder.specification
     /// The guest has been asked to let it go.
     var isToBeRemoved = false
     /// Hears of every control message and change of state, on any thread; must not wait.

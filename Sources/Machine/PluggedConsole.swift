@@ -45,8 +45,9 @@ final class PluggedConsole {
     let emergencyOutput = surroundings.emergencyOutput
     device = SerialDevice(
       ports: configuration.ports, maximumPorts: configuration.maximumPorts, lock: lock,
-      remote: surroundings.loop.remote, emergencyOutput: { emergencyOutput.write($0) },
-      trace: configuration.trace, onGuestOpen: surroundings.onGuestOpen)
+      remote: surroundings.loop.remote, resizeOrder: configuration.resizeOrder,
+      emergencyOutput: { emergencyOutput.write($0) }, trace: configuration.trace,
+      onGuestOpen: surroundings.onGuestOpen)
     doorbells = Doorbells(machine: surroundings.machine, loop: surroundings.loop)
     switch configuration.transport {
     case .pci(let interface):

@@ -23,10 +23,12 @@ struct HostEndOpener {
       numbered.number = number
       ports.append((PortConfiguration(numbered), try openPort(port)))
     }
-    return MachineConfiguration.ConsoleDevice(
+    var machineDevice = MachineConfiguration.ConsoleDevice(
       id: device.id ?? "", ports: ports, maximumPorts: device.maximumPortCount,
       transport: VirtioTransport(device.transport), allowedFeatures: Features(device.features),
       vectorCount: device.vectorCount, slot: device.slot)
+    machineDevice.resizeOrder = device.resizeOrder
+    return machineDevice
   }
 
   /// One port's host end.

@@ -36,6 +36,10 @@ public struct VirtioConsoleDeviceConfiguration: Equatable, Sendable {
   /// transport is not PCI.
   public var slot: Int?
 
+  /// In which order a change of a console's size is told: Linux before 2025 has it the other way
+  /// round.
+  public var resizeOrder = VirtioConsoleResizeOrder.specification
+
   /// Makes a device with these ports.
   public init(
     id: String? = nil, ports: [VirtioConsolePortConfiguration], maximumPortCount: Int = 31,

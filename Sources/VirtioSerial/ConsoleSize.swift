@@ -12,7 +12,7 @@ struct ConsoleSize: Equatable {
 
 /// In which order a RESIZE message names the two measures. Nothing a driver says tells which one it
 /// reads, so the user has to know the guest's kernel.
-package enum ResizeOrder: String, CaseIterable, Sendable {
+public enum ResizeOrder: String, CaseIterable, Sendable {
   /// Columns, then rows: the specification (virtio 1.2, 5.3.6.2) and Linux since its commit
   /// 5326ab737a47 of 2025, which stable kernels have taken up. The default, since it is right by
   /// the text and for every kernel to come.

@@ -54,7 +54,8 @@ package enum OptionTable {
         + " max-ports=1...32766 (as many as its ports need, at least 31); transport=pci|mmio (pci);"
         + " disable-legacy=on|off (on), disable-modern=on|off (off); packed=on|off (off);"
         + " event-idx, indirect-desc, queue-reset, multiport=on|off (all on); vectors=0...2048 (one"
-        + " for each queue); addr=0x1...0x1f, the slot of the PCI bus (the lowest free one)."),
+        + " for each queue); addr=0x1...0x1f, the slot of the PCI bus (the lowest free one);"
+        + " resize-order=spec|legacy (spec), legacy for consoles of Linux before 2025."),
     CommandOption(
       OptionName.virtserialport, "name=NAME,socket=PATH[,KEY=VALUE...]", isRepeatable: true,
       help: "A channel: /dev/virtio-ports/NAME in the guest, a listening Unix stream socket at PATH"

@@ -14,7 +14,7 @@ extension RunRequest {
       .init(
         optional: [
           "id", "max-ports", "transport", "disable-legacy", "disable-modern", "packed", "event-idx",
-          "indirect-desc", "queue-reset", "multiport", "vectors", "addr",
+          "indirect-desc", "queue-reset", "multiport", "vectors", "addr", "resize-order",
         ], example: deviceExample))
     var features = VirtioConsoleFeatures()
     features.packedRing = try list.isOn("packed") ?? features.packedRing
@@ -22,10 +22,12 @@ extension RunRequest {
     features.indirectDescriptors = try list.isOn("indirect-desc") ?? features.indirectDescriptors
     features.queueReset = try list.isOn("queue-reset") ?? features.queueReset
     features.multiport = try list.isOn("multiport") ?? features.multiport
+    var configuration = VirtioConsoleDeviceConfiguration(
+      id: list["id"], ports: [], transport: try transport(list), features: features,
+      vectorCount: try list.number("vectors"), slot: try list.slot("addr"))
+    configuration.resizeOrder = try list.choice("resize-order") ?? configuration.resizeOrder
     return Device(
-      configuration: VirtioConsoleDeviceConfiguration(
-        id: list["id"], ports: [], transport: try transport(list), features: features,
-        vectorCount: try list.number("vectors"), slot: try list.slot("addr")),
+      configuration: configuration,
       maximumPortCount: try list.number("max-ports"))
   }
 

@@ -142,6 +142,10 @@ struct RunOptionErrorTests {
     ("vectors=-1", "the value of \"vectors\" is not a whole number; give e.g. vectors=1"),
     ("packed=yes", "the value of \"packed\" is not on or off; give packed=on or packed=off"),
     ("transport=pcie", "\"transport\" cannot be \"pcie\"; did you mean transport=pci?"),
+    (
+      "resize-order=rows",
+      "\"resize-order\" cannot be \"rows\"; give resize-order=spec or resize-order=legacy"
+    ),
     ("transport=ccw", "\"transport\" cannot be \"ccw\"; give transport=pci or transport=mmio"),
     ("transport=mmio,disable-legacy=on", "\"disable-legacy\" is for devices on PCI; leave it out"),
     ("disable-modern=off,transport=mmio", "\"disable-modern\" is for devices on PCI; leave it out"),

@@ -113,6 +113,8 @@ struct RunRequestTests {
     ("queue-reset=off", deviceWith { $0.features.queueReset = false }),
     ("multiport=off", deviceWith { $0.features.multiport = false }),
     ("packed=off,event-idx=on,indirect-desc=on,queue-reset=on,multiport=on", deviceWith { _ in }),
+    ("resize-order=legacy", deviceWith { $0.resizeOrder = .legacy }),
+    ("resize-order=spec", deviceWith { _ in }),
     ("vectors=0", deviceWith { $0.vectorCount = 0 }),
     ("vectors=2,id=a", deviceWith { ($0.vectorCount, $0.id) = (2, "a") }),
     (

@@ -1,0 +1,5 @@
+// The order is part of this module's interface.
+@_exported import enum VirtioSerial.ResizeOrder
+
+/// In which order a console's guest is told columns and rows.
+public typealias VirtioConsoleResizeOrder = ResizeOrder
