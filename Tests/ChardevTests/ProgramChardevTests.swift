@@ -129,10 +129,20 @@ import Testing
 
   /// It serves nobody any more, and would stay for ever.
   @Test func endsWhenItClosesItsStreams() throws {
-    let served = try Served("echo $$; exec <&- >&-; sleep 1000", on: loop)
+    let served = try Served("echo $$; exec <&- >&-; sleep 1000", grace: 100, on: loop)
     let number = try #require(served.readNumber())
     #expect(loop.turn { served.frontEnd.events.last == .disconnected })
     #expect(loop.turn { kill(number, 0) == -1 })
+    served.stop()
+  }
+
+  /// As head(1) does, which closes its input before it writes its output.
+  @Test func mayFinishWithoutItsStreams() throws {
+    let directory = try TemporaryDirectory()
+    let served = try Served(
+      "exec <&- >&-; sleep 0.1; echo done >'\(directory["result"])'", grace: 10_000, on: loop)
+    #expect(loop.turn { served.frontEnd.events == [.connected, .disconnected] })
+    #expect(loop.turn { directory.text(of: "result") == "done\n" })
     served.stop()
   }
 

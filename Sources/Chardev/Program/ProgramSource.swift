@@ -6,8 +6,9 @@ import Host
 /// program's standard input and output.
 ///
 /// It is started with the machine. When it ends, or closes both, the peer is gone; when the guest
-/// opens its side the next time, the program is started anew, at most once a second. At the end the
-/// program and its descendants are ended, by `SIGTERM` and, half a second later, `SIGKILL`.
+/// opens its side the next time, the program is started anew, at most once a second. One that goes on
+/// without its streams is ended half a second later, and all are at the machine's end, descendants
+/// too: by `SIGTERM` and, another half a second later, `SIGKILL`.
 final class ProgramSource: PeerSource {
   let name: String
   let role = ""
@@ -31,7 +32,7 @@ final class ProgramSource: PeerSource {
 
   /// - Parameters:
   ///   - restMilliseconds: how long there is no second start after one.
-  ///   - graceMilliseconds: how long the program may take to end when asked to.
+  ///   - graceMilliseconds: how long the program may take to end by itself, and when asked to.
   init(
     command: String, restMilliseconds: Int = 1000, graceMilliseconds: Int = 500
   ) throws(ChardevError) {
@@ -58,7 +59,11 @@ final class ProgramSource: PeerSource {
 
   func lostPeer() {
     hasPeer = false
-    process?.end(graceMilliseconds: graceMilliseconds)
+    // One that has done its work may close its streams just before it ends, with things to finish.
+    let graceMilliseconds = graceMilliseconds
+    loop?.after(milliseconds: graceMilliseconds) { [weak process] in
+      process?.end(graceMilliseconds: graceMilliseconds)
+    }
     launchIfWanted()
   }
 
