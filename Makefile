@@ -3,6 +3,8 @@ PREFIX ?= /usr/local
 images := guest-images/build
 completions := bash-completion/completions zsh/site-functions fish/vendor_completions.d
 
+# The parts share caches and build folders, and their order counts.
+.NOTPARALLEL:
 .PHONY: help demo test bench check lint build release guest-images micro agents nested install clean
 
 help:

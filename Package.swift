@@ -25,7 +25,8 @@ let package = Package(
   ],
   targets: [
     .executableTarget(
-      name: "swiftvm-cli", dependencies: ["SwiftVM", "Control", "Host"], swiftSettings: settings),
+      name: "swiftvm-cli", dependencies: ["SwiftVM", "Control", "Host", "CKVM"],
+      swiftSettings: settings),
     module(
       "SwiftVM",
       [
@@ -34,8 +35,11 @@ let package = Package(
     module("Control", ["Chardev", "Host", "CKVM"]),
     module(
       "Machine",
-      ["VirtioSerial", "Virtio", "Devices", "Chardev", "Boot", "KVM", "GuestMemory", "Host"]),
-    module("VirtioSerial", ["Virtio", "Chardev", "GuestMemory", "Host"]),
+      [
+        "VirtioSerial", "Virtio", "Devices", "Chardev", "Boot", "KVM", "GuestMemory", "Host",
+        "CKVM",
+      ]),
+    module("VirtioSerial", ["Virtio", "Chardev", "Host"]),
     module("Virtio", ["Devices", "GuestMemory"]),
     module("Devices", []),
     module("Chardev", ["Host", "CKVM"]),
@@ -54,9 +58,9 @@ let package = Package(
     tests("HostTests", ["Host", "TestSupport"]),
     tests("GuestMemoryTests", ["GuestMemory"]),
     tests("KVMTests", ["KVM", "GuestMemory", "Host"]),
-    tests("BootTests", ["Boot"]),
+    tests("BootTests", ["Boot", "TestSupport"]),
     tests("ChardevTests", ["Chardev", "Host", "TestSupport"]),
-    tests("DevicesTests", ["Devices"]),
+    tests("DevicesTests", ["Devices", "TestSupport"]),
     tests("VirtioTests", ["Virtio", "Devices", "GuestMemory", "Host", "TestSupport"]),
     tests(
       "VirtioSerialTests",

@@ -17,7 +17,7 @@ build_tools() {
   local out=$build/parts/vport
   ! up_to_date "$out" "$images"/tools/* || return 0
   say "compiling the guest's tools"
-  "$(compiler)" -std=gnu2x -D_GNU_SOURCE -O2 -Wall -Wextra -static "$images"/tools/*.c -o "$out.part"
+  "$(compiler)" -std=gnu2x -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -static "$images"/tools/*.c -o "$out.part"
   mv "$out.part" "$out"
 }
 

@@ -10,7 +10,7 @@ lists=/var/lib/apt/lists
 real_name() {
   local kernel=
   [[ $1 != linux-image-* ]] ||
-    kernel=$(apt-cache depends "$1" 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | sort -V | tail -1)
+    kernel=$({ apt-cache depends "$1" 2>/dev/null || true; } | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | sort -V | tail -1)
   echo "${kernel:-$1}"
 }
 

@@ -44,7 +44,7 @@ require() {
 
 # The toolchain's own clang, unless CC says otherwise: nothing else is sure to be there.
 compiler() {
-  local swift
+  local swift cc
   swift=$(readlink -f "$(command -v swift)" || true)
   for cc in "${CC:-}" "${swift%/*}/clang" clang gcc; do
     ! command -v "$cc" >/dev/null || { echo "$cc"; return; }

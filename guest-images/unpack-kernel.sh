@@ -33,7 +33,10 @@ if [ ! -e "$kernel" ]; then
   esac
 fi
 key="$kernel ${MODULES:-} $*"
-if [ "$(cat "$out/key" 2>/dev/null)" = "$key" ] && up_to_date "$out/key" "$kernel"; then exit; fi
+if [ "$(cat "$out/key" 2>/dev/null)" = "$key" ] && up_to_date "$out/key" "$kernel" "$0" \
+  "$images"/{module-order,extract-vmlinux,decompress}.sh; then
+  exit
+fi
 
 part=$out.part
 rm -rf "$part"

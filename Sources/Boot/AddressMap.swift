@@ -120,8 +120,8 @@ package enum AddressMap {
   package static let virtioMMIOInterrupts: [UInt32] = [5, 6, 7, 10, 11]
   /// SLP_TYP value that powers the machine off.
   package static let powerOffSleepType: UInt8 = 5
-  /// The largest number of CPUs the ACPI tables have room for.
-  package static let largestCPUCount = 4096
+  /// The largest number of CPUs: APIC ids beyond 254 would need x2APIC from the first instruction.
+  package static let largestCPUCount = 254
 
   /// The interrupt input to which a PCI device's pin is wired.
   ///

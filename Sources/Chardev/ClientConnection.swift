@@ -1,20 +1,22 @@
+import CKVM
 import Glibc
 import Host
 
 /// Connects to chardevs of this process, as their clients from outside do.
 package enum ClientConnection {
   /// A new client of a chardev: a connected socket, the other side of a terminal, or what brings a
-  /// ring buffer's bytes. What becomes of one more client is the chardev's rule. Does not wait.
+  /// ring buffer's bytes. Whether one more client is taken is the chardev's rule; who may connect to
+  /// its socket does not matter here. Does not wait. Only from the top of a loop's turn.
   package static func open(to chardev: any Chardev) throws(ChardevError) -> FileDescriptor {
     for part in chardev.parts {
       if let buffer = part as? RingBuffer { return try buffer.openFollower() }
-      let address = (part as? SocketChardev)?.address ?? (part as? BroadcastChardev)?.address
-      do throws(SystemError) {
-        if let address { return try connect(to: address, isPacketed: part.packetLimit != nil) }
-        if let terminal = part as? PseudoTerminal { return try open(terminal.path) }
-      } catch {
-        throw ChardevError(
-          error.errno == EAGAIN ? "too many clients wait to be accepted" : error.description)
+      if let taker = part as? any ClientTaker, taker.address != nil {
+        return try taker.takeClient()
+      }
+      if let terminal = part as? PseudoTerminal {
+        do throws(SystemError) { return try open(terminal.path) } catch {
+          throw ChardevError(error.description)
+        }
       }
     }
     throw ChardevError("there is no listening socket, terminal or ring buffer to connect to")
@@ -28,20 +30,6 @@ package enum ClientConnection {
   private static func open(_ path: String) throws(SystemError) -> FileDescriptor {
     let flags = O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC
     return FileDescriptor(owning: try systemCall("open " + path) { Glibc.open(path, flags) })
-  }
-
-  private static func connect(
-    to address: SocketAddress, isPacketed: Bool
-  ) throws(SystemError) -> FileDescriptor {
-    let type = Int32((isPacketed ? SOCK_SEQPACKET : SOCK_STREAM).rawValue)
-    let socket = try FileDescriptor(socketOf: address.family, type: type)
-    let number = socket.rawValue
-    do throws(SystemError) {
-      try systemCall("connect") { address.withPointer { Glibc.connect(number, $0, $1) } }
-    } catch  where error.errno == EINPROGRESS {
-      // The kernel goes on with it, and the client waits for that.
-    }
-    return socket
   }
 }
 

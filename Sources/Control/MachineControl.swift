@@ -34,6 +34,8 @@ package protocol MachineControl: AnyObject {
   func changeChardev(_ configuration: ChardevConfiguration) throws(QMPError) -> String?
   /// Ends a chardev that no port uses.
   func removeChardev(id: String) throws(QMPError)
+  /// Has a chardev's front end receive a break, to which a port's is deaf.
+  func sendBreak(toChardev id: String)
   /// The ring buffer that a chardev is.
   func ringBuffer(id: String) throws(QMPError) -> any RingBufferAccess
 
@@ -49,7 +51,7 @@ package protocol MachineControl: AnyObject {
   /// Adds a port as `swiftvm run` would.
   ///
   /// - Parameters:
-  ///   - option: `virtserialport` or `virtconsole`.
+  ///   - option: `virtserialport`, `virtconsole` or `preset`.
   ///   - value: what follows that option on the command line.
   ///   - directory: what paths that are not absolute start from.
   func plug(option: String, value: String, directory: String) throws(QMPError)

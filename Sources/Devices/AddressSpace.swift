@@ -72,7 +72,7 @@ package final class AddressSpace: Sendable {
 
   /// The value read by an access of `width` bytes; bits above them are zero.
   ///
-  /// Any width from 1 to 8: KVM cuts accesses that cross a page into odd ones.
+  /// Any width from 1 to 8, whatever its alignment.
   package func read(address: UInt64, width: Int) -> UInt64 {
     guard let target = target(address, width) else { return .allOnes(width: width) }
     if width.nonzeroBitCount == 1 {

@@ -8,7 +8,7 @@ import Synchronization
 package final class PowerManagement: ByteRegisterDevice {
   /// The length of its range of ports.
   package static let size: UInt64 = 6
-  /// SLP_TYP of the S5 state, for the `\_S5` object.
+  /// SLP_TYP of the S5 state.
   package static let softOffType: UInt8 = 5
 
   private struct State {

@@ -9,7 +9,7 @@ import Synchronization
 package final class RealTimeClock: ByteRegisterDevice {
   /// The length of its range of ports.
   package static let size: UInt64 = 2
-  /// The register that holds the century, for the FADT.
+  /// The register that holds the century.
   package static let centuryRegister: UInt8 = 0x32
 
   private struct State {

@@ -119,18 +119,6 @@ public final class GuestMemory: @unchecked Sendable {
     memcpy(destination, source, bytes.count)
   }
 
-  /// Gives all pages back to the host; every byte reads as zero afterwards.
-  ///
-  /// For a reset of the machine, while no vCPU runs and no device works.
-  package func discardContents() {
-    for region in regions {
-      // Cannot fail on a mapping of our own; if it did, zeroing by hand keeps the promise.
-      if madvise(region.hostAddress, Int(region.size), MADV_DONTNEED) != 0 {
-        memset(region.hostAddress, 0, Int(region.size))
-      }
-    }
-  }
-
   @usableFromInline
   func pointerOutsideFirst(at address: UInt64, count: UInt64) throws(GuestMemoryError)
     -> UnsafeMutableRawPointer

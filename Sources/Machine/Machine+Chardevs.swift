@@ -1,8 +1,7 @@
 import Chardev
-import Glibc
 import Host
 
-// Host ends that last longer than the ports that have them; on the loop's thread.
+// Host ends, and those that last longer than the ports that have them; on the loop's thread.
 extension Machine {
   /// Keeps a host end, which ports may have from now on, one after another.
   package func keep(_ chardev: any Chardev) throws(SystemError) {
@@ -26,9 +25,13 @@ extension Machine {
       .first { $0.configuration.number == number }?.chardev
   }
 
-  /// The threads that run the vCPUs, as gettid(2) tells; nil for one that does not run, none while no
-  /// guest is there.
-  package var processorThreads: [pid_t?] { board?.processorThreads ?? [] }
+  /// The serial console's host end; nil for none.
+  package var serialChardev: (any Chardev)? { configuration.serial }
+
+  /// The terminal that the program runs in may have another size now.
+  package func windowSizeMayHaveChanged() {
+    for chardev in configuration.chardevs { chardev.windowSizeMayHaveChanged() }
+  }
 
   /// Starts a port's host end, if it is the port's own.
   func begin(_ chardev: any Chardev) throws(SystemError) {

@@ -26,24 +26,14 @@ extension Machine {
   }
 
   /// Removes a port for good, and ends its host end unless that is kept; what the client takes at
-  /// once is passed on.
-  ///
-  /// - Returns: whether there was such a port.
-  package func removePort(_ number: UInt32, ofDevice device: Int) -> Bool {
+  /// once is passed on. Without effect where there is no such port.
+  package func removePort(_ number: UInt32, ofDevice device: Int) {
     let ports = configuration.consoleDevices[device].ports
-    guard let index = ports.firstIndex(where: { $0.configuration.number == number }) else {
-      return false
-    }
+    guard let index = ports.firstIndex(where: { $0.configuration.number == number }) else { return }
     board?.removePort(number, ofDevice: device)
     configuration.consoleDevices[device].ports.remove(at: index)
     letGo(ports[index].chardev)
     statistics.forget(port: number, ofDevice: device)
-    return true
-  }
-
-  /// The terminal that the program runs in may have another size now.
-  package func windowSizeMayHaveChanged() {
-    for chardev in configuration.chardevs { chardev.windowSizeMayHaveChanged() }
   }
 }
 

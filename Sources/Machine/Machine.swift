@@ -91,6 +91,10 @@ package final class Machine: @unchecked Sendable {
   /// Ends the machine as soon as it can be; on the loop's thread.
   package func end(_ outcome: MachineOutcome) { finish(outcome, lingering: false) }
 
+  /// The threads that run the vCPUs, as gettid(2) tells; nil for one that does not run, none while no
+  /// guest is there.
+  package var processorThreads: [Int32?] { board?.processorThreads ?? [] }
+
   /// Presses the power button, to which the guest answers as it likes: a paused one once it goes on.
   /// On the loop's thread; without effect while no guest is there.
   package func pressPowerButton() {

@@ -17,7 +17,7 @@ struct ConfigurationOpener {
     do throws(HypervisorError) { hypervisor = try Hypervisor() } catch {
       throw ConfigurationError(option: "", problem: error.description, remedy: "")
     }
-    let limit = min(hypervisor.maximumVCPUCount, Self.largestCPUCount)
+    let limit = min(hypervisor.maximumVCPUCount, AddressMap.largestCPUCount)
     guard configuration.cpuCount <= limit else {
       throw ConfigurationError(
         option: OptionName.cpus, value: String(configuration.cpuCount),
@@ -25,9 +25,6 @@ struct ConfigurationOpener {
     }
     return hypervisor
   }
-
-  /// APIC ids beyond 254 would need x2APIC from the first instruction.
-  private static let largestCPUCount = 254
 
   /// Everything else; what creates something comes last.
   func open(

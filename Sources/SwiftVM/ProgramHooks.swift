@@ -16,7 +16,7 @@ package struct ProgramHooks {
   package var trace: (@Sendable (String) -> Void)?
 
   /// Makes a port of an option and what follows it on the command line, for one that comes while the
-  /// machine runs: `--virtserialport` or `--virtconsole`. With it the device, as its bus.
+  /// machine runs: `--virtserialport`, `--virtconsole` or `--preset`. With it the device, as its bus.
   package var parsePort:
     (
       (_ option: String, _ value: String) throws(ConfigurationError) -> (

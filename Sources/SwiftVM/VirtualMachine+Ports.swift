@@ -113,13 +113,13 @@ extension VirtualMachine {
   /// machine's thread.
   func removePort(at place: Int, ofDevice index: Int) {
     let port = configuration.consoleDevices[index].ports.remove(at: place)
-    _ = machine.removePort(UInt32(clamping: port.number ?? 0), ofDevice: index)
+    machine.removePort(UInt32(clamping: port.number ?? 0), ofDevice: index)
     hostEndIsFree(of: port)
   }
 
   /// The port is gone from the configuration, and its host end is kept if it has an id.
   func hostEndIsFree(of port: VirtioConsolePortConfiguration) {
-    let others = configuration.consoleDevices.flatMap(\.ports).map(\.attachment.id)
+    let others = configuration.frontEnds.map(\.id)
     guard let id = port.attachment.id, !others.contains(id) else { return }
     if port.attachment.isMultiplexed {
       _ = hostEnds.registry.remove(id: id)
@@ -163,8 +163,7 @@ extension ConfigurationError {
 }
 
 extension VirtualMachineConfiguration {
-  /// Checks what a port that is added to a running machine brings along. What others lead to was
-  /// checked when they came, and may have changed since.
+  /// Checks what a port that is added to a running machine brings along.
   fileprivate func validate(
     newPort port: VirtioConsolePortConfiguration, besides existing: VirtualMachineConfiguration
   ) throws(ConfigurationError) {
@@ -177,10 +176,7 @@ extension VirtualMachineConfiguration {
     attachmentsOf ports: [VirtioConsolePortConfiguration],
     besides existing: VirtualMachineConfiguration
   ) throws(ConfigurationError) {
-    var rules = AttachmentRules()
-    for (attachment, option) in existing.attachments {
-      try? rules.check(attachment, option: option)
-    }
+    var rules = AttachmentRules(beside: existing)
     let bootFiles = try? bootLoader.validate(memorySize: memorySize)
     for port in ports { try check(port, &rules, sparing: bootFiles ?? [:]) }
   }

@@ -80,7 +80,7 @@ public final class VirtualMachine: @unchecked Sendable {
     machine.onEvent = { [unowned self] in tell($0) }
     if !sockets.isEmpty {
       control = ControlServer(
-        listeners: sockets, machine: controlled, version: ControlSockets.version)
+        listeners: sockets, machine: controlled, version: SwiftVMVersion.numbers)
     }
     if configuration.startsPaused { machine.pause() }
   }

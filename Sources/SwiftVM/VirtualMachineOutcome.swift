@@ -22,7 +22,7 @@ public enum VirtualMachineOutcome: Equatable, Sendable {
   /// The host failed the machine: what was attempted and why it failed, in one line.
   case hostFailure(String)
 
-  /// The user ended it from the console.
+  /// The user ended it: with Ctrl-A x on the console, or by QMP's `quit`.
   case stoppedByUser
 
   /// The process was told to end by this signal.

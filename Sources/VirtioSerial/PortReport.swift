@@ -37,7 +37,4 @@ package struct PortReport: Equatable, Sendable {
 extension SerialDevice {
   /// Every port's report, by ascending number. On any thread.
   package var portReports: [PortReport] { lock.withLock { table.ports.map(PortReport.init) } }
-
-  /// What went through each port, by ascending number. On any thread.
-  package var counters: [PortCounters] { lock.withLock { table.ports.map(\.counters) } }
 }

@@ -102,7 +102,8 @@ package enum CommandParser {
   ) throws(ConfigurationError) -> CommandDescription? {
     guard let first = words.first else { return nil }
     let word = PlainText.displayed(first)
-    guard let command = CommandTable.command(named: word) else {
+    let isHelp = [OptionTable.help.name, "-h"].contains(word)
+    guard let command = isHelp ? CommandTable.help : CommandTable.command(named: word) else {
       throw ConfigurationError(
         option: "help", value: word, problem: "there is no such command",
         remedy: "see swiftvm --help")

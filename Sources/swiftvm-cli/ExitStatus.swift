@@ -14,8 +14,8 @@ package enum ExitStatus: Equatable, Sendable {
   case tripleFault
   /// KVM could not go on with the guest.
   case internalError
-  /// Ctrl-A x on the console.
-  case endedFromConsole
+  /// Ctrl-A x on the console, `swiftvm stop`, or QMP's `quit`.
+  case endedByUser
   /// The guest's kernel panicked, and the machine was to end then.
   case guestPanic
   /// The guest wrote this value to isa-debug-exit.
@@ -34,7 +34,7 @@ package enum ExitStatus: Equatable, Sendable {
       case .tripleFault: .tripleFault
       case .internalError: .internalError
       case .hostFailure: .hostFailure
-      case .stoppedByUser: .endedFromConsole
+      case .stoppedByUser: .endedByUser
       case .stopped(let signal): .endedBySignal(signal)
       }
   }
@@ -48,7 +48,7 @@ package enum ExitStatus: Equatable, Sendable {
     case .guestReset: 3
     case .tripleFault: 4
     case .internalError: 5
-    case .endedFromConsole: 6
+    case .endedByUser: 6
     case .guestPanic: 7
     // What wait(2) lets through of QEMU's (value << 1) | 1.
     case .debugExit(let value): Int32(truncatingIfNeeded: (value << 1 | 1) & 0xff)

@@ -1,3 +1,5 @@
+import SwiftVM
+
 /// The manual page `swiftvm(1)`, made of the tables that the parser goes by; in man(7)'s language.
 package enum ManualPage {
   /// The whole page.

@@ -25,7 +25,8 @@ package enum OptionTable {
     CommandOption(
       OptionName.append, "TEXT", allowsEmptyValue: true,
       help: "Words for the kernel command line. They follow \"console=ttyS0\" (left out with"
-        + " --serial none) and, with --no-reboot, \"panic=-1\"; so yours win."),
+        + " --serial none) and, with --no-reboot, \"panic=-1\", and \"console=hvc0\" if a"
+        + " --virtconsole has stdio; so yours win."),
     CommandOption(
       OptionName.memory, "SIZE", otherNames: ["-m"],
       help: "Guest memory: a number with K, M or G; a plain number counts MiB. 512M by default."
@@ -39,7 +40,7 @@ package enum OptionTable {
   ]
 
   private static let hostEndKeys =
-    "Host ends: socket=PATH, abstract=NAME, tcp=HOST:PORT[-LAST] (listening); connect=PATH,"
+    "Host ends: socket=PATH, abstract=NAME, tcp=[HOST:]PORT[-LAST] (listening); connect=PATH,"
     + " connect-abstract=NAME, tcp-connect=HOST:PORT; udp=HOST:PORT[@LOCALHOST:LOCALPORT];"
     + " file=PATH, input=PATH, pipe=PATH, pty[=LINK], stdio, ringbuf[=SIZE], null,"
     + " fd=NUMBER|NAME, exec=COMMAND, chardev=ID; several of them together. Their options:"
@@ -54,7 +55,7 @@ package enum OptionTable {
         + " max-ports=1...32766 (as many as its ports need, at least 31); transport=pci|mmio (pci);"
         + " disable-legacy=on|off (on), disable-modern=on|off (off); packed=on|off (off);"
         + " event-idx, indirect-desc, queue-reset, multiport=on|off (all on); vectors=0...2048 (one"
-        + " for each queue); addr=0x1...0x1f, the slot of the PCI bus (the lowest free one);"
+        + " for each queue and one more, or 2 where several devices want many); addr=0x1...0x1f, the slot of the PCI bus (the lowest free one);"
         + " resize-order=spec|legacy (spec), legacy for consoles of Linux before 2025."),
     CommandOption(
       OptionName.virtserialport, "name=NAME,socket=PATH[,KEY=VALUE...]", isRepeatable: true,
@@ -74,8 +75,8 @@ package enum OptionTable {
         + " (drop-newest); weight=1...64 (16)."),
     CommandOption(
       OptionName.preset, "agent|spice|guestfs|anaconda-log[,KEY=VALUE...]", isRepeatable: true,
-      help: "The channel of a well-known program, with the keys of --virtserialport. Without a host"
-        + " end a socket (for anaconda-log a file) of the channel's name in the current directory:"
+      help: "The channel of a well-known program, with the keys of --virtserialport but name."
+        + " Without a host end a socket (for anaconda-log a file) of the channel's name in the current directory:"
         + " org.qemu.guest_agent.0, com.redhat.spice.0, org.libguestfs.channel.0,"
         + " org.fedoraproject.anaconda.log.0."),
     CommandOption(
@@ -95,15 +96,19 @@ package enum OptionTable {
       OptionName.qmp, "PATH", isRepeatable: true,
       help: "A Unix socket at which clients control the machine by QMP; or as QEMU's -qmp names it:"
         + " unix:PATH,server=on,wait=off."),
-    CommandOption(OptionName.name, "NAME", help: "What the machine is called."),
+    CommandOption(
+      OptionName.name, "NAME",
+      help: "What the machine is called, up to 64 bytes without spaces and slashes. Gives it a"
+        + " control socket, by which swiftvm list and the other commands find it."),
     CommandOption(
       OptionName.pidFile, "PATH",
       help: "A file that holds the process's number while it runs. One that a running process holds"
         + " is left alone."),
     CommandOption(
       OptionName.daemonize,
-      help: "Go to the background once everything is open and the guest runs; errors before that"
-        + " are told as ever. Without --serial there is no serial console's host end."),
+      help: "Go to the background once everything is open and the guest runs, or waits for its"
+        + " first client; errors before that are told as ever. Without --serial there is no serial console's host end."
+    ),
   ]
 
   private static let diagnosis = [

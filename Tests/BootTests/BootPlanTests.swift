@@ -16,8 +16,8 @@ import Testing
       let image = try kernelImage(file)
       guard memory >= image.footprint.upperBound else { continue }
       let plan = try bootPlan(
-        file, memory: memory, cpus: 4096, commandLine: String(repeating: "x", count: 2047),
-        initrd: initrd)
+        file, memory: memory, cpus: AddressMap.largestCPUCount,
+        commandLine: String(repeating: "x", count: 2047), initrd: initrd)
       var used = plan.placements.map { extent($0, initrd: initrd) }
       #expect(used.contains { $0.lowerBound == image.footprint.lowerBound })
       // What the kernel's image occupies beyond its file counts as used too.

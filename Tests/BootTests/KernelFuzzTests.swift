@@ -1,5 +1,6 @@
 import Boot
 import Glibc
+import TestSupport
 import Testing
 
 /// Mutated and random kernel files: whatever they say, an error or a sound plan, in memory that
@@ -16,7 +17,7 @@ import Testing
     await #expect(processExitsWith: .success, "SWIFTVM_FUZZ_SEED=\(seed)") {
       [seed = seed as UInt64, count = count as UInt64] in
       try Self.limitMemory(toAdditional: 32 << 20)
-      var generator = SplitMix(state: seed)
+      var generator = SeededGenerator(seed: seed)
       for iteration in 0..<count {
         let file = Self.file(iteration, using: &generator)
         if let failure = Self.problem(with: file, &generator) {
@@ -27,7 +28,7 @@ import Testing
   }
 
   /// What is wrong with the plan made of `file`, if one is made.
-  private static func problem(with file: [UInt8], _ generator: inout SplitMix) -> String? {
+  private static func problem(with file: [UInt8], _ generator: inout SeededGenerator) -> String? {
     do {
       let image = try kernelImage(file)
       for segment in image.segments {
@@ -62,7 +63,7 @@ import Testing
   ]
 
   /// Every eighth file is noise with or without a magic number, the others are mutated.
-  private static func file(_ iteration: UInt64, using generator: inout SplitMix) -> [UInt8] {
+  private static func file(_ iteration: UInt64, using generator: inout SeededGenerator) -> [UInt8] {
     guard iteration % 8 == 0 else {
       var file = seeds[Int(generator.next() % UInt64(seeds.count))]
       for _ in 0...(generator.next() % 4) { mutate(&file, using: &generator) }
@@ -81,7 +82,7 @@ import Testing
   }
 
   /// Puts a nasty number somewhere in the headers, flips a bit, or cuts the end off.
-  private static func mutate(_ file: inout [UInt8], using generator: inout SplitMix) {
+  private static func mutate(_ file: inout [UInt8], using generator: inout SeededGenerator) {
     let nasty: [UInt64] = [
       0, 1, 4, 8, 0x38, 0x40, 0x7f, 0x80, 0xff, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff,
       0x10_0000, 0xc000_0000, 0x1_0000_0000, 0x7fff_ffff_ffff_ffff, 0x8000_0000_0000_0000, .max,
@@ -118,18 +119,5 @@ import Testing
 
   private static func environment(_ name: String) -> UInt64? {
     getenv(name).flatMap { UInt64(String(cString: $0)) }
-  }
-
-  /// Reproducible numbers (Steele, Lea and Flood's SplitMix64).
-  private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var mixed = state
-      mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-      mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-      return mixed ^ mixed >> 31
-    }
   }
 }

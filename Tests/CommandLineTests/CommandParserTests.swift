@@ -11,6 +11,7 @@ struct CommandParserTests {
       (["check", "--quiet"], .check(isQuiet: true)),
       (["help"], .help(nil)),
       (["help", "run"], .help(CommandTable.run)),
+      (["help", "--help"], .help(CommandTable.help)),
       (["completion", "bash"], .completion(.bash)),
       (["completion", "--help"], .help(CommandTable.completion)),
       (["manual"], .manual),

@@ -31,9 +31,9 @@ struct QEMUWordsTests {
     }
   }
 
-  @Test("The founding commands run unchanged, and build what the short form builds")
-  func takesTheFoundingCommands() throws {
-    let founding = [
+  @Test("QEMU's usual commands run unchanged, and build what the short form builds")
+  func takesTheUsualCommands() throws {
+    let usual = [
       "-chardev", "socket,path=DIR/port0,server,nowait,id=port0-char", "-device", "virtio-serial",
       "-device", "virtserialport,id=port1,name=org.fedoraproject.port.0,chardev=port0-char",
     ]
@@ -47,9 +47,9 @@ struct QEMUWordsTests {
         attachment: ChardevConfiguration(
           id: "port0-char", .socket(SocketConfiguration(.unix(path: "DIR/port0")))))
     ])
-    try #expect(devices(founding) == [expected])
+    try #expect(devices(usual) == [expected])
     try #expect(devices(short) == [expected])
-    try #expect(devices(founding.map { $0.hasPrefix("-") ? "-" + $0 : $0 }) == [expected])
+    try #expect(devices(usual.map { $0.hasPrefix("-") ? "-" + $0 : $0 }) == [expected])
   }
 
   @Test("What libvirt gives for a channel and a console")

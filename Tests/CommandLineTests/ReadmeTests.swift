@@ -9,8 +9,7 @@ import Testing
 struct ReadmeTests {
   /// The rows of the chapter "Coming from QEMU" that have a command line in each cell.
   static let pairs: [(qemu: [String], own: [String])] = {
-    let readme = #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/README.md"
-    return lines(ofFile: "/" + readme).compactMap { line in
+    readme.compactMap { line in
       guard line.hasPrefix("| `-"), !line.hasPrefix("| `--") else { return nil }
       let cells = line.split(separator: "`").map { $0.split(separator: " ").map(String.init) }
       guard cells.count == 5, cells[3].first?.hasPrefix("--") == true else { return nil }
@@ -24,6 +23,16 @@ struct ReadmeTests {
     for pair in Self.pairs {
       try #expect(nameless(pair.qemu) == nameless(pair.own), "\(pair)")
     }
+  }
+
+  @Test(
+    "Every option is in one of the tables",
+    arguments: OptionTable.run.map(\.name).filter { !["--help", "--version"].contains($0) })
+  func namesEveryOption(name: String) {
+    #expect(
+      Self.readme.contains { line in
+        line.hasPrefix("| ") && ["`", " "].contains { line.contains("`" + name + $0) }
+      })
   }
 
   /// What the words ask for, the ids of chardevs apart, which the short form does without.
@@ -53,6 +62,9 @@ struct ReadmeTests {
   }
 
   private enum Problem: Error { case noRun }
+
+  private static let readme = lines(
+    ofFile: "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/README.md")
 
   private static func lines(ofFile path: String) -> [String] {
     guard let file = fopen(path, "r") else { return [] }

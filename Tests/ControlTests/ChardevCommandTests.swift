@@ -121,11 +121,12 @@ import Testing
       ask("chardev-change", #"{"id":"d","backend":{"type":"null","data":{}}}"#)
         == "!GenericError: Chardev 'd' does not exist")
     #expect(ask("chardev-send-break", #"{"id":"c"}"#) == "{}")
+    #expect(rig.machine.notes.last == "break c")
     #expect(ask("chardev-send-break", #"{"id":"d"}"#) == "!GenericError: Chardev 'd' not found")
     #expect(ask("chardev-remove", #"{"id":"d"}"#) == "!GenericError: Chardev 'd' not found")
     #expect(ask("chardev-remove") == "!GenericError: Parameter 'id' is missing")
     #expect(ask("chardev-remove", #"{"id":"c"}"#) == "{}")
-    #expect(rig.machine.notes == ["change c", "remove chardev c"])
+    #expect(rig.machine.notes == ["change c", "break c", "remove chardev c"])
     rig.machine.refusal = QMPError("no such place")
     rig.machine.chardevs = []
     #expect(add("null", "{}") == "!GenericError: Failed to add chardev 'c': no such place")

@@ -47,6 +47,8 @@ final class FakeMachine: MachineControl {
 
   func removeChardev(id: String) throws(QMPError) { try note("remove chardev \(id)") }
 
+  func sendBreak(toChardev id: String) { notes.append("break \(id)") }
+
   func ringBuffer(id: String) throws(QMPError) -> any RingBufferAccess {
     guard let buffer = buffers[id] else { throw QMPError("Device '\(id)' not found") }
     return buffer

@@ -1,4 +1,5 @@
 import Devices
+import TestSupport
 import Testing
 
 /// A guest that does what it likes to every device at once. Nothing may trap, no device may be
@@ -7,7 +8,7 @@ import Testing
   @Test(arguments: [1, 2, 3, 4, 5] as [UInt64])
   func randomAttacker(seed: UInt64) throws {
     let platform = try Platform()
-    var random = SplitMix64(seed: seed)
+    var random = SeededGenerator(seed: seed)
     for _ in 0..<100_000 { platform.attack(using: &random) }
     platform.expectIntact()
   }
@@ -17,7 +18,7 @@ import Testing
     await withTaskGroup { group in
       for seed in 1...4 as ClosedRange<UInt64> {
         group.addTask {
-          var random = SplitMix64(seed: seed)
+          var random = SeededGenerator(seed: seed)
           for _ in 0..<20_000 { platform.attack(using: &random) }
         }
       }
@@ -96,7 +97,7 @@ private final class Platform: Sendable {
     try memory.add(Self.ecam, device: ECAM(bus: bus))
   }
 
-  func attack(using random: inout SplitMix64) {
+  func attack(using random: inout SeededGenerator) {
     let width = Int.random(in: -1...9, using: &random)
     let value = wildValue(using: &random)
     switch Int.random(in: 0..<8, using: &random) {
@@ -130,7 +131,8 @@ private final class Platform: Sendable {
     }
   }
 
-  private func attackInterrupts(_ width: Int, _ value: UInt64, using random: inout SplitMix64) {
+  private func attackInterrupts(_ width: Int, _ value: UInt64, using random: inout SeededGenerator)
+  {
     guard let function = functions.randomElement(using: &random) else { return }
     let offset = Int.random(in: -8...96, using: &random)
     function.withMSIX { table in
@@ -144,7 +146,7 @@ private final class Platform: Sendable {
     function.setInterrupt(value % 2 == 0)
   }
 
-  private func wildValue(using random: inout SplitMix64) -> UInt64 {
+  private func wildValue(using random: inout SeededGenerator) -> UInt64 {
     let value = UInt64.random(in: 0...UInt64.max, using: &random)
     switch value % 6 {
     case 0: return 0

@@ -86,17 +86,6 @@ import Testing
     try memory.write(UnsafeRawBufferPointer(start: nil, count: 0), at: 0)
   }
 
-  @Test func discardedContentsAreZeros() throws {
-    let memory = try makeMemory()
-    try memory.store(UInt64.max, at: 0)
-    try memory.store(UInt64.max, at: 0x1_1ff8)
-    memory.discardContents()
-    #expect(try memory.load(0, as: UInt64.self) == 0)
-    #expect(try memory.load(0x1_1ff8, as: UInt64.self) == 0)
-    try memory.store(7 as UInt8, at: 0)
-    #expect(try memory.load(0, as: UInt8.self) == 7)
-  }
-
   @Test(
     arguments: [
       [], [0..<0], [0..<100], [1..<4097], [4096..<8192, 0..<4096], [0..<8192, 4096..<12288],

@@ -10,7 +10,7 @@ struct QEMUCommandTests {
     try MicroVM(commandLine, ports: [], options: options)
   }
 
-  @Test func runsTheFoundingCommands() throws {
+  @Test func runsTheUsualCommands() throws {
     let machine = try run(
       "run=console mode=msix port=org.fedoraproject.port.0 wait=host send=hello echo=1",
       [

@@ -37,6 +37,11 @@ struct QMPTests {
     return spare
   }
 
+  /// The serial console as `query-chardev` tells of it.
+  private static func serial(_ label: String) -> String {
+    #"{"label": "\#(label)", "filename": "file", "frontend-open": true}"#
+  }
+
   private func log(has line: String) -> Bool {
     waitUntil {
       directory.text(of: "log").split(whereSeparator: \.isNewline).contains { $0 == line }
@@ -74,7 +79,8 @@ struct QMPTests {
     #expect(
       notes.map { $0.replacing(directory.path, with: "DIR") } == [
         "{}", "hello", #"{"name": "test"}"#,
-        #"[{"label": "p", "filename": "\#(filename)", "frontend-open": true}]"#, "false", "{}",
+        "[" + Self.serial("serial0") + ", "
+          + #"{"label": "p", "filename": "\#(filename)", "frontend-open": true}]"#, "false", "{}",
         "true", #"{"status": "paused", "singlestep": false, "running": false}"#, "{}", "true",
         "echo after the pause", "{}", #"{"guest": false, "reason": "host-qmp-system-reset"}"#,
         "hello", "{}", #"{"guest": false, "reason": "host-qmp-quit"}"#,
@@ -169,9 +175,40 @@ struct QMPTests {
         "{}", "true", "{}", "hello", "Duplicate device ID 'p'",
         "Property 'virtserialport.chardev' can't take value 'c': Device 'c' is in use",
         "Chardev 'c' is busy", "{}", #"{"device": "p", "path": "/machine/peripheral/p"}"#,
-        "Device 'p' not found", "true", "{}", "true", "[]", "{}",
+        "Device 'p' not found", "true", "{}", "true", "[" + Self.serial("serial0") + "]", "{}",
       ])
     #expect(directory.entries == ["log"])
+  }
+
+  @Test("The serial console's host end is there, and nobody's to take, nor a control socket's id")
+  func keepsTheSerialConsole() throws {
+    let machine = try machine("run=hello end=halt", ports: []) { configuration in
+      configuration.serialPort.attachment.id = "ser"
+      configuration.controlSockets[0].id = "mon"
+    }
+    let directory = directory
+    let (_, notes) = run(machine) { notes in
+      guard let qmp = try? QMPClient(directory["qmp"]) else { return }
+      notes.add(qmp.ask("query-chardev"))
+      for id in ["ser", "mon"] {
+        notes.add(
+          qmp.ask("chardev-add", #"{"id":"\#(id)","backend":{"type":"null","data":{}}}"#))
+        notes.add(qmp.ask("chardev-remove", #"{"id":"\#(id)"}"#))
+      }
+      notes.add(
+        qmp.ask("device_add", #"{"driver":"virtserialport","id":"p","name":"a","chardev":"ser"}"#))
+      notes.add(qmp.ask("chardev-send-break", #"{"id":"ser"}"#))
+      notes.add(qmp.ask("quit"))
+    }
+    #expect(
+      notes == [
+        "[" + Self.serial("ser") + "]", "Chardev with id 'ser' already exists",
+        "Chardev 'ser' is busy",
+        "Failed to add chardev 'mon': there is a host end of this id already",
+        "Chardev 'mon' not found",
+        "Property 'virtserialport.chardev' can't take value 'ser': Device 'ser' is in use", "{}",
+        "{}",
+      ])
   }
 
   @Test("The same port comes back to the same chardev, whose client has stayed")

@@ -1,4 +1,5 @@
 import GuestMemory
+import VirtioSerial
 
 // The driver's ports: bytes out and in.
 extension MockConsoleDriver {
@@ -39,4 +40,9 @@ extension MockConsoleDriver {
       return memory.bytes(at: address, count: Int(length))
     }
   }
+}
+
+extension SerialDevice {
+  /// What went through each port, by ascending number.
+  package var counters: [PortCounters] { portReports.map(\.counters) }
 }

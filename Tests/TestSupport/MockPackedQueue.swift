@@ -138,9 +138,6 @@ package final class MockPackedQueue: DriverQueue {
 
   // MARK: Raw fields
 
-  /// The slot and, in bit 15, the wrap counter of the next entry to be made available.
-  package var nextAvailable: UInt16 { encoded(available) }
-
   /// The flags in a slot of the ring.
   package func flags(inSlot slot: UInt16) -> UInt16 {
     load(descriptorTable + 16 * UInt64(slot) + 14, UInt16.self)

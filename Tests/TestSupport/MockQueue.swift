@@ -140,8 +140,6 @@ package final class MockQueue: DriverQueue {
     store(index, availableRing + 2)
   }
 
-  package func setUsedIndex(_ index: UInt16) { store(index, usedRing + 2) }
-
   package func writeAvailable(slot: UInt16, head: UInt16) {
     store(head, availableRing + 4 + 2 * UInt64(slot))
   }

@@ -79,12 +79,6 @@ import Virtio
     #expect(recorder.take() == ["state: reset"])
   }
 
-  @Test func printedLine() {
-    #expect(
-      TraceEvent(time: 12_000_345_678, direction: .toGuest, text: "port 1: PORT_OPEN 1").description
-        == "12.000345 to guest: port 1: PORT_OPEN 1")
-  }
-
   @Test("Reports name each port, both sides' states and what went through")
   func reports() throws {
     let driver = try MockConsoleDriver(names: ["a", "con"], consoles: [1], numbers: [0: 5])

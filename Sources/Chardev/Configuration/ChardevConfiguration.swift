@@ -17,8 +17,8 @@ public struct ChardevConfiguration: Equatable, Sendable {
     case pipe(path: String)
     /// A new pseudo-terminal; `link` is a symbolic link to it, made and removed with it.
     case pseudoTerminal(link: String?)
-    /// The last `size` bytes that the guest has written, in memory.
-    case ringBuffer(size: Int)
+    /// The last `size` bytes that the guest has written, in memory; as many as in QEMU by default.
+    case ringBuffer(size: Int = 65536)
     /// A descriptor that the process has inherited: a listening or a connected socket, a pipe, a
     /// terminal, a file.
     case descriptor(DescriptorSource)

@@ -9,10 +9,8 @@ import Host
 /// first byte ever written: so several may follow it at their own pace, and each learns what it
 /// has missed. Apart from that, `read` consumes, once for all.
 package final class RingBuffer: Chardev {
-  /// QEMU's size where none is given.
-  package static let defaultSize = 65536
   /// Enough for any console, and no harm.
-  package static let largestSize = 1 << 30
+  package static let largestSize = 256 << 20
   private static let mostFollowers = 16
 
   /// Somebody who wants to hear of new bytes, until cancelled.
@@ -46,7 +44,7 @@ package final class RingBuffer: Chardev {
   private var loop: EventLoop?
 
   /// - Parameter size: how many bytes it keeps, a power of two.
-  package init(size: Int = RingBuffer.defaultSize) throws(ChardevError) {
+  package init(size: Int = 65536) throws(ChardevError) {
     // QEMU's words, since its users know them.
     guard size > 0, size & (size - 1) == 0 else {
       throw ChardevError(
@@ -115,7 +113,7 @@ package final class RingBuffer: Chardev {
       throw ChardevError("\(followers.count) follow it already")
     }
     do throws(SystemError) {
-      let (own, its) = try FileDescriptor.streamPair()
+      let (own, its) = try FileDescriptor.socketPair()
       let connection = FileDescriptor(owning: its)
       followers.append(
         try RingBufferFollower(

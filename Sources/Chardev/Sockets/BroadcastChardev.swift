@@ -10,7 +10,7 @@ import Host
 /// the slowest holds back the guest and thereby the others. It may do so only while it takes a
 /// quarter of the buffer in each `patienceMilliseconds`; otherwise, if others have everything and
 /// wait, it is closed and counted. No client that stays misses a byte.
-package final class BroadcastChardev: Chardev {
+package final class BroadcastChardev: ClientTaker {
   /// How many clients there may be; more are refused at once.
   static let capacity = 64
 
@@ -56,9 +56,11 @@ package final class BroadcastChardev: Chardev {
     return counters
   }
 
+  var isServing: Bool { loop != nil }
+
   package func start(on loop: EventLoop) throws(SystemError) {
     guard self.loop == nil else { return }
-    try source.start(on: loop) { [weak self] in self?.receive($0) }
+    try source.start(on: loop) { [weak self] in _ = self?.receive($0) }
     self.loop = loop
   }
 
@@ -134,18 +136,19 @@ package final class BroadcastChardev: Chardev {
 // MARK: - Clients
 
 extension BroadcastChardev {
-  private func receive(_ newcomer: SocketPeer) {
+  func receive(_ newcomer: SocketPeer) -> Bool {
     for member in members { member.peer.examine() }
     settle()
-    guard let loop else { return }
+    guard let loop else { return false }
     guard members.count < Self.capacity else {
       tally.refusedClients &+= 1
-      return log.warning(
+      log.warning(
         "socket '\(source.name)': a client was refused, since \(Self.capacity) are connected")
+      return false
     }
     tally.acceptedClients &+= 1
     newcomer.examine()
-    if newcomer.isFinished { return }
+    if newcomer.isFinished { return true }
     let member = BroadcastMember(newcomer, position: buffer.end)
     do {
       newcomer.token = try loop.register(newcomer.descriptor, interest: .hangup) {
@@ -153,12 +156,14 @@ extension BroadcastChardev {
         self?.isReady(member, for: $0)
       }
     } catch {
-      return log.warning("socket '\(source.name)': a client is lost: \(error)")
+      log.warning("socket '\(source.name)': a client is lost: \(error)")
+      return false
     }
     members.append(member)
     hasHadPeer = true
     settle()
     update()
+    return true
   }
 
   private func isReady(_ member: BroadcastMember, for readiness: EventLoop.Readiness) {
@@ -187,7 +192,7 @@ extension BroadcastChardev {
 
   private func flush() {
     for member in members { tally.bytesWritten &+= UInt64(member.flush(buffer)) }
-    buffer.discard(before: members.map { $0.holds(buffer) }.min() ?? buffer.end)
+    buffer.discard(before: members.map { $0.firstNeeded(in: buffer) }.min() ?? buffer.end)
     if isHeldBack { watchSlowest() }
   }
 

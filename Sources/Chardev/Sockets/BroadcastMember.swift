@@ -30,8 +30,10 @@ final class BroadcastMember {
     takesOutput && position < min(buffer.end, farewell?.at ?? .max)
   }
 
-  /// Whether it keeps bytes from being forgotten.
-  func holds(_ buffer: borrowing BroadcastBuffer) -> UInt64 { isBehind(buffer) ? position : .max }
+  /// The first byte that it still needs; beyond all where it needs none.
+  func firstNeeded(in buffer: borrowing BroadcastBuffer) -> UInt64 {
+    isBehind(buffer) ? position : .max
+  }
 
   /// Says goodbye after what has been written until now.
   func dismiss(_ farewell: Farewell, after buffer: borrowing BroadcastBuffer) {

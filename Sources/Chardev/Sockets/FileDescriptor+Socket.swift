@@ -9,11 +9,12 @@ extension FileDescriptor {
     self.init(owning: try systemCall("socket") { socket(family, type | flags, 0) })
   }
 
-  /// Two stream sockets connected to each other, both of which the caller takes over; the first one is
-  /// in non-blocking mode.
-  static func streamPair() throws(SystemError) -> (Int32, Int32) {
+  /// Two sockets connected to each other, of bytes or of packets, both of which the caller takes over;
+  /// the first one is in non-blocking mode.
+  static func socketPair(isPacketed: Bool = false) throws(SystemError) -> (Int32, Int32) {
     var ends: [Int32] = [-1, -1]
-    let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+    let kind = isPacketed ? SOCK_SEQPACKET : SOCK_STREAM
+    let type = Int32(kind.rawValue | SOCK_CLOEXEC.rawValue)
     try systemCall("socketpair") { socketpair(AF_UNIX, type, 0, &ends) }
     _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
     return (ends[0], ends[1])

@@ -7,7 +7,7 @@ import Host
 /// A client that leaves with bytes unread stays connected, as far as the front end can tell, until
 /// it has read them. One that comes and goes leaving nothing, before the front end could be told,
 /// is passed over. What becomes of clients that come while another is there, see `AdmissionPolicy`.
-package final class SocketChardev: Chardev {
+package final class SocketChardev: ClientTaker {
   package weak var delegate: (any ChardevDelegate)?
   package private(set) var isConnected = false
   package let packetLimit: Int?
@@ -52,9 +52,11 @@ package final class SocketChardev: Chardev {
     return counters
   }
 
+  var isServing: Bool { loop != nil }
+
   package func start(on loop: EventLoop) throws(SystemError) {
     guard self.loop == nil else { return }
-    try source.start(on: loop) { [weak self] in self?.receive($0) }
+    try source.start(on: loop) { [weak self] in _ = self?.receive($0) }
     self.loop = loop
   }
 
@@ -114,16 +116,18 @@ package final class SocketChardev: Chardev {
 
   // MARK: Peers
 
-  private func receive(_ newcomer: SocketPeer) {
+  func receive(_ newcomer: SocketPeer) -> Bool {
     // The events of its going may be behind this one.
     peer?.examine()
     for peer in waiting { peer.examine() }
     waiting.removeAll { $0.isFinished }
     settle()
-    guard loop != nil else { return }
+    guard loop != nil else { return false }
     let isTaken = peer.map { !$0.isHungUp } ?? false
     switch admission.judge(isTaken: isTaken, waitingCount: waiting.count) {
-    case .refused: return refuse()
+    case .refused:
+      refuse()
+      return false
     case .waits: break
     case .replaces:
       tally.dismissedClients &+= UInt64(waiting.count) &+ (isTaken ? 1 : 0)
@@ -134,6 +138,7 @@ package final class SocketChardev: Chardev {
     waiting.append(newcomer)
     settle()
     updateInterest()
+    return true
   }
 
   private func refuse() {

@@ -7,9 +7,9 @@ import Host
 /// A socket that nobody listens on any more, the remains of a process that was killed, is replaced.
 /// Anything else is left alone and is an error: a listening socket, even of a process too busy to
 /// answer, and every file that is no socket, symbolic links included.
-struct SocketPath {
+package struct SocketPath {
   /// `sun_path` has 108 bytes, the last of which is the terminator (unix(7)).
-  static let maximumByteCount = 107
+  package static let maximumByteCount = 107
 
   /// How many clients may wait to be accepted.
   static let backlog: Int32 = 128

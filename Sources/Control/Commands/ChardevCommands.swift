@@ -82,11 +82,10 @@ enum ChardevCommands {
     return .done
   }
 
-  /// No host end of ours knows breaks, nor does a virtio port; QEMU says nothing then, either.
   private static func sendBreak(
     _ arguments: inout Arguments, _ context: CommandContext
   ) throws(QMPError) -> Command.Outcome {
-    _ = try existingID(&arguments, context)
+    context.machine.sendBreak(toChardev: try existingID(&arguments, context))
     return .done
   }
 

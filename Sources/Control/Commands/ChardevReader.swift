@@ -47,7 +47,8 @@ struct ChardevReader {
     case .null: return .null
     case .pty: return .pseudoTerminal(link: nil)
     case .stdio: throw QMPError("standard input and output are given out at the start")
-    case .memory, .ringbuf: return .ringBuffer(size: try data.optionalInteger("size") ?? 65536)
+    case .memory, .ringbuf:
+      return try data.optionalInteger("size").map { .ringBuffer(size: $0) } ?? .ringBuffer()
     case .pipe: return .pipe(path: try data.string("device"))
     case .file: return try file(&data)
     case .socket: return try socket(&data)

@@ -33,6 +33,9 @@ enum DeviceCommands {
     return request
   }
 
+  /// What QEMU calls the one bus, by the machine it is in.
+  private static let buses = ["pci.0", "pcie.0"]
+
   private static func serialDevice(
     _ driver: String, _ arguments: inout Arguments
   ) throws(QMPError) -> SerialDeviceRequest {
@@ -41,7 +44,7 @@ enum DeviceCommands {
       maximumPortCount: try number("max_ports", &arguments),
       vectorCount: try number("vectors", &arguments),
       slot: try slot(&arguments))
-    if let bus = try arguments.optionalScalar("bus"), bus != "pci.0" {
+    if let bus = try arguments.optionalScalar("bus"), !Self.buses.contains(bus) {
       throw QMPError("Bus '\(bus)' not found")
     }
     try end(driver, arguments)

@@ -12,8 +12,6 @@ package enum PCIRegister {
   package static let revision = 0x08
   /// Cache line size, followed by the latency timer.
   package static let cacheLineSize = 0x0c
-  /// Header type.
-  package static let headerType = 0x0e
   /// The first of six base address registers.
   package static let baseAddress = 0x10
   /// Subsystem vendor identification.

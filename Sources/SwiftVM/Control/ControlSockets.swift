@@ -3,9 +3,6 @@ import Control
 
 /// Makes the sockets at which QMP's clients come.
 enum ControlSockets {
-  /// What `query-version` tells.
-  static let version = (0, 1, 0)
-
   static func open(
     _ sockets: [ChardevConfiguration]
   ) throws(ConfigurationError) -> [ControlListener] {

@@ -10,7 +10,10 @@ extension ControlledMachine {
       ChardevReport(
         label: port.chardev, filename: port.filename, isFrontEndOpen: port.isOpenInGuest)
     }
-    return used
+    let serial = machine.serialChardev.map { chardev in
+      ChardevReport(label: serialLabel, filename: chardev.filename, isFrontEndOpen: true)
+    }
+    return [serial].compactMap { $0 } + used
       + owner.configuration.characterDevices.compactMap { spare in
         guard let id = spare.id, let chardev = owner.hostEnds.registry.end(of: spare) else {
           return nil
@@ -19,7 +22,15 @@ extension ControlledMachine {
       }
   }
 
+  /// QEMU's name where the user gave none.
+  private var serialLabel: String { owner.configuration.serialPort.attachment.id ?? "serial0" }
+
   func addChardev(_ configuration: ChardevConfiguration) throws(QMPError) -> String? {
+    guard let id = configuration.id,
+      !owner.configuration.attachments.contains(where: { $0.0.id == id })
+    else {
+      throw QMPError("there is a host end of this id already")
+    }
     let chardev = try open(configuration)
     owner.configuration.characterDevices.append(configuration)
     return ClientConnection.terminalPath(of: chardev)
@@ -49,6 +60,12 @@ extension ControlledMachine {
     owner.control?.somethingChanged()
   }
 
+  /// The serial console alone heeds one.
+  func sendBreak(toChardev id: String) {
+    guard id == serialLabel, let chardev = machine.serialChardev else { return }
+    chardev.delegate?.chardevDidReceiveBreak(chardev)
+  }
+
   func ringBuffer(id: String) throws(QMPError) -> any RingBufferAccess {
     guard let chardev = owner.hostEnds.registry[id] else {
       throw QMPError("Device '\(id)' not found")
@@ -68,11 +85,7 @@ extension ControlledMachine {
 
   private func open(_ configuration: ChardevConfiguration) throws(QMPError) -> any Chardev {
     do {
-      var rules = AttachmentRules()
-      for (attachment, option) in owner.configuration.attachments
-      where attachment.id != configuration.id {
-        try? rules.check(attachment, option: option)
-      }
+      var rules = AttachmentRules(beside: owner.configuration, except: configuration.id)
       try rules.check(configuration, option: "")
       let chardev = try owner.hostEnds.openSpare(configuration)
       try machine.keep(chardev)

@@ -41,8 +41,7 @@ extension ControlledMachine {
     if let spare = owner.configuration.characterDevices.first(where: { $0.id == id }) {
       return spare
     }
-    let used = owner.configuration.consoleDevices.flatMap(\.ports).map(\.attachment)
-      .first { $0.id == id }
+    let used = owner.configuration.frontEnds.first { $0.id == id }
     guard let used else { throw QMPError("\(property) can't find value '\(id)'") }
     guard used.isMultiplexed else {
       throw QMPError("\(property) can't take value '\(id)': Device '\(id)' is in use")

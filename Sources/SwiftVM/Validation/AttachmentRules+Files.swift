@@ -1,11 +1,9 @@
+import Chardev
 import Glibc
 
 // Host ends that are files of some kind.
 
 extension AttachmentRules {
-  /// The most that a ring buffer keeps: 256 MiB.
-  private static let maximumRingBufferSize = 256 << 20
-
   /// Checks that an attachment does not write over a file that is booted from.
   ///
   /// - Parameter bootFiles: these files, with a noun for each.
@@ -106,10 +104,12 @@ extension AttachmentRules {
   }
 
   static func checkRingBuffer(_ size: Int, _ words: AttachmentWords) throws(ConfigurationError) {
-    guard (1...maximumRingBufferSize).contains(size), size.nonzeroBitCount == 1 else {
+    guard size > 0, size.nonzeroBitCount == 1 else {
       throw words.error(
-        "size=\(size)", "size of ringbuf chardev must be power of two",
-        "give e.g. size=64K, at most 256M")
+        "size=\(size)", "size of ringbuf chardev must be power of two", "give e.g. size=64K")
+    }
+    guard size <= RingBuffer.largestSize else {
+      throw words.error("size=\(size)", "a ring buffer does not keep so much", "give at most 256M")
     }
   }
 

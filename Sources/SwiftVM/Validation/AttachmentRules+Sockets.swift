@@ -1,3 +1,5 @@
+import Chardev
+
 // Host ends that are sockets.
 
 extension AttachmentRules {
@@ -15,7 +17,7 @@ extension AttachmentRules {
         words.error("abstract=" + name, problem, remedy)
       }
       guard !name.isEmpty else { throw error("the name is empty", "give abstract=NAME") }
-      guard name.utf8.count <= Self.maximumSocketPathLength else {
+      guard name.utf8.count <= SocketPath.maximumByteCount else {
         throw error(
           "the name has \(name.utf8.count) bytes, and a socket's at most 107",
           "choose a shorter name")
@@ -76,7 +78,7 @@ extension AttachmentRules {
 
   private mutating func checkListener(_ target: PathTarget) throws(ConfigurationError) {
     let length = target.path.utf8.count
-    guard length <= Self.maximumSocketPathLength else {
+    guard length <= SocketPath.maximumByteCount else {
       throw target.error(
         "the path has \(length) bytes, and a socket's at most 107", "choose a shorter path")
     }

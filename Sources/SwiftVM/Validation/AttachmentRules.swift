@@ -1,10 +1,8 @@
+import Chardev
 import Glibc
 
 /// What host ends may be: each possible on this host, none used twice in a machine.
 struct AttachmentRules {
-  /// The most bytes of a Unix socket's path: `sun_path` without its terminator (unix(7)).
-  static let maximumSocketPathLength = 107
-
   /// What only one attachment can have.
   enum Claim: Hashable {
     case standardIO
@@ -17,6 +15,20 @@ struct AttachmentRules {
 
   private var claims: Set<Claim> = []
   private var identified: [String: ChardevConfiguration] = [:]
+
+  /// For a machine that is to be made.
+  init() {}
+
+  /// For host ends that come to a machine that is there already. What others lead to was checked when
+  /// they came, and may have changed since; the numbers of their descriptors name other ones by now.
+  ///
+  /// - Parameter id: the one whose place is taken.
+  init(beside existing: VirtualMachineConfiguration, except id: String? = nil) {
+    for (attachment, option) in existing.attachments where id == nil || attachment.id != id {
+      try? check(attachment, option: option)
+    }
+    claims = claims.filter { if case .descriptor(.number) = $0 { false } else { true } }
+  }
 
   /// Checks an attachment, and that nothing else has what it wants.
   mutating func check(

@@ -1,3 +1,4 @@
+import Chardev
 import Glibc
 
 /// A path that a host end makes, writes to or reads, and how the user gave it.
@@ -36,7 +37,7 @@ struct PathTarget {
   /// A path that fits into a Unix socket's address.
   func checkSocketLength() throws(ConfigurationError) {
     let length = path.utf8.count
-    guard length <= AttachmentRules.maximumSocketPathLength else {
+    guard length <= SocketPath.maximumByteCount else {
       throw error(
         "the path has \(length) bytes, and a socket's at most 107", "choose a shorter path")
     }

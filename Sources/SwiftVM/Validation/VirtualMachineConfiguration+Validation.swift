@@ -45,6 +45,11 @@ extension VirtualMachineConfiguration {
       + (emergencyAttachment.map { [($0, OptionName.emergency)] } ?? [])
   }
 
+  /// The host ends of those that have one each: the serial console, and every port.
+  var frontEnds: [SerialPortAttachment] {
+    [serialPort.attachment] + consoleDevices.flatMap(\.ports).map(\.attachment)
+  }
+
   private var emergencyAttachment: SerialPortAttachment? {
     if case .file(let path) = emergencyOutput { .file(path: path) } else { nil }
   }

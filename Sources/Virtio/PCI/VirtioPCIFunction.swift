@@ -28,9 +28,9 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
   var interrupts: FunctionInterrupts
   var common: CommonConfiguration
   var legacy = LegacyConfiguration()
+  private(set) var isUnplugged = false
   /// They refer back, so they are nil until initialization is complete and again once unplugged.
   private var memoryWindow: BaseAddressWindow?
-  private(set) var isUnplugged = false
   private var portWindow: BaseAddressWindow?
 
   /// Plugs `device` in; `lock` is the device's own.

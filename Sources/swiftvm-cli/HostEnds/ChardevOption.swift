@@ -91,8 +91,6 @@ enum ChardevOption {
 
   // MARK: Backends
 
-  private static let defaultRingBufferSize: UInt64 = 64 << 10
-
   private static func backend(
     _ word: String, _ list: KeyValueList, _ table: inout HostEndTable
   ) throws(ConfigurationError) -> ChardevConfiguration.Backend {
@@ -104,7 +102,7 @@ enum ChardevOption {
     case "pty": return .pseudoTerminal(link: list["path"])
     case "stdio": return .standardIO
     case "ringbuf", "memory":
-      return .ringBuffer(size: Int(clamping: try list.size("size") ?? defaultRingBufferSize))
+      return try list.size("size").map { .ringBuffer(size: Int(clamping: $0)) } ?? .ringBuffer()
     case "exec": return .program(command: list.required("command"))
     case "hub": return .several(try HubWords.members(list, &table))
     default: return .null

@@ -16,8 +16,6 @@ struct HostEndOptions {
     case tcpConnector
     /// An output file.
     case output
-    /// Anything else.
-    case other
   }
 
   private struct Rule {

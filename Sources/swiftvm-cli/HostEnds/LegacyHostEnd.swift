@@ -32,7 +32,7 @@ enum LegacyHostEnd {
     let rest = String(value[value.index(after: colon)...])
     switch value[..<colon] {
     case "chardev":
-      return try table.take(rest, for: "serial") {
+      return try table.take(rest, for: String(option.drop { $0 == "-" })) {
         ConfigurationError(option: option, value: value, problem: $0, remedy: $1)
       }
     // All of it is the path, commas too.

@@ -10,7 +10,6 @@ struct ShortHostEnd {
   ]
   /// What says so alone.
   private static let words = ["stdio", "null", "pty", "ringbuf"]
-  private static let defaultRingBufferSize: UInt64 = 64 << 10
 
   /// Adds the keys to those of an option.
   static func extend(_ grammar: inout KeyValueList.Grammar) {
@@ -88,8 +87,7 @@ struct ShortHostEnd {
       }
       if let size = list["ringbuf"] {
         let bytes = size.isEmpty ? nil : try list.size("ringbuf")
-        backends.append(
-          .ringBuffer(size: Int(clamping: bytes ?? Self.defaultRingBufferSize)))
+        backends.append(bytes.map { .ringBuffer(size: Int(clamping: $0)) } ?? .ringBuffer())
       }
       if let text = list["fd"] { backends.append(.descriptor(try list.descriptor(text))) }
       if let command = list["exec"] { backends.append(.program(command: command)) }

@@ -1,4 +1,5 @@
 import Devices
+import TestSupport
 import Testing
 
 @Suite struct BaseAddressRegisterTests {
@@ -97,7 +98,7 @@ import Testing
 
   @Test(arguments: bars)
   func wildValuesNeverTrap(bar: BaseAddressRegister) {
-    var random = SplitMix64(seed: 7)
+    var random = SeededGenerator(seed: 7)
     var space = space(with: bar, command: 3)
     for _ in 0..<20_000 {
       let register = Int.random(in: 0x0c...0x2c, using: &random)

@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 /// A stock Linux guest under the executable, with ports; killed with its owner at the latest.

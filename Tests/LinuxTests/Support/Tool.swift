@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 
 /// Programs every Linux host has; a debug build's own loops over many megabytes would be too slow.
 enum Tool {

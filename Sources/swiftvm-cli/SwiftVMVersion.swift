@@ -1,4 +1,0 @@
-/// This program's version.
-package enum SwiftVMVersion {
-  package static let text = "0.1.0"
-}
