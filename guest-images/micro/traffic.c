@@ -6,7 +6,7 @@ static int needs_reset(void) { return virtio_status(&device) & STATUS_NEEDS_RESE
 static void break_rule(void) {
   bring_up();
   struct queue *queue = &queues[option_number("queue", 1)];
-  queue_post(queue, 0, 16, 0);
+  queue_prepare(queue, 0, 16, 0);
   if (option_is("bad", "loop")) {
     queue->descriptors[0].flags = DESCRIPTOR_NEXT;
     queue->descriptors[0].next = 0;
@@ -18,6 +18,7 @@ static void break_rule(void) {
     queue->descriptors[0].address = 0xffffffffffffff00;
     queue->descriptors[0].length = 0x1000;
   }
+  queue_publish(queue); /* only now: the device may look at any moment */
   write16(queue->notify, queue->number);
   enum interrupt_mode mode = device.mode;
   device.mode = POLL;
@@ -94,8 +95,9 @@ void scenario_swamp(void) {
   }
   struct queue *queue = transmit_queue(port);
   for (u16 index = 0; index < QUEUE_SIZE; index++) {
-    queue_post(queue, index, sizeof table, DESCRIPTOR_INDIRECT);
+    queue_prepare(queue, index, sizeof table, DESCRIPTOR_INDIRECT);
     queue->descriptors[index].address = (u64)table;
+    queue_publish(queue);
   }
   queue_notify(queue);
   print("swamped\n");

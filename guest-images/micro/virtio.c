@@ -169,14 +169,22 @@ void virtio_move(struct virtio *device) {
   print("moved to %X\n", old + distance);
 }
 
-void queue_post(struct queue *queue, u16 index, u32 length, u16 flags) {
+void queue_prepare(struct queue *queue, u16 index, u32 length, u16 flags) {
   struct descriptor *descriptor = &queue->descriptors[index];
   descriptor->address = (u64)queue->buffers[index];
   descriptor->length = length;
   descriptor->flags = flags;
   queue->available.ring[queue->available.index % QUEUE_SIZE] = index;
+}
+
+void queue_publish(struct queue *queue) {
   compiler_barrier(); /* x86 keeps stores in order */
   *(volatile u16 *)&queue->available.index = queue->available.index + 1;
+}
+
+void queue_post(struct queue *queue, u16 index, u32 length, u16 flags) {
+  queue_prepare(queue, index, length, flags);
+  queue_publish(queue);
 }
 
 void queue_notify(struct queue *queue) {

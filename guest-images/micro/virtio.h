@@ -64,6 +64,9 @@ void virtio_reset(struct virtio *device);
 
 /* Puts buffer `index` of the queue into the available ring; the device writes to it or reads it. */
 void queue_post(struct queue *queue, u16 index, u32 length, u16 flags);
+/* Its two halves: the device may look as soon as it is published. */
+void queue_prepare(struct queue *queue, u16 index, u32 length, u16 flags);
+void queue_publish(struct queue *queue);
 /* Tells the device unless it does not want to be told. */
 void queue_notify(struct queue *queue);
 static inline int queue_ready(const struct queue *queue) {
