@@ -11,7 +11,7 @@ import VirtioSerial
 /// vCPU threads. A reset throws the board away and builds another, so nothing of the old guest is
 /// left; the chardevs are not the board's and stay connected.
 ///
-/// Belongs to the loop's thread; `onEvent` comes from vCPU threads.
+/// Belongs to the loop's thread.
 final class Board {
   var consoles: [PluggedConsole]
   var backplane: Backplane
@@ -20,9 +20,14 @@ final class Board {
   private let processors: [VCPUThread]
 
   /// Builds everything and loads the guest; no vCPU runs yet.
+  ///
+  /// - Parameters:
+  ///   - onNews: hears of what the guest may do as often as it likes; on the loop's thread.
+  ///   - onEvent: hears of all else; on vCPU threads.
   init(
     _ configuration: MachineConfiguration, hypervisor: Hypervisor, loop: EventLoop,
     serial: SerialConsole, emergencyOutput: EmergencyOutput, timings: Timings,
+    onNews: @escaping @Sendable (BoardEvent) -> Void,
     onEvent: @escaping @Sendable (BoardEvent) -> Void
   ) throws {
     let memory = try GuestMemory(regions: MemoryMap.ram(size: configuration.memorySize))
@@ -35,13 +40,15 @@ final class Board {
     timings.mark("kernel and initrd loaded")
 
     let router = ExitRouter()
+    let news = GuestNews(remote: loop.remote, tell: onNews)
     platform = try PlatformDevices(
-      configuration, router: router, machine: machine, console: serial, onEvent: onEvent)
+      configuration, router: router, machine: machine, console: serial,
+      onPanic: { news.panicked($0) }, onEvent: onEvent)
     surroundings = PluggedConsole.Surroundings(
       loop: loop, memory: memory, machine: machine,
       messages: KVMMessageRouter(machine: machine), router: router,
       emergencyOutput: emergencyOutput,
-      onGuestOpen: { onEvent(.portChanged(id: $0.id, isOpen: $1)) })
+      onGuestOpen: { news.portChanged(id: $0.id, isOpen: $1) })
     var backplane = Backplane(
       bus: platform.bus, machine: machine,
       reserved: Set(configuration.consoleDevices.compactMap(\.slot)))
@@ -108,14 +115,17 @@ final class Board {
   /// The ports, device by device, by ascending number.
   var portReports: [[PortReport]] { consoles.map(\.device.portReports) }
 
+  /// What happened on the devices besides.
+  var deviceReports: [DeviceReport] { consoles.map(\.report) }
+
   /// Adds a port to a device, for this life of the guest.
   func addPort(_ port: MachineConfiguration.Port, toDevice device: Int) throws(PortError) {
     try consoles[device].device.addPort(port.configuration, chardev: port.chardev)
   }
 
-  /// Removes a port of a device. That there is one is known.
-  func removePort(_ number: UInt32, ofDevice device: Int) {
-    _ = try? consoles[device].device.removePort(number: number)
+  /// Removes a port of a device; returns what went through it. That there is one is known.
+  func removePort(_ number: UInt32, ofDevice device: Int) -> PortReport? {
+    try? consoles[device].device.removePort(number: number)
   }
 
   /// Presses the power button. Callable on any thread.

@@ -40,6 +40,14 @@ struct ConsoleStatistics {
   /// The ports of the boards that are gone, device by device.
   private(set) var totals: [[PortTotal]] = []
 
+  /// The devices of the boards that are gone.
+  private(set) var devices: [DeviceReport] = []
+
+  /// The devices' totals while a board with these is there.
+  func devices(with board: [DeviceReport]) -> [DeviceReport] {
+    board.enumerated().map { devices.indices.contains($0) ? devices[$0] + $1 : $1 }
+  }
+
   /// The totals while a board with these ports is there.
   func totals(with board: [[PortReport]]) -> [[PortTotal]] {
     board.enumerated().map { device, ports in
@@ -55,7 +63,11 @@ struct ConsoleStatistics {
   /// - Parameters:
   ///   - before: its ports with the guest still there, in the states to be remembered.
   ///   - after: the same ports, with what was counted as it went.
-  mutating func retire(before: [[PortReport]], after: [[PortReport]]) {
+  ///   - devices: what happened on its devices.
+  mutating func retire(
+    before: [[PortReport]], after: [[PortReport]], devices board: [DeviceReport]
+  ) {
+    devices = devices(with: board)
     totals = zip(before, totals(with: after)).map { reports, totals in
       zip(reports, totals).map { PortTotal($0, countersOf: $1) }
     }
@@ -64,12 +76,22 @@ struct ConsoleStatistics {
   /// A device is removed.
   mutating func forget(device: Int) {
     if totals.indices.contains(device) { totals.remove(at: device) }
+    if devices.indices.contains(device) { devices.remove(at: device) }
   }
 
   /// A port is removed; what comes after it with the same number counts from zero.
-  mutating func forget(port number: UInt32, ofDevice device: Int) {
-    guard totals.indices.contains(device) else { return }
-    totals[device].removeAll { $0.report.number == number }
+  ///
+  /// - Parameter report: what this life's board counted of it; nil where there is none.
+  mutating func forget(port number: UInt32, ofDevice device: Int, _ report: PortReport?) {
+    var counters = report?.counters ?? PortCounters()
+    if totals.indices.contains(device) {
+      let past = totals[device].first { $0.report.number == number }
+      totals[device].removeAll { $0.report.number == number }
+      counters = counters + (past?.counters ?? PortCounters())
+    }
+    while devices.count <= device { devices.append(DeviceReport()) }
+    devices[device].removedPorts &+= 1
+    devices[device].bytesLostWithPorts &+= counters.bytesDropped &+ counters.bytesDiscarded
   }
 }
 

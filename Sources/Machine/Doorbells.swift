@@ -8,13 +8,19 @@ import Virtio
 ///
 /// Not the first, since drivers notify each port's receive queue once, when they fill it, and KVM
 /// takes milliseconds for an ioeventfd while the guest runs, and a thousand of them at most. So a
-/// device with a thousand idle ports costs none. `place` and `ring` come from vCPU threads; binding
+/// device with a thousand idle ports costs none, nor do queues of ports that are not there. `place` and `ring` come from vCPU threads; binding
 /// and the notifications themselves happen on the loop's.
 final class Doorbells: DoorbellBinder, @unchecked Sendable {
   /// One queue's notifications by one register.
   private struct Bell: Hashable {
     let queue: Int
     let register: NotifyRegister
+  }
+
+  /// A queue's descriptor, and its place in the loop.
+  private struct Listener {
+    let eventFD: EventFD
+    let token: EventLoop.Token
   }
 
   private struct State {
@@ -34,9 +40,8 @@ final class Doorbells: DoorbellBinder, @unchecked Sendable {
   private let state = Mutex(State())
   // The loop's thread only:
   private let loop: EventLoop
-  private var eventFDs: [Int: EventFD] = [:]
+  private var listeners: [Int: Listener] = [:]
   private var rungBefore: Set<Bell> = []
-  private var tokens: [EventLoop.Token] = []
   /// Where notifications go; set once, before the guest runs.
   weak var device: (any VirtioDevice)?
 
@@ -74,33 +79,43 @@ final class Doorbells: DoorbellBinder, @unchecked Sendable {
   /// Takes the descriptors out of the loop and of KVM; on the loop's thread.
   func close() {
     for register in NotifyRegister.allCases { place(register, at: nil) }
-    for token in tokens { loop.remove(token) }
-    tokens = []
-    eventFDs = [:]
+    for listener in listeners.values { loop.remove(listener.token) }
+    listeners = [:]
   }
 
   private func bind(_ bell: Bell) {
     let isWanted = state.withLock {
       $0.addresses[bell.register] != nil && $0.bound[bell] == nil && !$0.refused.contains(bell)
     }
-    guard isWanted else { return }
-    let eventFD = eventFD(ofQueue: bell.queue)
-    state.withLock { state in
-      guard let address = state.addresses[bell.register] else { return }
+    guard isWanted, device?.serves(queue: bell.queue) == true else { return }
+    let listener = listener(ofQueue: bell.queue)
+    let isBound = state.withLock { state in
+      guard let address = state.addresses[bell.register] else { return true }
       let target = Self.target(bell, address)
-      guard let eventFD,
+      guard let eventFD = listener?.eventFD,
         (try? machine.assignIOEventFD(eventFD, at: target.address, value: target.value)) != nil
       else {
         state.refused.insert(bell)
-        return
+        return false
       }
       state.bound[bell] = eventFD
+      return true
     }
+    if !isBound { dropListener(ofQueue: bell.queue) }
+  }
+
+  /// Gives the queue's descriptor back, unless KVM has it for another register.
+  private func dropListener(ofQueue queue: Int) {
+    guard let listener = listeners[queue],
+      !state.withLock({ $0.bound.keys.contains { $0.queue == queue } })
+    else { return }
+    loop.remove(listener.token)
+    listeners[queue] = nil
   }
 
   /// The queue's descriptor, registered with the loop; nil where the host has none left.
-  private func eventFD(ofQueue queue: Int) -> EventFD? {
-    if let eventFD = eventFDs[queue] { return eventFD }
+  private func listener(ofQueue queue: Int) -> Listener? {
+    if let listener = listeners[queue] { return listener }
     guard let eventFD = try? EventFD(),
       let token = try? loop.register(
         eventFD.rawValue, interest: .readable,
@@ -109,9 +124,9 @@ final class Doorbells: DoorbellBinder, @unchecked Sendable {
           self?.device?.queueNotified(queue)
         })
     else { return nil }
-    tokens.append(token)
-    eventFDs[queue] = eventFD
-    return eventFD
+    let listener = Listener(eventFD: eventFD, token: token)
+    listeners[queue] = listener
+    return listener
   }
 
   /// Which writes notify of the bell's queue.

@@ -9,6 +9,11 @@ extension Machine {
     board.map { statistics.totals(with: $0.portReports) } ?? statistics.totals
   }
 
+  /// What happened on the devices besides.
+  package var deviceReports: [DeviceReport] {
+    board.map { statistics.devices(with: $0.deviceReports) } ?? statistics.devices
+  }
+
   /// Adds a port to a device; it is there after resets of the guest, too.
   ///
   /// - Parameter port: its number is one that no other port has.
@@ -30,10 +35,10 @@ extension Machine {
   package func removePort(_ number: UInt32, ofDevice device: Int) {
     let ports = configuration.consoleDevices[device].ports
     guard let index = ports.firstIndex(where: { $0.configuration.number == number }) else { return }
-    board?.removePort(number, ofDevice: device)
+    let report = board?.removePort(number, ofDevice: device)
     configuration.consoleDevices[device].ports.remove(at: index)
     letGo(ports[index].chardev)
-    statistics.forget(port: number, ofDevice: device)
+    statistics.forget(port: number, ofDevice: device, report)
   }
 }
 

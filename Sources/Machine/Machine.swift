@@ -45,6 +45,8 @@ package final class Machine: @unchecked Sendable {
   /// The end has begun; the guest runs no more.
   package private(set) var isEnding = false
   private var bootTime: Int64 = 0
+  /// For what the guest may do again and again.
+  private let log = RateLimitedLog(print: { Log.note($0) })
   private var earlyFaults = 0
 
   package init(
@@ -140,7 +142,8 @@ package final class Machine: @unchecked Sendable {
     do {
       let board = try Board(
         configuration, hypervisor: hypervisor, loop: loop, serial: serial,
-        emergencyOutput: emergencyOutput, timings: timings
+        emergencyOutput: emergencyOutput, timings: timings,
+        onNews: { [weak self] in self?.handle($0, ofBoard: generation) }
       ) { [weak self] event in
         remote.post { [weak self] in self?.handle(event, ofBoard: generation) }
       }
@@ -180,7 +183,7 @@ package final class Machine: @unchecked Sendable {
       guard earlyFaults < Self.earlyFaultLimit else {
         return finish(.tripleFault, lingering: true)
       }
-      Log.note("triple fault: the guest boots again")
+      log.warning("triple fault: the guest boots again")
       reboot(byGuest: true)
     }
   }
@@ -188,13 +191,13 @@ package final class Machine: @unchecked Sendable {
   private func panicked(_ kind: PanicDevice.Event) {
     onEvent(.guestPanicked(startsCrashKernel: kind == .crashKernelLoaded))
     switch kind {
-    case .crashKernelLoaded: Log.note("the guest panicked, and starts its crash kernel")
+    case .crashKernelLoaded: log.warning("the guest panicked, and starts its crash kernel")
     case .panicked:
       switch configuration.panicAction {
       case .end: return finish(.panicked, lingering: true)
-      case .proceed: Log.note("the guest panicked")
+      case .proceed: log.warning("the guest panicked")
       case .pause:
-        Log.note("the guest panicked, and is paused")
+        log.warning("the guest panicked, and is paused")
         pause()
       }
     }
@@ -220,7 +223,8 @@ package final class Machine: @unchecked Sendable {
     if let board {
       let before = board.portReports
       board.dismantle()
-      statistics.retire(before: before, after: board.portReports)
+      statistics.retire(
+        before: before, after: board.portReports, devices: board.deviceReports)
     }
     board = nil
     serial.removeUART()

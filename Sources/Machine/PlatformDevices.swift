@@ -11,7 +11,7 @@ struct PlatformDevices {
 
   init(
     _ configuration: MachineConfiguration, router: ExitRouter, machine: KVMVirtualMachine,
-    console: SerialConsole,
+    console: SerialConsole, onPanic: @escaping @Sendable (PanicDevice.Event) -> Void,
     onEvent: @escaping @Sendable (BoardEvent) -> Void
   ) throws {
     let onReset: @Sendable () -> Void = { onEvent(.reset) }
@@ -39,7 +39,7 @@ struct PlatformDevices {
     try ports.add(
       AddressMap.pciConfiguration, device: PCIConfigurationPorts(bus: bus, onReset: onReset))
     if configuration.hasPanicDevice {
-      try ports.add(AddressMap.panic, device: PanicDevice { onEvent(.panic($0)) })
+      try ports.add(AddressMap.panic, device: PanicDevice(onEvent: onPanic))
     }
     if let range = configuration.debugExit {
       try ports.add(range, device: DebugExit { onEvent(.debugExit(value: $0)) })

@@ -2,6 +2,7 @@ import Devices
 import GuestMemory
 import Host
 import KVM
+import Synchronization
 import Virtio
 import VirtioSerial
 
@@ -27,12 +28,17 @@ final class PluggedConsole {
 
   private static let faultLog = RateLimitedLog()
 
+  private final class Tally: Sendable {
+    let faults = Atomic<UInt64>(0)
+  }
+
   let device: SerialDevice
   /// The slot of the PCI bus it is in; nil on mmio.
   let slot: Int?
   private let transport: Transport
   private let doorbells: Doorbells
   private let loop: EventLoop
+  private let tally = Tally()
 
   /// Makes the device and plugs it in where `backplane` has room; its chardevs are running. Where the
   /// guest runs already, it is left to it to place the BARs.
@@ -59,7 +65,7 @@ final class PluggedConsole {
           memorySpace: surroundings.router.memory, portSpace: surroundings.router.ports,
           router: surroundings.messages, interruptLine: slot.interruptLine,
           doorbells: doorbells,
-          onFault: Self.report(configuration.id, place: "in slot \(slot.number)")),
+          onFault: Self.note(in: tally, configuration.id, place: "in slot \(slot.number)")),
         options: .init(
           interface: interface, allowedFeatures: configuration.allowedFeatures,
           vectorCount: configuration.vectorCount))
@@ -73,7 +79,8 @@ final class PluggedConsole {
         platform: .init(
           memorySpace: surroundings.router.memory, interruptLine: place.interruptLine,
           doorbells: doorbells,
-          onFault: Self.report(configuration.id, place: "on mmio, number \(place.number)")),
+          onFault: Self.note(
+            in: tally, configuration.id, place: "on mmio, number \(place.number)")),
         allowedFeatures: configuration.allowedFeatures)
       try registers.plug(at: place.range)
       transport = .mmio(registers)
@@ -83,12 +90,20 @@ final class PluggedConsole {
     loop.add(device)
   }
 
-  /// Says which device a fault is of, by the name the user gave it or else by its place.
-  private static func report(
-    _ id: String, place: String
+  /// What happened on it, besides what its ports count.
+  var report: DeviceReport {
+    DeviceReport(counters: device.counters, faults: tally.faults.load(ordering: .relaxed))
+  }
+
+  /// Counts a fault, and says which device it is of, by the name the user gave it or else by its place.
+  private static func note(
+    in tally: Tally, _ id: String, place: String
   ) -> @Sendable (QueueFault) -> Void {
     let name = id.isEmpty ? place : id
-    return { faultLog.warning("virtio-serial \(name) needs a reset: the guest broke \($0)") }
+    return {
+      tally.faults.add(1, ordering: .relaxed)
+      faultLog.warning("virtio-serial \(name) needs a reset: the guest broke \($0)")
+    }
   }
 
   /// Ends the device; its chardevs live on. The guest may run, and be in the midst of accesses to it.

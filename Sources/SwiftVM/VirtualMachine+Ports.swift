@@ -10,11 +10,14 @@ extension VirtualMachine {
   public var consoleDeviceReports: [VirtioConsoleDeviceReport] {
     gate.perform { [self] in
       let totals = machine.portTotals
+      let devices = machine.deviceReports
       return configuration.consoleDevices.enumerated().map { index, device in
-        VirtioConsoleDeviceReport(
+        var report = VirtioConsoleDeviceReport(
           label: device.label(index: index),
           ports: totals.indices.contains(index)
             ? totals[index].map(VirtioConsolePortReport.init) : [])
+        if devices.indices.contains(index) { report.add(devices[index]) }
+        return report
       }
     }
   }

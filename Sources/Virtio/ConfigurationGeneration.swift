@@ -5,15 +5,14 @@
 /// lies between them: a plain count of eight bits would come round again after 256 changes.
 struct ConfigurationGeneration {
   private var value: UInt8 = 0
-  private var hasChanged = false
-
-  /// The device configuration is another one now.
-  mutating func change() { hasChanged = true }
+  private var changesSeen: UInt64 = 0
 
   /// What the driver reads.
-  mutating func read() -> UInt8 {
-    if hasChanged { value &+= 1 }
-    hasChanged = false
+  ///
+  /// - Parameter changes: how often the device configuration has changed.
+  mutating func read(changes: UInt64) -> UInt8 {
+    if changes != changesSeen { value &+= 1 }
+    changesSeen = changes
     return value
   }
 }

@@ -80,7 +80,7 @@ final class PackedRing {
   ) throws(RingViolation) {
     var position = next
     var left = size
-    while left > 0, list.byteCount < byteLimit || list.isEmpty {
+    while left > 0, !list.isFull(byteLimit: byteLimit) {
       guard let head = head(at: position),
         let count = try walker.append(
           head, slot: position.slot, limit: left, direction, to: list)

@@ -12,4 +12,15 @@ package struct QueueCounters: Equatable, Sendable {
   package var faults: UInt64 = 0
 
   package init() {}
+
+  /// What has come since then.
+  package func since(_ earlier: QueueCounters) -> QueueCounters {
+    var difference = self
+    difference.notifications &-= earlier.notifications
+    difference.interrupts &-= earlier.interrupts
+    difference.buffers &-= earlier.buffers
+    difference.bytes &-= earlier.bytes
+    difference.faults &-= earlier.faults
+    return difference
+  }
 }

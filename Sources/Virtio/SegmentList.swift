@@ -23,6 +23,7 @@ package final class SegmentList {
 
   /// The most segments one system call takes (IOV_MAX), hence the longest chain supported.
   package static let capacity = 1024
+  private static let descriptorCost = 64
 
   private let storage: UnsafeMutablePointer<iovec>
   private var first = 0
@@ -31,6 +32,8 @@ package final class SegmentList {
 
   private var complete: [Chain] = []
   private var completeBytes = 0
+  /// Descriptors looked at since the list was empty, those of no length too.
+  private var descriptorCount = 0
 
   package init() {
     storage = .allocate(capacity: Self.capacity)
@@ -44,6 +47,15 @@ package final class SegmentList {
 
   /// Bytes in all complete chains, less what `dropFirst` took.
   package var byteCount: Int { completeBytes }
+
+  /// What the list has cost, in bytes: looking at a descriptor takes about as long as copying so many,
+  /// and a guest may make descriptors of no length.
+  package var cost: Int { max(completeBytes, Self.descriptorCost &* descriptorCount) }
+
+  /// Whether no more chains are to be gathered.
+  func isFull(byteLimit: Int) -> Bool {
+    !isEmpty && (cost >= byteLimit || descriptorCount >= Self.capacity)
+  }
 
   /// Whether a chain is complete.
   var isEmpty: Bool { complete.isEmpty }
@@ -59,6 +71,7 @@ package final class SegmentList {
     end = 0
     openBytes = 0
     completeBytes = 0
+    descriptorCount = 0
     complete.removeAll(keepingCapacity: true)
   }
 
@@ -68,6 +81,7 @@ package final class SegmentList {
     at address: UInt64, length: UInt32, in memory: GuestMemory
   ) throws(RingViolation) -> Bool {
     let count = Int(length)
+    descriptorCount &+= 1
     guard count > 0 else { return true }
     guard openBytes + count <= 1 << 32 else { throw .chainTooLarge }
     let base: UnsafeMutableRawPointer

@@ -51,7 +51,7 @@ final class SplitRing {
     _ direction: BufferDirection, into list: SegmentList, byteLimit: Int
   ) throws(RingViolation) {
     for offset in 0..<(try availableCount()) {
-      guard list.byteCount < byteLimit || list.isEmpty else { return }
+      guard !list.isFull(byteLimit: byteLimit) else { return }
       let slot = Int((next &+ UInt16(offset)) & (size &- 1))
       let head = UInt16(littleEndian: SharedWord.load16(available + 4 + 2 * slot))
       guard head < size else { throw .headOutOfRange(head) }

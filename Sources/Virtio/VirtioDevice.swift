@@ -14,6 +14,8 @@ package protocol VirtioDevice: AnyObject {
   var configurationLength: Int { get }
   /// One byte of the device-specific configuration; `offset` is below `configurationLength`.
   func readConfiguration(offset: Int) -> UInt8
+  /// How often the device-specific configuration has changed, whether a driver was there or not.
+  var configurationChanges: UInt64 { get }
   /// A driver's write of `width` bytes, wholly below `configurationLength`.
   func writeConfiguration(offset: Int, width: Int, value: UInt64)
   /// DRIVER_OK: the device is live. `queues[i]` is queue i if the driver enabled it. Work is left to
@@ -31,6 +33,9 @@ package protocol VirtioDevice: AnyObject {
   /// (for PCI by the bus master bit). At first it may. While it may not, the device waits, and after
   /// that it looks at everything anew; said again, it changes nothing.
   func setReachesMemory(_ reaches: Bool)
+  /// Whether notifications of queue `index` mean anything to the device. Called on the device's own
+  /// thread, without the lock.
+  func serves(queue index: Int) -> Bool
   /// The driver notified of buffers in queue `index`. Called on the device's own thread, without
   /// the lock, which the device takes for each bounded turn.
   func queueNotified(_ index: Int)

@@ -72,8 +72,8 @@ package final class Virtqueue {
     }
   }
 
-  /// Appends available chains to `list`, in order, until it holds `byteLimit` bytes (at least one
-  /// chain is taken), has no room for the next chain, or none is left. Consumes none.
+  /// Appends available chains to `list`, in order, until it holds or has cost `byteLimit` bytes (at
+  /// least one chain is taken), has no room for the next chain, or none is left. Consumes none.
   package func gather(
     _ direction: BufferDirection, into list: SegmentList, byteLimit: Int
   ) throws(QueueFault) {

@@ -7,8 +7,14 @@ struct ConsoleConfiguration {
   static let emergencyWriteOffset = 8
 
   /// Port 0's, or what a terminal is taken to have until one is attached.
-  var size = ConsoleSize(columns: 80, rows: 24)
+  var size = ConsoleSize(columns: 80, rows: 24) {
+    didSet { if size != oldValue { changes &+= 1 } }
+  }
+  /// How often it has changed.
+  private(set) var changes: UInt64 = 0
   let maximumPorts: UInt32
+
+  init(maximumPorts: UInt32) { self.maximumPorts = maximumPorts }
 
   /// The byte at `offset`; zero for emerg_wr, which is only written.
   func byte(at offset: Int) -> UInt8 {

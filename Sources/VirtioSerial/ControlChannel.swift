@@ -9,8 +9,14 @@ struct ControlChannel {
   static let receiveQueueIndex = 2
   static let transmitQueueIndex = 3
 
-  var receiveQueue: Virtqueue?
-  var transmitQueue: Virtqueue?
+  /// How many buffers of no use one turn puts up with: a guest may make them as fast as they return.
+  private static let patience = 128
+
+  var receiveSlot = QueueSlot()
+  var transmitSlot = QueueSlot()
+
+  private var receiveQueue: Virtqueue? { receiveSlot.queue }
+  private var transmitQueue: Virtqueue? { transmitSlot.queue }
 
   /// Whom the guest has yet to hear of: each port at most once, each number's removal at most once,
   /// in the order they came to.
@@ -49,33 +55,39 @@ struct ControlChannel {
 
   /// The device was reset: nobody is owed anything.
   mutating func reset() {
-    receiveQueue = nil
-    transmitQueue = nil
+    receiveSlot.queue = nil
+    transmitSlot.queue = nil
     while let debt = waiting.removeFirst() {
       if case .port(let port) = debt { port.isWaitingToSend = false }
     }
     pendingRemovals = []
   }
 
-  /// Sends what is owed, one port after the other, as far as the guest has buffers.
+  /// Sends what is owed, one port after the other, as far as the guest has buffers. Returns whether the
+  /// guest has kept it from ending: more is to be done in another turn.
   mutating func send(
     using list: SegmentList, driver: any DriverNotifier
-  ) throws(QueueFault) {
-    guard let queue = receiveQueue else { return }
+  ) throws(QueueFault) -> Bool {
+    guard let queue = receiveQueue else { return false }
+    defer { if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) } }
     queue.disableNotifications()
+    var patience = Self.patience
     while let debt = waiting.first {
       guard let message = nextMessage(of: debt) else {
         forget(debt)
         continue
       }
-      guard try deliver(message, through: queue, using: list) else {
-        if try queue.enableNotifications() { continue }
-        break
+      guard try deliver(message, through: queue, using: list, &patience) else {
+        if patience == 0 { return true }
+        guard try queue.enableNotifications() else { return false }
+        queue.disableNotifications()
+        patience -= 1
+        continue
       }
       tracer.note(.toGuest, message.description)
       messageSent(of: debt)
     }
-    if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) }
+    return false
   }
 
   private func nextMessage(of debt: Debt) -> ControlMessage? {
@@ -101,23 +113,26 @@ struct ControlChannel {
   }
 
   /// Puts the message in the guest's next buffer; false when there is none. A buffer that is too
-  /// small is returned empty, and the next one tried.
+  /// small is returned empty, and the next one tried, while there is patience.
   private func deliver(
-    _ message: ControlMessage, through queue: Virtqueue, using list: SegmentList
+    _ message: ControlMessage, through queue: Virtqueue, using list: SegmentList,
+    _ patience: inout Int
   ) throws(QueueFault) -> Bool {
     let bytes = message.bytes
-    while true {
+    while patience > 0 {
       list.removeAll()
       try queue.gather(.writable, into: list, byteLimit: 1)
       guard let chain = list.chains.first else { return false }
       guard chain.byteCount >= bytes.count else {
         queue.complete(chain, written: 0)
+        patience -= 1
         continue
       }
       let copied = bytes.withUnsafeBytes { list.copyBytes(from: $0) }
       queue.complete(chain, written: UInt32(clamping: copied))
       return true
     }
+    return false
   }
 
   /// Whether the guest has sent something that has not been taken.

@@ -32,10 +32,10 @@ final class Port: @unchecked Sendable {
   /// The driver's queues are the port's to use. A port that comes while the driver runs gets them
   /// only when the driver knows of it: what lies in them before was meant for an earlier port.
   var hasQueues = false
-  private(set) var receiveQueue: Virtqueue?
-  private(set) var transmitQueue: Virtqueue?
-  private var pastReceiveQueueCounters = QueueCounters()
-  private var pastTransmitQueueCounters = QueueCounters()
+  private(set) var receiveSlot = QueueSlot()
+  private(set) var transmitSlot = QueueSlot()
+  /// The port came while the machine ran, and has not had queues yet.
+  var isNewcomer = false
   private(set) var counters = PortCounters()
   /// The host end takes no more, and the guest's bytes wait in the queue.
   private(set) var isThrottled = false
@@ -62,6 +62,9 @@ final class Port: @unchecked Sendable {
 
   var number: UInt32 { state.number }
 
+  var receiveQueue: Virtqueue? { receiveSlot.queue }
+  var transmitQueue: Virtqueue? { transmitSlot.queue }
+
   private var policy: PortPolicy { configuration.policy }
 
   // MARK: What the two sides do
@@ -74,23 +77,30 @@ final class Port: @unchecked Sendable {
     state.reset()
   }
 
+  /// The driver is there, with these queues for the port.
+  func connectQueues(receive: Virtqueue?, transmit: Virtqueue?, using list: SegmentList) {
+    hasQueues = true
+    replaceReceiveQueue(by: receive)
+    replaceTransmitQueue(by: transmit, using: list)
+    guard isNewcomer else { return }
+    isNewcomer = false
+    receiveSlot.disownCounters()
+    transmitSlot.disownCounters()
+  }
+
   /// The driver has taken the transmit queue away, or set up another. Bytes in the old one that
   /// nobody has taken are counted, and the half-written chain is forgotten with it.
   func replaceTransmitQueue(by queue: Virtqueue?, using list: SegmentList) {
     if let transmitQueue {
       countLost(transmitPath.countUntaken(in: transmitQueue, using: list))
     }
-    pastTransmitQueueCounters = transmitQueueCounters
     transmitPath.reset()
-    transmitQueue = queue
+    transmitSlot.queue = queue
     isThrottled = false
   }
 
   /// The same for the receive queue, in which nothing is ever half done.
-  func replaceReceiveQueue(by queue: Virtqueue?) {
-    pastReceiveQueueCounters = receiveQueueCounters
-    receiveQueue = queue
-  }
+  func replaceReceiveQueue(by queue: Virtqueue?) { receiveSlot.queue = queue }
 
   private func dropQueues(using list: SegmentList) {
     hasQueues = false
@@ -99,10 +109,6 @@ final class Port: @unchecked Sendable {
     replaceTransmitQueue(by: nil, using: list)
     replaceReceiveQueue(by: nil)
   }
-
-  /// A queue carries the counts of its number's earlier lives on.
-  var receiveQueueCounters: QueueCounters { receiveQueue?.counters ?? pastReceiveQueueCounters }
-  var transmitQueueCounters: QueueCounters { transmitQueue?.counters ?? pastTransmitQueueCounters }
 
   /// The guest is about to open the port: what has come until now came early.
   func prepareToOpen() {

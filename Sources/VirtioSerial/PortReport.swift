@@ -29,8 +29,8 @@ package struct PortReport: Equatable, Sendable {
     hostOpen = port.state.isHostOpen
     isThrottled = port.isThrottled
     counters = port.counters
-    receiveQueue = port.receiveQueueCounters
-    transmitQueue = port.transmitQueueCounters
+    receiveQueue = port.receiveSlot.counters
+    transmitQueue = port.transmitSlot.counters
   }
 }
 

@@ -50,8 +50,14 @@ struct PortTable {
   /// The port with this number.
   subscript(number: UInt32) -> Port? { port(at: Int(number)) }
 
-  /// The port that queue `index`, which is not one of the control channel's, belongs to.
-  func port(ofQueue index: Int) -> Port? { port(at: index < 2 ? 0 : index / 2 - 1) }
+  /// The port that queue `index` belongs to; nil for the control channel's, with MULTIPORT or without.
+  func port(ofQueue index: Int) -> Port? {
+    switch index {
+    case ..<2: port(at: 0)
+    case ..<4: nil
+    default: port(at: index / 2 - 1)
+    }
+  }
 
   /// The receive queue of port `number`; its transmit queue is the next one.
   static func receiveQueue(ofPort number: UInt32) -> Int { number == 0 ? 0 : 2 * Int(number) + 2 }

@@ -39,10 +39,10 @@ struct ReceivePath {
       batch = min(batch, left)
       try queue.gather(.writable, into: list, byteLimit: batch)
       if list.byteCount == 0 {
+        left -= max(list.cost, 1)
         returnEmptyChains(list, to: queue, driver: driver)
         guard !watched, try queue.enableNotifications() else { return .starved }
         queue.disableNotifications()
-        left -= 1
         continue
       }
       list.keepFirst(batch)

@@ -5,7 +5,7 @@ import Virtio
 extension SerialDevice {
   func tellGuest(of port: Port, driver: any DriverNotifier) throws(QueueFault) {
     control.enqueue(port)
-    try control.send(using: list, driver: driver)
+    try sendControl(driver: driver)
   }
 
   func handle(_ message: ControlMessage, driver: any DriverNotifier) throws(QueueFault) {
@@ -22,7 +22,7 @@ extension SerialDevice {
   }
 
   func ignore(_ reason: String) {
-    ignoredMessages += 1
+    ignoredMessages &+= 1
     tracer.note(.fromGuest, "ignored: \(reason)")
   }
 
@@ -69,18 +69,6 @@ extension SerialDevice {
 
   // MARK: Sizes of consoles
 
-  /// Tells the guest how large the terminal behind a console is; other ports have no size. On any
-  /// thread.
-  ///
-  /// Port 0's size goes to the configuration space, with a notification if the driver reads it
-  /// there (virtio 1.2, 5.3.4); with MULTIPORT every console's goes in a RESIZE message as well.
-  package func setConsoleSize(port number: UInt32, columns: UInt16, rows: UInt16) {
-    lock.withLock {
-      guard let port = table[number] else { return }
-      resize(port, ConsoleSize(columns: columns, rows: rows))
-    }
-  }
-
   func hostSideWasResized(of port: Port) { lock.withLock { takeSize(of: port) } }
 
   /// The size the chardev has now, if it has one.
@@ -89,6 +77,10 @@ extension SerialDevice {
     resize(port, ConsoleSize(columns: size.columns, rows: size.rows))
   }
 
+  /// Tells the guest how large the terminal behind a console is; other ports have no size.
+  ///
+  /// Port 0's size goes to the configuration space, with a notification if the driver reads it
+  /// there (virtio 1.2, 5.3.4); with MULTIPORT every console's goes in a RESIZE message as well.
   private func resize(_ port: Port, _ size: ConsoleSize) {
     guard port.configuration.isConsole, port.state.size != size else { return }
     tracer.note(.state, "port \(port.number): \(size.columns) columns, \(size.rows) rows")

@@ -114,9 +114,14 @@ extension SerialDevice {
       if let message = ControlMessage($0) { messages.append(message) } else { ignore("no message") }
     }
     for message in messages { try handle(message, driver: driver) }
-    try control.send(using: list, driver: driver)
     runQueue.wantsControl = more
     if more { postRun() }
+    try sendControl(driver: driver)
+  }
+
+  /// Tells the guest what it is owed.
+  func sendControl(driver: any DriverNotifier) throws(QueueFault) {
+    if try control.send(using: list, driver: driver) { postControlTurn() }
   }
 
   /// The driver spins until a control message is taken: it does not wait for ports.
@@ -171,7 +176,13 @@ extension SerialDevice {
         port.pendingTurns = []
         if turns.contains(.transmit) { try takeTurn(.transmit, of: port, driver: driver) }
         if turns.contains(.receive) { try takeTurn(.receive, of: port, driver: driver) }
-      case .orphan(let queue): try returnBuffers(ofQueue: queue, driver: driver)
+      case .orphan(let queue):
+        // It may have got a port meanwhile.
+        if let port = table.port(ofQueue: queue), port.hasQueues {
+          try takeTurn(.transmit, of: port, driver: driver)
+        } else {
+          try returnBuffers(ofQueue: queue, driver: driver)
+        }
       case nil: break
       }
       if !runQueue.isEmpty { postRun() }

@@ -17,6 +17,8 @@ extension SerialDevice: VirtioDevice {
 
   package func readConfiguration(offset: Int) -> UInt8 { configuration.byte(at: offset) }
 
+  package var configurationChanges: UInt64 { configuration.changes }
+
   package func writeConfiguration(offset: Int, width: Int, value: UInt64) {
     guard offset == ConsoleConfiguration.emergencyWriteOffset else { return }
     emergencyOutput(UInt8(truncatingIfNeeded: value))
@@ -28,8 +30,8 @@ extension SerialDevice: VirtioDevice {
     self.features = features
     tracer.note(.state, "driver ready\(isMultiport ? "" : ", without MULTIPORT")")
     if isMultiport {
-      control.receiveQueue = queues[ControlChannel.receiveQueueIndex]
-      control.transmitQueue = queues[ControlChannel.transmitQueueIndex]
+      control.receiveSlot.queue = queues[ControlChannel.receiveQueueIndex]
+      control.transmitSlot.queue = queues[ControlChannel.transmitQueueIndex]
     }
     for port in table.ports { connectQueues(of: port) }
     postService()
@@ -51,6 +53,10 @@ extension SerialDevice: VirtioDevice {
     postService()
   }
 
+  package func serves(queue index: Int) -> Bool {
+    lock.withLock { 2..<4 ~= index || table.port(ofQueue: index) != nil }
+  }
+
   package func queueEnabled(_ index: Int, queue: Virtqueue) { replaceQueue(index, by: queue) }
 
   package func resetQueue(_ index: Int) { replaceQueue(index, by: nil) }
@@ -59,8 +65,8 @@ extension SerialDevice: VirtioDevice {
   private func replaceQueue(_ index: Int, by queue: Virtqueue?) {
     queues[index] = queue
     switch index {
-    case ControlChannel.receiveQueueIndex where isMultiport: control.receiveQueue = queue
-    case ControlChannel.transmitQueueIndex where isMultiport: control.transmitQueue = queue
+    case ControlChannel.receiveQueueIndex where isMultiport: control.receiveSlot.queue = queue
+    case ControlChannel.transmitQueueIndex where isMultiport: control.transmitSlot.queue = queue
     default:
       guard let port = table.port(ofQueue: index), port.hasQueues else { return }
       if PortTable.isTransmitQueue(index) {
@@ -78,9 +84,7 @@ extension SerialDevice: VirtioDevice {
   func connectQueues(of port: Port) {
     guard isMultiport || port.number == 0 else { return }
     let first = PortTable.receiveQueue(ofPort: port.number)
-    port.hasQueues = true
-    port.replaceReceiveQueue(by: queues[first])
-    port.replaceTransmitQueue(by: queues[first + 1], using: list)
+    port.connectQueues(receive: queues[first], transmit: queues[first + 1], using: list)
     port.state.mayResize = isMultiport && features.contains(Self.sizeFeature)
     if !isMultiport { port.guestOpened(true) }
   }

@@ -61,10 +61,9 @@ package final class SerialDevice: @unchecked Sendable {
   /// A fault is being passed on, which makes the device inert without a reset by the driver.
   var isFailing = false
 
-  /// Control messages that meant nothing: too short, unknown, or for a port that is not there.
-  package internal(set) var ignoredMessages = 0
-  /// Bytes the guest wrote to ports that were not there.
-  package internal(set) var bytesToNobody: UInt64 = 0
+  // See `DeviceCounters`.
+  var ignoredMessages: UInt64 = 0
+  var bytesToNobody: UInt64 = 0
 
   /// Makes the device with its ports.
   ///
@@ -137,6 +136,7 @@ package final class SerialDevice: @unchecked Sendable {
   ) throws(PortError) -> UInt32 {
     try lock.withLock { () throws(PortError) -> UInt32 in
       let port = try makePort(configuration, chardev: chardev)
+      port.isNewcomer = true
       tracer.note(.state, "port \(port.number): added")
       if isAttached { attach(port) }
       if driver != nil, !isMultiport { connectQueues(of: port) }
@@ -168,9 +168,11 @@ package final class SerialDevice: @unchecked Sendable {
       runQueue.remove(port)
       endWatch(of: port)
       control.remove(port)
-      tracer.note(.state, "port \(number): removed")
+      let lost = port.counters.bytesDiscarded &+ port.counters.bytesDropped
+      tracer.note(
+        .state, "port \(number): removed" + (lost > 0 ? ", \(lost) bytes lost in its life" : ""))
       whileLocked { driver throws(QueueFault) in
-        try control.send(using: list, driver: driver)
+        try sendControl(driver: driver)
       } inert: {
       }
       return PortReport(port)

@@ -62,11 +62,13 @@ struct TransmitPath: ~Copyable {
       if list.chains.isEmpty {
         guard !watched, try queue.enableNotifications() else { return .idle }
         queue.disableNotifications()
+        left -= 1
         continue
       }
+      let cost = list.cost
       list.dropFirst(written)
       list.keepFirst(packetLimit ?? batch)
-      left -= max(list.byteCount, 1)
+      left -= max(list.byteCount, packetLimit == nil ? min(cost, batch) : 1)
       let outcome = pass(list, to: chardev, from: queue, counters: &counters)
       if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) }
       if let outcome { return outcome }
@@ -85,7 +87,8 @@ struct TransmitPath: ~Copyable {
       list.removeAll()
       try queue.gather(.readable, into: list, byteLimit: 1)
       guard let chain = list.chains.first else { break }
-      discarded += chain.byteCount - written
+      // The guest may have made the chain shorter since a part of it was written.
+      discarded += max(0, chain.byteCount - written)
       written = 0
       queue.complete(chain, written: 0)
     }

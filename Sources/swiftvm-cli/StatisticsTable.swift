@@ -1,7 +1,7 @@
 import SwiftVM
 
-/// The ports' reports as lines of text in columns, for `--stats` and SIGUSR1: first the ports, then
-/// those of their queues on which something happened.
+/// The devices' reports as lines of text in columns, for `--stats` and SIGUSR1: first the ports, then
+/// the queues on which something happened, then the devices on which something out of the ordinary did.
 package enum StatisticsTable {
   private struct Row {
     let device: VirtioConsoleDeviceReport
@@ -10,7 +10,8 @@ package enum StatisticsTable {
 
   private struct QueueRow {
     let device: VirtioConsoleDeviceReport
-    let port: VirtioConsolePortReport
+    /// Nil for the control queues.
+    let port: VirtioConsolePortReport?
     let name: String
     let queue: VirtioQueueReport
   }
@@ -34,7 +35,7 @@ package enum StatisticsTable {
 
   private static let queues = TextTable<QueueRow>([
     .init("device") { $0.device.label },
-    .number("port") { UInt64(clamping: $0.port.number) },
+    .right("port") { $0.port.map { String($0.number) } ?? "control" },
     .init("queue") { $0.name },
     .number("buffers") { $0.queue.bufferCount },
     .number("bytes") { $0.queue.byteCount },
@@ -43,17 +44,45 @@ package enum StatisticsTable {
     .number("faults") { $0.queue.faultCount },
   ])
 
-  /// A line of titles and one for each port, and the same for the queues; none where there are none.
+  private static let devices = TextTable<VirtioConsoleDeviceReport>([
+    .init("device") { $0.label },
+    .number("faults") { $0.faultCount },
+    .number("messages ignored") { $0.ignoredMessageCount },
+    .number("bytes to no port") { $0.bytesToAbsentPorts },
+    .number("ports removed") { $0.removedPortCount },
+    .number("bytes lost with them") { $0.bytesLostWithPorts },
+  ])
+
+  /// A line of titles and one for each port, and the same for queues and devices; none where there are
+  /// none.
   package static func lines(_ reports: [VirtioConsoleDeviceReport]) -> [String] {
     let rows = reports.flatMap { device in
       device.ports.map { Row(device: device, port: $0) }
     }
-    let queueRows = rows.flatMap { row in
-      [("receive", row.port.receiveQueue), ("transmit", row.port.transmitQueue)]
-        .filter { $0.1 != VirtioQueueReport() }
-        .map { QueueRow(device: row.device, port: row.port, name: $0.0, queue: $0.1) }
-    }
     return ports.lines(rows).map { "stats: " + $0 }
-      + queues.lines(queueRows).map { "queues: " + $0 }
+      + queues.lines(reports.flatMap(queueRows)).map { "queues: " + $0 }
+      + devices.lines(reports.filter(isOutOfTheOrdinary)).map { "devices: " + $0 }
+  }
+
+  private static func queueRows(_ device: VirtioConsoleDeviceReport) -> [QueueRow] {
+    let rows =
+      [
+        QueueRow(device: device, port: nil, name: "receive", queue: device.controlReceiveQueue),
+        QueueRow(device: device, port: nil, name: "transmit", queue: device.controlTransmitQueue),
+      ]
+      + device.ports.flatMap { port in
+        [
+          QueueRow(device: device, port: port, name: "receive", queue: port.receiveQueue),
+          QueueRow(device: device, port: port, name: "transmit", queue: port.transmitQueue),
+        ]
+      }
+    return rows.filter { $0.queue != VirtioQueueReport() }
+  }
+
+  private static func isOutOfTheOrdinary(_ device: VirtioConsoleDeviceReport) -> Bool {
+    [
+      device.faultCount, device.ignoredMessageCount, device.bytesToAbsentPorts,
+      device.removedPortCount,
+    ].contains { $0 > 0 }
   }
 }

@@ -19,6 +19,11 @@ struct TextTable<Row>: Sendable {
       Column(title, isNumber: true) { String(number($0)) }
     }
 
+    /// A column of words that stand at its right.
+    static func right(_ title: String, _ text: @escaping @Sendable (Row) -> String) -> Column {
+      Column(title, isNumber: true, text)
+    }
+
     private init(_ title: String, isNumber: Bool, _ text: @escaping @Sendable (Row) -> String) {
       self.title = title
       self.isNumber = isNumber

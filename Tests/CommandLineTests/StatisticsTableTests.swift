@@ -61,6 +61,22 @@ struct StatisticsTableTests {
       ])
   }
 
+  @Test func hasOneLineForEachDeviceThatMetWithSomething() {
+    var met = VirtioConsoleDeviceReport(label: "vs1", ports: [])
+    met.ignoredMessageCount = 3
+    (met.bytesToAbsentPorts, met.removedPortCount, met.bytesLostWithPorts) = (10, 2, 7)
+    met.controlTransmitQueue.bufferCount = 5
+    #expect(
+      StatisticsTable.lines([VirtioConsoleDeviceReport(label: "vs0", ports: []), met]) == [
+        "queues: device     port  queue     buffers  bytes  notifications  interrupts  faults",
+        "queues: vs1     control  transmit        5      0              0           0       0",
+        "devices: device  faults  messages ignored  bytes to no port  ports removed"
+          + "  bytes lost with them",
+        "devices: vs1          0                 3                10              2"
+          + "                     7",
+      ])
+  }
+
   @Test func hasNoTitlesWithoutPorts() {
     #expect(StatisticsTable.lines([]) == [])
     #expect(StatisticsTable.lines([VirtioConsoleDeviceReport(label: "vs0", ports: [])]) == [])

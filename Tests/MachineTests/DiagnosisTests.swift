@@ -31,10 +31,30 @@ struct DiagnosisTests {
       .filter { $0.hasPrefix("queues: ") }.map { $0.split(separator: " ").dropLast(3) }
     // Two lines out, one in; on the other port the guest gave a buffer that came to no use.
     #expect(
-      queues.dropFirst().map { $0.joined(separator: " ") } == [
+      queues.dropFirst(3).map { $0.joined(separator: " ") } == [
         "queues: virtio-serial0 1 receive 1 2", "queues: virtio-serial0 1 transmit 2 13",
         "queues: virtio-serial0 2 receive 0 0",
       ])
+  }
+
+  @Test("What a device met with: broken rules, and on its control queues what was said")
+  func printsWhatADeviceMet() throws {
+    let machine = try MicroVM(
+      "run=bad-chain,console bad=range queue=5 mode=msix port=a wait=host send=fine",
+      options: ["--stats"])
+    let client = try machine.connect()
+    #expect(client.line() == "fine")
+    #expect(machine.status() == 0)
+    let lines = machine.process.errorOutput.split(separator: "\n")
+    #expect(
+      lines.filter { $0.hasPrefix("devices: ") }.map(String.init) == [
+        "devices: device          faults  messages ignored  bytes to no port  ports removed"
+          + "  bytes lost with them",
+        "devices: virtio-serial0       1                 0                 0              0"
+          + "                     0",
+      ])
+    #expect(lines.contains { $0.hasPrefix("queues: virtio-serial0  control  receive ") })
+    #expect(lines.contains { $0.hasPrefix("queues: virtio-serial0  control  transmit ") })
   }
 
   @Test func printsStatisticsOnASignal() throws {

@@ -80,4 +80,26 @@ struct ResourceTests {
     #expect(status.residentBytes - memory < Self.mebibyte)
     #expect(machine.process.end(by: SIGTERM).ending == .exited(143))
   }
+
+  @Test("Notifications of queues that no port has cost no descriptor")
+  func bellsOfNobodyCostNothing() throws {
+    let machine = try MicroVM("run=bells mode=poll end=halt")
+    let status = ProcessStatus(of: machine.process.pid)
+    #expect(machine.says("max ports 31"))
+    let descriptors = status.descriptorCount
+    #expect(machine.says("rang"))
+    // The port's two queues, and the control channel's.
+    #expect(status.descriptorCount - descriptors <= 4)
+    #expect(machine.process.end(by: SIGTERM).ending == .exited(143))
+  }
+
+  @Test("A guest that panics without end is told of in a few lines, and the machine still ends")
+  func panicsWithoutEnd() throws {
+    let machine = try MicroVM(
+      "run=panics times=3000 end=halt", options: ["-device", "pvpanic"])
+    #expect(machine.says("panicked"))
+    #expect(machine.process.end(by: SIGTERM).ending == .exited(143))
+    let lines = machine.process.errorOutput.split(separator: "\n")
+    #expect((1...12).contains(lines.count { $0.contains("panicked") }))
+  }
 }

@@ -44,5 +44,5 @@ extension MockConsoleDriver {
 
 extension SerialDevice {
   /// What went through each port, by ascending number.
-  package var counters: [PortCounters] { portReports.map(\.counters) }
+  package var portCounters: [PortCounters] { portReports.map(\.counters) }
 }

@@ -8,6 +8,7 @@ package final class StubDevice: VirtioDevice {
   package let configurationLength = 6
   /// The device-specific configuration.
   package var configuration: [UInt8] = [1, 2, 3, 4, 5, 6]
+  package private(set) var configurationChanges: UInt64 = 0
   package private(set) var activations: [Features] = []
   package private(set) var queues: [Int: Virtqueue] = [:]
   /// The numbers of `queues`.
@@ -19,6 +20,12 @@ package final class StubDevice: VirtioDevice {
   package init(queueCount: Int = 4, features: Features = [.init(bit: 0), .init(bit: 5)]) {
     self.queueCount = queueCount
     offeredFeatures = features
+  }
+
+  /// The configuration changes, and a driver that is there hears of it.
+  package func changeConfiguration() {
+    configurationChanges &+= 1
+    driver?.notifyConfigurationChange()
   }
 
   package func maximumSize(ofQueue index: Int) -> UInt16 { 64 }
@@ -41,5 +48,6 @@ package final class StubDevice: VirtioDevice {
 
   package func deactivate() { deactivations += 1 }
   package func setReachesMemory(_ reaches: Bool) { reachesMemory = reaches }
+  package func serves(queue index: Int) -> Bool { true }
   package func queueNotified(_ index: Int) {}
 }

@@ -113,7 +113,7 @@ import VirtioSerial
       _ = driver.queues[ControlChannelQueue.transmit]?.takeUsed()
     }
     #expect(driver.chardevs[0].received.count == 8 << 16)
-    #expect(driver.device.ignoredMessages == 0)
+    #expect(driver.device.counters.ignoredMessages == 0)
   }
 
   @Test("G13: a flood into a queue without a port is given back in turns, and grows nothing")
@@ -126,7 +126,7 @@ import VirtioSerial
       _ = driver.queues[7]?.takeUsed()
     }
     driver.settle()
-    #expect(driver.device.bytesToNobody == 500 * 32 * 10)
+    #expect(driver.device.counters.bytesToNobody == 500 * 32 * 10)
     #expect(driver.notifier.faults.isEmpty)
   }
 }

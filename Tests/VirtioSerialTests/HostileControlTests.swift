@@ -25,7 +25,7 @@ import VirtioSerial
   func shortMessages(length: Int) throws {
     let driver = try makeDriver()
     driver.sendControl(bytes: Array(repeating: 0, count: length))
-    #expect(driver.device.ignoredMessages == 1)
+    #expect(driver.device.counters.ignoredMessages == 1)
     expectAlive(driver)
   }
 
@@ -58,7 +58,7 @@ import VirtioSerial
         driver.sendControl(port: port, event: event, value: value)
       }
     }
-    #expect(driver.device.ignoredMessages == 20)
+    #expect(driver.device.counters.ignoredMessages == 20)
     expectAlive(driver)
   }
 

@@ -113,7 +113,7 @@ import VirtioSerial
     for value: UInt16 in [0, 1, 0xffff] {
       driver.sendControl(port: 1, event: event, value: value)
     }
-    #expect(driver.device.ignoredMessages == 3)
+    #expect(driver.device.counters.ignoredMessages == 3)
     #expect(driver.takeMessages() == [])
     #expect(driver.device.portReports == before)
     expectAlive(driver)
@@ -135,7 +135,7 @@ import VirtioSerial
     driver.chardevs[0].connect()
     driver.start(lastPort: 1)
     driver.sendControl(port: 1, event: 6, value: 1)
-    #expect(driver.device.ignoredMessages == 1)
+    #expect(driver.device.counters.ignoredMessages == 1)
     driver.offerReceiveBuffer(port: 1, slot: 0)
     driver.chardevs[0].send([1])
     #expect(driver.chardevs[0].outgoing == [1])

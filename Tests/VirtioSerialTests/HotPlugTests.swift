@@ -98,7 +98,7 @@ import VirtioSerial
     #expect(driver.takeMessages() == [])
     driver.send([1], port: 1)
     #expect(usedCount(driver, port: 1) == 1, "a late write is given back")
-    #expect(driver.device.bytesToNobody == 1)
+    #expect(driver.device.counters.bytesToNobody == 1)
     #expect(driver.device.portReports == [])
   }
 
@@ -179,7 +179,7 @@ import VirtioSerial
     driver.offerReceiveBuffer(port: 1, slot: 1)
     #expect(chardev.received == [])
     #expect(chardev.outgoing == [4])
-    #expect(driver.device.bytesToNobody == 3)
+    #expect(driver.device.counters.bytesToNobody == 3)
     driver.answerAdditions()
     chardev.deliver()
     #expect(driver.takeReceived(port: 1) == [[4]])

@@ -48,7 +48,7 @@ import Virtio
     #expect(driver.takeReceived(port: 1) == [[6, 7]])
     driver.reset()
     chardev.writeRoom = .max
-    #expect(driver.device.counters[1].bytesDiscarded == 3)
+    #expect(driver.device.portCounters[1].bytesDiscarded == 3)
     driver.bringUp()
     expectEchoAfterReset(driver, chardev)
   }
@@ -68,7 +68,7 @@ import Virtio
     let before = driver.chardevs[0].received.count
     driver.reset()
     #expect(driver.chardevs[0].received.count == before)
-    #expect(driver.device.counters[1].bytesDiscarded == UInt64((32 << 16) - before))
+    #expect(driver.device.portCounters[1].bytesDiscarded == UInt64((32 << 16) - before))
     driver.bringUp()
     expectEcho(driver, port: 1, driver.chardevs[0])
   }
@@ -104,7 +104,7 @@ import Virtio
     for port: UInt32 in 0...2 { driver.sendControl(port: port, event: 3, value: 1) }
     #expect(Set(driver.takeMessages().map(\.port)) == [0, 1])
     driver.send([1], port: 2)
-    #expect(driver.device.bytesToNobody == 1)
+    #expect(driver.device.counters.bytesToNobody == 1)
   }
 
   @Test("G5, O12: MULTIPORT, then a driver without it, then MULTIPORT again")
@@ -153,7 +153,7 @@ import Virtio
     driver.send([1, 2, 3], port: 1)
     #expect(driver.device.flush())
     driver.device.detach()
-    #expect(driver.device.counters[1].bytesDiscarded == 2)
+    #expect(driver.device.portCounters[1].bytesDiscarded == 2)
     #expect(driver.chardevs.allSatisfy { $0.delegate == nil && !$0.wantsWritable })
   }
 

@@ -73,7 +73,7 @@ import Virtio
     driver.device.resume()
     driver.settle()
     #expect(driver.chardevs[0].received == [1], "the rest was for the client that left")
-    #expect(driver.device.counters[0].bytesDiscarded == 2)
+    #expect(driver.device.portCounters[0].bytesDiscarded == 2)
     driver.send([4], port: 1)
     #expect(driver.chardevs[0].received == [1, 4])
   }
@@ -103,7 +103,7 @@ import Virtio
     let driver = try makeDriver(consoles: [0])
     let before = driver.notifier.configurationChanges
     driver.device.pause()
-    driver.device.setConsoleSize(port: 0, columns: 100, rows: 40)
+    driver.chardevs[0].resize(columns: 100, rows: 40)
     driver.settle()
     #expect(driver.notifier.configurationChanges == before)
     #expect(driver.takeMessages() == [])

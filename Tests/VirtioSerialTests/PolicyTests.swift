@@ -22,7 +22,7 @@ import VirtioSerial
   }
 
   private func discarded(_ driver: MockConsoleDriver) -> UInt64 {
-    driver.device.counters[0].bytesDiscarded
+    driver.device.portCounters[0].bytesDiscarded
   }
 
   // MARK: on-host-close
@@ -104,7 +104,7 @@ import VirtioSerial
     driver.sendControl(port: 1, event: 6, value: 0)
     chardev.send([3])
     #expect(discarded(driver) == 100_001)
-    #expect(driver.device.counters[0].bytesToGuest == 1)
+    #expect(driver.device.portCounters[0].bytesToGuest == 1)
   }
 
   @Test("early=drop: also before there is a driver, and when it has gone")

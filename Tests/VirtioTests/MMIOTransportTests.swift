@@ -140,7 +140,7 @@ import Virtio
     driver.start()
     let first = driver[0xfc]
     #expect(driver[0xfc] == first)
-    for _ in 0..<256 { driver.device.driver?.notifyConfigurationChange() }
+    for _ in 0..<256 { driver.device.changeConfiguration() }
     #expect(driver[0xfc] != first)
   }
 

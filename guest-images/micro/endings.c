@@ -75,6 +75,12 @@ void scenario_chatter(void) {
   }
 }
 
+/* times=N: tells pvpanic of so many panics, one after the other. */
+void scenario_panics(void) {
+  for (u64 left = option_number("times", 1000); left; left--) out8(0x505, 1);
+  print("panicked\n");
+}
+
 /* An instruction that no KVM emulates, on an address without memory: at=ADDRESS. */
 void scenario_internal_error(void) {
   u64 at = map_device(option_number("at", 0xd0000000));

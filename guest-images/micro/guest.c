@@ -102,6 +102,8 @@ static const struct {
     {"masked", scenario_masked},
     {"flood", scenario_flood},
     {"swamp", scenario_swamp},
+    {"bells", scenario_bells},
+    {"panics", scenario_panics},
     {"unmastered", scenario_unmastered},
     {"plugged", scenario_plugged},
     {"ejected", scenario_ejected},

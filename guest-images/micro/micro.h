@@ -124,6 +124,7 @@ void scenario_bad_chain(void);
 void scenario_masked(void);
 void scenario_flood(void);
 void scenario_swamp(void);
+void scenario_bells(void);
 void scenario_unmastered(void);
 
 /* hotplug.c */
@@ -146,5 +147,6 @@ _Noreturn void finish(void);
 _Noreturn void power_off(void);
 void scenario_internal_error(void);
 void scenario_chatter(void);
+void scenario_panics(void);
 
 #endif

@@ -123,3 +123,14 @@ void scenario_unmastered(void) {
   queue_take(queue, 0);
   close_port();
 }
+
+/* Notifies every queue the device has three times, whether there is anything in it or a port it belongs to. */
+void scenario_bells(void) {
+  bring_up();
+  for (u32 round = 0; round < 3; round++)
+    for (u32 number = 0; number < device.queue_count; number++) {
+      write16(queues[number].notify, (u16)number);
+      for (u32 left = 200; left; left--) pause();
+    }
+  print("rang\n");
+}

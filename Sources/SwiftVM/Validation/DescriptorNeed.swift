@@ -57,8 +57,9 @@ enum DescriptorNeed {
 
   private static func count(of device: VirtioConsoleDeviceConfiguration) -> Int {
     let queues = 2 * (device.ports.count + 1)
+    // Any vector may be used, whether its queue has a port or not.
     let vectors = min(
-      device.vectorCount ?? queues + 1,
+      device.vectorCount ?? 2 * (device.maximumPortCount + 1) + 1,
       VirtioConsoleDeviceConfiguration.allowedVectorCounts.upperBound)
     return device.ports.reduce(queues * perQueue + vectors) { sum, port in
       sum + count(of: port.attachment)

@@ -76,7 +76,8 @@ struct MMIORegisters {
       return UInt32(controller.configuration(ofQueue: selectedQueue)?.maximumSize ?? 0)
     case .queueReady: return controller.isEnabled(queue: selectedQueue) ? 1 : 0
     case .status: return UInt32(controller.status.rawValue)
-    case .configurationGeneration: return UInt32(generation.read())
+    case .configurationGeneration:
+      return UInt32(generation.read(changes: controller.device.configurationChanges))
     case .sharedMemoryLengthLow, .sharedMemoryLengthHigh, .sharedMemoryBaseLow,
       .sharedMemoryBaseHigh:
       return .max  // no such region (4.2.2.1)

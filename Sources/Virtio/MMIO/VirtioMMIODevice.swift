@@ -135,7 +135,6 @@ extension VirtioMMIODevice: DriverNotifier {
   package func notifyUsedBuffers(queue: Int) { interruptStatus |= Cause.usedBuffers }
 
   package func notifyConfigurationChange() {
-    registers.generation.change()
     interruptStatus |= Cause.configurationChange
   }
 

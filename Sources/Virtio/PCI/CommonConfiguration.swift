@@ -86,7 +86,8 @@ struct CommonConfiguration {
     case .configurationVector: return UInt64(vectors.configuration)
     case .queueCount: return UInt64(UInt16(clamping: vectors.queueCount))
     case .deviceStatus: return UInt64(controller.status.rawValue)
-    case .configurationGeneration: return UInt64(generation.read())
+    case .configurationGeneration:
+      return UInt64(generation.read(changes: controller.device.configurationChanges))
     case .queueSelect: return UInt64(queueSelect)
     case .queueSize: return UInt64(queue?.size ?? 0)
     case .queueVector: return UInt64(vectors.vector(ofQueue: index))

@@ -218,7 +218,6 @@ extension VirtioPCIFunction: DriverNotifier {
   }
 
   package func notifyConfigurationChange() {
-    common.generation.change()
     interrupts.raise(
       .configurationChange, vector: common.vectors.configuration, in: &configuration)
   }

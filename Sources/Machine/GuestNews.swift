@@ -1,0 +1,50 @@
+import Devices
+import Host
+import Synchronization
+
+/// What the guest does as often as it likes, on its way to the loop: the latest of each kind waits, so
+/// that a guest that is faster than the loop fills nothing. Callable on any thread.
+final class GuestNews: Sendable {
+  private struct State {
+    /// By the ports' ids: open or not.
+    var ports: [String: Bool] = [:]
+    var panic: PanicDevice.Event?
+    var isPosted = false
+  }
+
+  private let state = Mutex(State())
+  private let remote: EventLoop.Remote
+  private let tell: @Sendable (BoardEvent) -> Void
+
+  /// - Parameter tell: called on the loop's thread.
+  init(remote: EventLoop.Remote, tell: @escaping @Sendable (BoardEvent) -> Void) {
+    self.remote = remote
+    self.tell = tell
+  }
+
+  /// The guest has opened or closed a port.
+  func portChanged(id: String, isOpen: Bool) { add { $0.ports[id] = isOpen } }
+
+  /// The guest has told of a panic, which counts for more than a crash kernel.
+  func panicked(_ event: PanicDevice.Event) {
+    add { if $0.panic != .panicked { $0.panic = event } }
+  }
+
+  private func add(_ change: (inout State) -> Void) {
+    let mustPost = state.withLock { state in
+      change(&state)
+      defer { state.isPosted = true }
+      return !state.isPosted
+    }
+    if mustPost { remote.post { [weak self] in self?.deliver() } }
+  }
+
+  private func deliver() {
+    let news = state.withLock { state in
+      defer { state = State() }
+      return state
+    }
+    for (id, isOpen) in news.ports { tell(.portChanged(id: id, isOpen: isOpen)) }
+    if let panic = news.panic { tell(.panic(panic)) }
+  }
+}
