@@ -22,7 +22,9 @@ extension TwoEndedChardev {
   /// Bytes that could not be written, for good.
   package var bytesDiscarded: UInt64 { output?.bytesDiscarded ?? 0 }
 
-  package func start(on loop: EventLoop) throws(SystemError) {
+  package func start(on loop: EventLoop) throws(SystemError) { try startEnds(on: loop) }
+
+  func startEnds(on loop: EventLoop) throws(SystemError) {
     try input?.start(on: loop) { [weak self] in
       if let self { delegate?.chardevIsReadable(self) }
     }

@@ -34,8 +34,23 @@ private let limitOfFiles = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
   func emptiesAFileThatIsThereOrAddsToIt(_ appends: Bool) throws {
     let path = try directory.makeFile("log", bytes: Array("former ".utf8))
     let file = try FileChardev(FileConfiguration(output: path, appends: appends))
+    #expect(directory.text(of: "log") == "former ", "it is left alone until the machine begins")
+    try file.start(on: EventLoop())
     #expect(RecordingFrontEnd(file).write("new") == .transferred(3))
     #expect(directory.text(of: "log") == (appends ? "former new" : "new"))
+  }
+
+  @Test(
+    "A file that was made for a machine that never begins goes; one that was there stays as it was")
+  func leavesNothingBehindUnused() throws {
+    let former = try directory.makeFile("former", bytes: Array("former".utf8))
+    do {
+      let files = [try FileChardev(path: directory["new"]), try FileChardev(path: former)]
+      #expect(directory.entries == ["former", "new"])
+      withExtendedLifetime(files) {}
+    }
+    #expect(directory.entries == ["former"])
+    #expect(directory.text(of: "former") == "former")
   }
 
   @Test func goesOnAtTheEndOfAFileThatSomebodyEmpties() throws {

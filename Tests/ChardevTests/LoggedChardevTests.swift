@@ -60,6 +60,8 @@ import Testing
   func emptiesOrAddsTo(_ appends: Bool) throws {
     try directory.makeFile("log", bytes: Array("former ".utf8))
     let frontEnd = try logged(appends: appends)
+    #expect(log == "former ")
+    try frontEnd.chardev.start(on: EventLoop())
     backend.connect()
     frontEnd.write("new")
     #expect(log == (appends ? "former new" : "new"))

@@ -65,8 +65,8 @@ struct MachineErrorTests {
     #expect(result.status == 2)
     #expect(
       result.errorOutput
-        == "swiftvm: --virtserialport: the machine needs up to 178 open file descriptors for its 20"
-        + " ports, and this process may have 64; raise the hard limit (ulimit -Hn 178), or leave"
+        == "swiftvm: --virtserialport: the machine needs up to 200 open file descriptors for its 20"
+        + " ports, and this process may have 64; raise the hard limit (ulimit -Hn 200), or leave"
         + " some ports out\n")
     #expect(directory.entries == before)
   }
@@ -112,6 +112,24 @@ struct MachineErrorTests {
       ]), in: directory)
     #expect(result.status == 2)
     #expect(directory.entries == before)
+    #expect(listener.answers)
+  }
+
+  @Test("Files are left as they were, and none is made, where a later host end fails")
+  func leavesFilesAlone() throws {
+    let listener = try Listener(directory["live"])
+    try directory.makeFile("former", bytes: Array("former".utf8))
+    let before = directory.entries
+    let result = try Program.run(
+      bytes([
+        "run", "--kernel", "kernel", "--serial", "file=former",
+        "--virtserialport", "name=new,file=new,log=record",
+        "--virtserialport", "name=again,null,log=live2", "--virtserialport",
+        "name=live,socket=live",
+      ]), in: directory)
+    #expect(result.status == 2)
+    #expect(directory.entries == before)
+    #expect(directory.text(of: "former") == "former")
     #expect(listener.answers)
   }
 

@@ -12,28 +12,38 @@ package final class FileChardev: TwoEndedChardev {
   package let input: InputEnd?
   package let output: OutputEnd?
   package let presence = ConstantPresence()
+  private let file: OutputFile?
   private var rotation: FileRotation?
 
-  /// Opens both files. The output file is created, or emptied, or added to, as configured.
+  /// Opens both files. The output file is made where there is none; where it is to be emptied, that
+  /// happens at the start.
   package init(_ configuration: FileConfiguration) throws(ChardevError) {
     SignalSource.ignoreWriteFailures()
     input = try configuration.input.map { path throws(ChardevError) in
       InputEnd(SharedDescriptor(owning: try OpenFile.forInput(path)))
     }
     guard let path = configuration.output else {
-      output = nil
+      (output, file) = (nil, nil)
       return
     }
-    let file = try OpenFile.forOutput(path, appends: configuration.appends)
+    let file = try OutputFile(path, appends: configuration.appends)
+    let descriptor = file.takeDescriptor()
     if let limits = configuration.rotation {
-      rotation = try FileRotation(of: file.rawValue, path: path, limits)
+      rotation = try FileRotation(
+        of: descriptor.rawValue, path: path, limits, appends: configuration.appends)
     }
-    output = OutputEnd(name: path, SharedDescriptor(owning: file))
+    output = OutputEnd(name: path, SharedDescriptor(owning: descriptor))
+    self.file = file
   }
 
   /// Opens a file for output only, which is created or emptied.
   package convenience init(path: String) throws(ChardevError) {
     try self.init(FileConfiguration(output: path))
+  }
+
+  package func start(on loop: EventLoop) throws(SystemError) {
+    file?.begin()
+    try startEnds(on: loop)
   }
 
   package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {

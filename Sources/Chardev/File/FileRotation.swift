@@ -18,9 +18,11 @@ struct FileRotation {
   /// The size at which the file is full.
   private var threshold: UInt64
 
-  /// - Parameter descriptor: the file that is at `path` now.
+  /// - Parameters:
+  ///   - descriptor: the file that is at `path` now.
+  ///   - appends: whether what is in it stays there.
   init(
-    of descriptor: Int32, path: String, _ limits: FileConfiguration.Rotation
+    of descriptor: Int32, path: String, _ limits: FileConfiguration.Rotation, appends: Bool
   ) throws(ChardevError) {
     guard FileConfiguration.Rotation.allowedSizes ~= limits.size else {
       throw ChardevError(
@@ -35,7 +37,7 @@ struct FileRotation {
     }
     self.path = path
     self.limits = limits
-    size = UInt64(clamping: status.st_size)
+    size = appends ? UInt64(clamping: status.st_size) : 0
     threshold = limits.size
   }
 
@@ -67,7 +69,8 @@ struct FileRotation {
     do throws(ChardevError) {
       if isStillThere(output) { try moveFiles() }
       output.replaceDescriptor(
-        by: SharedDescriptor(owning: try OpenFile.forOutput(path, appends: true)))
+        by: SharedDescriptor(
+          owning: FileDescriptor(owning: try OpenFile.forOutput(path).descriptor)))
       size = FileRotation.size(of: output.descriptorNumber)
     } catch {
       log.warning("\(error); the file goes on beyond its size")

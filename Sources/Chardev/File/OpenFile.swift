@@ -4,15 +4,21 @@ import Host
 
 /// Opens the files of a chardev, and says what helps where that fails.
 enum OpenFile {
-  /// A file to write to. Always at its end, wherever others have put that meanwhile: a log that
-  /// somebody empties goes on at its beginning, without a hole.
-  static func forOutput(_ path: String, appends: Bool) throws(ChardevError) -> FileDescriptor {
-    try open(path, O_WRONLY | O_CREAT | O_APPEND | (appends ? 0 : O_TRUNC), doing: "write to")
+  /// A file to write to, made where there is none. Always at its end, wherever others have put that
+  /// meanwhile: a log that somebody empties goes on at its beginning, without a hole.
+  ///
+  /// - Returns: the descriptor, which the caller takes over, and whether the file was made.
+  static func forOutput(
+    _ path: String
+  ) throws(ChardevError) -> (descriptor: Int32, isNew: Bool) {
+    let flags = O_WRONLY | O_CREAT | O_APPEND
+    if let new = try? open(path, flags | O_EXCL, doing: "write to") { return (new, true) }
+    return (try open(path, flags, doing: "write to"), false)
   }
 
   /// A file to read from its beginning.
   static func forInput(_ path: String) throws(ChardevError) -> FileDescriptor {
-    let descriptor = try open(path, O_RDONLY, doing: "read")
+    let descriptor = FileDescriptor(owning: try open(path, O_RDONLY, doing: "read"))
     var status = stat()
     guard fstat(descriptor.rawValue, &status) == 0 else {
       throw error(path, SystemError.current("fstat"), doing: "read")
@@ -28,15 +34,14 @@ enum OpenFile {
 
   private static func open(
     _ path: String, _ flags: Int32, doing verb: String
-  ) throws(ChardevError) -> FileDescriptor {
+  ) throws(ChardevError) -> Int32 {
     guard !path.isEmpty, !path.utf8.contains(0) else {
       throw ChardevError("the file's path is empty or has a NUL byte in it; give another path")
     }
     do {
-      return FileDescriptor(
-        owning: try systemCall("open") {
-          Glibc.open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0o666)
-        })
+      return try systemCall("open") {
+        Glibc.open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0o666)
+      }
     } catch {
       throw self.error(path, error, doing: verb)
     }

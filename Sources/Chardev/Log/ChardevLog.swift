@@ -8,6 +8,7 @@ import Host
 /// Never waits: what the file does not take at once (it is a pipe or a terminal, or its disk is
 /// full) is left out and counted.
 final class ChardevLog {
+  private let opened: OutputFile
   private let file: OutputEnd
   private let path: String
   private let warnings = RateLimitedLog(linesPerSecond: 1)
@@ -18,12 +19,13 @@ final class ChardevLog {
   init(_ configuration: LogConfiguration) throws(ChardevError) {
     SignalSource.ignoreWriteFailures()
     path = configuration.path
-    file = OutputEnd(
-      name: path,
-      SharedDescriptor(
-        owning: try OpenFile.forOutput(configuration.path, appends: configuration.appends)))
+    opened = try OutputFile(configuration.path, appends: configuration.appends)
+    file = OutputEnd(name: path, SharedDescriptor(owning: opened.takeDescriptor()))
     annotator = configuration.isAnnotated ? LineAnnotator() : nil
   }
+
+  /// The machine begins: what was in the file goes, where it is not to be added to.
+  func begin() { opened.begin() }
 
   /// Bytes that have passed: the first `count` of the segments.
   func note(

@@ -14,7 +14,7 @@ package final class LoggedChardev: Chardev {
   private let log: ChardevLog
   private let takesUnattended: Bool
 
-  /// Opens the record's file.
+  /// Opens the record's file, which is emptied at the start where it is not to be added to.
   ///
   /// - Parameter takesUnattended: whether output that nobody is connected for goes to the record
   ///   alone.
@@ -34,7 +34,10 @@ package final class LoggedChardev: Chardev {
   package var hasUnsentBytes: Bool { backend.hasUnsentBytes }
   package var windowSize: (columns: UInt16, rows: UInt16)? { backend.windowSize }
 
-  package func start(on loop: EventLoop) throws(SystemError) { try backend.start(on: loop) }
+  package func start(on loop: EventLoop) throws(SystemError) {
+    log.begin()
+    try backend.start(on: loop)
+  }
 
   package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
     switch backend.write(segments) {
