@@ -5,7 +5,7 @@ completions := bash-completion/completions zsh/site-functions fish/vendor_comple
 
 # The parts share caches and build folders, and their order counts.
 .NOTPARALLEL:
-.PHONY: help demo test bench check lint build release guest-images micro agents nested install clean
+.PHONY: help demo test tools bench check lint build release guest-images micro agents nested install clean
 
 help:
 	@echo "make demo          boot a stock Linux kernel and talk to it through org.fedoraproject.port.0"
@@ -21,7 +21,7 @@ help:
 demo: nested release guest-images
 	@guest-images/demo.sh
 
-test: nested lint build release guest-images agents micro
+test: tools nested lint build release guest-images agents micro
 	@Tests/nested/all-tests
 
 bench: release
@@ -51,7 +51,10 @@ guest-images:
 agents: guest-images
 	@guest-images/agents/build.sh
 
-# First of all, so that a missing package is told before the long builds.
+# What the tests need of Debian, all of it told or installed before the long builds.
+tools:
+	@Tests/nested/can-run-linux >/dev/null && guest-images/require-tools || guest-images/require-tools nested
+
 nested:
 	@Tests/nested/can-run-linux >/dev/null || Tests/nested/build
 

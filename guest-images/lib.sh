@@ -30,15 +30,20 @@ refresh_package_lists() {
   apt-get update -qq >&2
 }
 
-# require COMMAND PACKAGE: installs PACKAGE where COMMAND is missing and we may, else says how.
+# require COMMAND PACKAGE...: installs the PACKAGEs whose COMMANDs are missing where we may, else says how.
 require() {
-  ! command -v "$1" >/dev/null || return 0
-  local install="apt-get install -y --no-install-recommends $2"
-  is_root || fail "$1 is missing; run: sudo $install"
-  say "installing $2"
+  local missing=() install
+  while [ $# != 0 ]; do
+    command -v "$1" >/dev/null || missing+=("$2")
+    shift 2
+  done
+  [ ${#missing[@]} != 0 ] || return 0
+  install="apt-get install -y --no-install-recommends ${missing[*]}"
+  is_root || fail "packages are missing; run: sudo $install"
+  say "installing ${missing[*]}"
   DEBIAN_FRONTEND=noninteractive $install -qq >&2 || {
     refresh_package_lists
-    DEBIAN_FRONTEND=noninteractive $install -qq >&2 || fail "could not install $2"
+    DEBIAN_FRONTEND=noninteractive $install -qq >&2 || fail "could not install ${missing[*]}"
   }
 }
 

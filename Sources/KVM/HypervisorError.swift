@@ -23,13 +23,13 @@ package enum HypervisorError: Error, Equatable, Sendable, CustomStringConvertibl
     case .permissionDenied(let path):
       "\(path): permission denied: add this user to the group that owns it (often \"kvm\")"
     case .notKVM(let path):
-      "\(path) is not KVM's device"
+      "\(path) is not KVM's device: load the module kvm_intel or kvm_amd, which makes it"
     case .unsupportedVersion(let version):
       "KVM's interface version is \(version), not 12: this kernel is too old"
     case .missingCapability(let name):
       "this kernel's KVM lacks \(name): use Linux 4.12 or later on x86_64"
     case .system(let error):
-      "/dev/kvm: \(error)"
+      "/dev/kvm: \(error): see dmesg for what KVM says"
     }
   }
 }

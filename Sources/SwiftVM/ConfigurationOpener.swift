@@ -17,11 +17,12 @@ struct ConfigurationOpener {
     do throws(HypervisorError) { hypervisor = try Hypervisor() } catch {
       throw ConfigurationError(option: "", problem: error.description, remedy: "")
     }
-    let limit = min(hypervisor.maximumVCPUCount, AddressMap.largestCPUCount)
+    let limit = hypervisor.allowedCPUCount
     guard configuration.cpuCount <= limit else {
+      let who = limit < hypervisor.maximumVCPUCount ? "swiftvm" : "this host's KVM"
       throw ConfigurationError(
         option: OptionName.cpus, value: String(configuration.cpuCount),
-        problem: "this host's KVM allows \(limit)", remedy: "give at most --cpus \(limit)")
+        problem: "\(who) allows \(limit)", remedy: "give at most --cpus \(limit)")
     }
     return hypervisor
   }
@@ -132,4 +133,9 @@ extension ConfigurationError {
     self.init(
       option: subject.option, value: subject.value, problem: error.description, remedy: "")
   }
+}
+
+extension Hypervisor {
+  /// How many virtual CPUs a machine may have.
+  var allowedCPUCount: Int { min(maximumVCPUCount, AddressMap.largestCPUCount) }
 }

@@ -33,7 +33,7 @@ extension HostReport {
     return [
       .init(subject: "interface version", text: "12"),
       .init(subject: "capabilities", text: required),
-      .init(subject: "virtual CPUs", text: "at most \(hypervisor.maximumVCPUCount)"),
+      .init(subject: "virtual CPUs", text: "at most \(hypervisor.allowedCPUCount)"),
       .init(
         subject: "TSC-deadline timer", text: deadline ? "there" : "missing (guests use others)"),
     ]
