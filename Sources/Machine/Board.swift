@@ -48,7 +48,7 @@ final class Board {
       loop: loop, memory: memory, machine: machine,
       messages: KVMMessageRouter(machine: machine), router: router,
       emergencyOutput: emergencyOutput,
-      onGuestOpen: { news.portChanged(id: $0.id, isOpen: $1) })
+      onGuestOpen: { news.portChanged(id: $0.id, isOpen: $1) }, onDriver: { news.driverCame() })
     var backplane = Backplane(
       bus: platform.bus, machine: machine,
       reserved: Set(configuration.consoleDevices.compactMap(\.slot)))

@@ -9,6 +9,7 @@ final class GuestNews: Sendable {
     /// By the ports' ids: open or not.
     var ports: [String: Bool] = [:]
     var panic: PanicDevice.Event?
+    var hasDriverCome = false
     var isPosted = false
   }
 
@@ -24,6 +25,9 @@ final class GuestNews: Sendable {
 
   /// The guest has opened or closed a port.
   func portChanged(id: String, isOpen: Bool) { add { $0.ports[id] = isOpen } }
+
+  /// A driver has come to a device.
+  func driverCame() { add { $0.hasDriverCome = true } }
 
   /// The guest has told of a panic, which counts for more than a crash kernel.
   func panicked(_ event: PanicDevice.Event) {
@@ -45,6 +49,7 @@ final class GuestNews: Sendable {
       return state
     }
     for (id, isOpen) in news.ports { tell(.portChanged(id: id, isOpen: isOpen)) }
+    if news.hasDriverCome { tell(.driverCame) }
     if let panic = news.panic { tell(.panic(panic)) }
   }
 }

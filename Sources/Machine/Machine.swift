@@ -12,7 +12,7 @@ import VirtioSerial
 package final class Machine: @unchecked Sendable {
   /// How long a guest that has powered off may still be emptied by slow clients.
   private static let lingerMilliseconds = 5000
-  /// After so long the code of the start is not needed any more.
+  /// So long after a boot, or the coming of a driver, the code of the start is not needed any more.
   private static let startMilliseconds = 500
   /// How long programs on its ports may take to end after it, and a little more.
   private static let farewellMilliseconds = 2000
@@ -45,6 +45,7 @@ package final class Machine: @unchecked Sendable {
   /// The end has begun; the guest runs no more.
   package private(set) var isEnding = false
   private var bootTime: Int64 = 0
+  private var codeRelease: EventLoop.Timer?
   /// For what the guest may do again and again.
   private let log = RateLimitedLog(print: { Log.note($0) })
   private var earlyFaults = 0
@@ -154,10 +155,16 @@ package final class Machine: @unchecked Sendable {
       hasRun = hasRun || !isPaused
       timings.mark("first KVM_RUN")
       configuration.bootFiles.releasePages()
-      loop.after(milliseconds: Self.startMilliseconds) { try? ProgramCode.release() }
+      releaseCodeLater()
     } catch {
       finish(.hostFailure("cannot make the virtual machine: \(error)"), lingering: false)
     }
+  }
+
+  /// What a start needs of the program is not needed any more, once it is over.
+  private func releaseCodeLater() {
+    guard codeRelease?.isPending != true else { return }
+    codeRelease = loop.after(milliseconds: Self.startMilliseconds) { try? ProgramCode.release() }
   }
 
   private func handle(_ event: BoardEvent, ofBoard generation: Int) {
@@ -173,6 +180,7 @@ package final class Machine: @unchecked Sendable {
     case .panic(let kind): panicked(kind)
     case .ejected(let slot): slotEjected(slot)
     case .portChanged: break
+    case .driverCame: releaseCodeLater()
     case .tripleFault where configuration.endsOnReset: finish(.tripleFault, lingering: true)
     case .reset:
       earlyFaults = 0

@@ -38,6 +38,8 @@ enum BoardEvent: Equatable, Sendable {
   case ejected(slot: Int)
   /// The guest has opened or closed a port.
   case portChanged(id: String, isOpen: Bool)
+  /// A driver has come to a virtio-serial device.
+  case driverCame
 
   /// What the end of a vCPU's thread means; nil if it was told to end.
   init?(_ end: VCPUEnd) {

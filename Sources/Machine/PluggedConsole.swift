@@ -19,6 +19,8 @@ final class PluggedConsole {
     let emergencyOutput: EmergencyOutput
     /// Hears of each port that the guest opens or closes; on any thread.
     let onGuestOpen: @Sendable (PortConfiguration, Bool) -> Void
+    /// Hears of each driver that comes; on any thread.
+    let onDriver: @Sendable () -> Void
   }
 
   private enum Transport {
@@ -53,7 +55,7 @@ final class PluggedConsole {
       ports: configuration.ports, maximumPorts: configuration.maximumPorts, lock: lock,
       remote: surroundings.loop.remote, resizeOrder: configuration.resizeOrder,
       emergencyOutput: { emergencyOutput.write($0) }, trace: configuration.trace,
-      onGuestOpen: surroundings.onGuestOpen)
+      onGuestOpen: surroundings.onGuestOpen, onDriver: surroundings.onDriver)
     doorbells = Doorbells(machine: surroundings.machine, loop: surroundings.loop)
     switch configuration.transport {
     case .pci(let interface):

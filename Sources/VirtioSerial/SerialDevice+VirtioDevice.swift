@@ -34,6 +34,7 @@ extension SerialDevice: VirtioDevice {
       control.transmitSlot.queue = queues[ControlChannel.transmitQueueIndex]
     }
     for port in table.ports { connectQueues(of: port) }
+    onDriver?()
     postService()
   }
 

@@ -28,6 +28,7 @@ package final class SerialDevice: @unchecked Sendable {
   let emergencyOutput: @Sendable (UInt8) -> Void
   let tracer: Tracer
   let onGuestOpen: (@Sendable (PortConfiguration, Bool) -> Void)?
+  let onDriver: (@Sendable () -> Void)?
   let resizeOrder: ResizeOrder
   let list = SegmentList()
   var table: PortTable
@@ -78,14 +79,17 @@ package final class SerialDevice: @unchecked Sendable {
   ///   - trace: hears of every control message and change of state; called with the device locked,
   ///     on the I/O thread or a vCPU's, so it must neither wait nor call the device.
   ///   - onGuestOpen: hears of each port that the guest opens or closes; called as `trace` is.
+  ///   - onDriver: hears of each driver that comes (DRIVER_OK); called as `trace` is.
   package init(
     ports: [(configuration: PortConfiguration, chardev: any Chardev)], maximumPorts: Int,
     lock: DeviceLock, remote: EventLoop.Remote, resizeOrder: ResizeOrder = .specification,
     emergencyOutput: @escaping @Sendable (UInt8) -> Void,
     trace: (@Sendable (TraceEvent) -> Void)? = nil,
-    onGuestOpen: (@Sendable (PortConfiguration, Bool) -> Void)? = nil
+    onGuestOpen: (@Sendable (PortConfiguration, Bool) -> Void)? = nil,
+    onDriver: (@Sendable () -> Void)? = nil
   ) {
     self.onGuestOpen = onGuestOpen
+    self.onDriver = onDriver
     self.lock = lock
     self.remote = remote
     self.resizeOrder = resizeOrder
