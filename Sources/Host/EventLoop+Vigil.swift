@@ -27,11 +27,18 @@ extension EventLoop {
   /// It does after a sleep that was so short that it would have ended within that moment or soon
   /// after. A longer one ends it: an idle loop never looks, nor one that has something to do every
   /// now and then, and each burst of work costs one moment at its end.
+  ///
+  /// Nor does it pay where others want the processor: whoever looks uses up the time that a sleeper
+  /// would have been woken for at once, and comes last. Then it rests.
   package struct Vigil {
     private static let shortSleepNanoseconds: Int64 = 50_000
+    /// Who gets the processor back later than that has given it to somebody else's work.
+    private static let shortYieldNanoseconds: Int64 = 1_000_000
+    private static let restNanoseconds: Int64 = 100_000_000
 
     private(set) var lookouts: [any Lookout] = []
     private(set) var isKept = false
+    private var restEnd: Int64 = .min
 
     package init() {}
 
@@ -47,11 +54,22 @@ extension EventLoop {
       lookouts.removeAll { $0 === lookout }
     }
 
-    package mutating func slept(_ nanoseconds: Int64) {
-      let isShort = nanoseconds < Self.shortSleepNanoseconds
-      guard isShort != isKept else { return }
-      isKept = isShort
-      for lookout in lookouts { lookout.mayWatch = isShort }
+    /// The loop has slept for so long, until now.
+    package mutating func slept(_ nanoseconds: Int64, until now: Int64) {
+      keep(nanoseconds < Self.shortSleepNanoseconds && now >= restEnd)
+    }
+
+    /// The processor, offered to whoever wants it, has come back after so long, now; says whether the
+    /// watch goes on.
+    package mutating func yielded(_ nanoseconds: Int64, until now: Int64) -> Bool {
+      if nanoseconds > Self.shortYieldNanoseconds { restEnd = now &+ Self.restNanoseconds }
+      return now >= restEnd
+    }
+
+    mutating func keep(_ isWanted: Bool) {
+      guard isWanted != isKept else { return }
+      isKept = isWanted
+      for lookout in lookouts { lookout.mayWatch = isWanted }
     }
   }
 
@@ -67,14 +85,25 @@ extension EventLoop {
   func keepWatch() -> Bool {
     guard vigil.lookouts.contains(where: { $0.isWatching }) else { return false }
     let end = MonotonicClock.now() &+ Self.watchNanoseconds
+    var now: Int64
     repeat {
       let hasFound = look()
       // Whoever has just been given something may answer within this moment.
+      let start = MonotonicClock.now()
       sched_yield()
+      now = MonotonicClock.now()
+      guard vigil.yielded(now &- start, until: now) else {
+        vigil.keep(false)
+        return standDown()
+      }
       let hasEvents = wait(timeoutMilliseconds: 0)
       if hasFound || hasEvents || hasWork { return true }
-    } while MonotonicClock.now() < end
-    return vigil.lookouts.reduce(false) { $1.standDown() || $0 } || hasWork
+    } while now < end
+    return standDown()
+  }
+
+  private func standDown() -> Bool {
+    vigil.lookouts.reduce(false) { $1.standDown() || $0 } || hasWork
   }
 
   private func look() -> Bool { vigil.lookouts.reduce(false) { $1.look() || $0 } }

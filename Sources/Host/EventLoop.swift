@@ -160,7 +160,10 @@ package final class EventLoop {
     let start = timeout == 0 || vigil.isEmpty ? 0 : MonotonicClock.now()
     var hasEvents = false
     poller.wait(timeoutMilliseconds: timeout) { event in
-      if !hasEvents, start != 0 { vigil.slept(MonotonicClock.now() &- start) }
+      if !hasEvents, start != 0 {
+        let now = MonotonicClock.now()
+        vigil.slept(now &- start, until: now)
+      }
       hasEvents = true
       dispatch(event)
     }

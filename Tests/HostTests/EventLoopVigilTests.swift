@@ -90,10 +90,25 @@ import Testing
     let lookout = Recorder()
     vigil.add(lookout)
     #expect(!lookout.mayWatch)
-    vigil.slept(10_000)
+    vigil.slept(10_000, until: 1)
     #expect(lookout.mayWatch)
-    vigil.slept(1_000_000)
+    vigil.slept(1_000_000, until: 2)
     #expect(!lookout.mayWatch)
+  }
+
+  @Test("Nor does it pay while others want the processor")
+  func restsWhereTheProcessorIsWanted() throws {
+    var vigil = EventLoop.Vigil()
+    let lookout = Recorder()
+    vigil.add(lookout)
+    #expect(vigil.yielded(900_000, until: 10_000_000))
+    #expect(!vigil.yielded(3_000_000, until: 20_000_000))
+    #expect(!vigil.yielded(1000, until: 30_000_000), "a while")
+    vigil.slept(10_000, until: 40_000_000)
+    #expect(!lookout.mayWatch)
+    vigil.slept(10_000, until: 200_000_000)
+    #expect(lookout.mayWatch)
+    #expect(vigil.yielded(1000, until: 200_000_000))
   }
 
   @Test("What the loop's own thread posts through the remote needs no wake-up")

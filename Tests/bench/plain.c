@@ -1,5 +1,5 @@
 /* The limit: what a plain program reaches that moves the same buffers through the same kind of socket, as many in one
-   call as a call takes (IOV_MAX buffers, 256 KiB). */
+   call as a call takes (IOV_MAX buffers, 256 KiB), or sends back what comes. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -70,11 +70,19 @@ static int move(int port, int receiving) {
   return count > 0 || (count < 0 && errno == EAGAIN);
 }
 
+static _Noreturn void echo(void) {
+  char message[4096];
+  for (ssize_t count; (count = recv(ports[0].socket, message, sizeof message, 0)) > 0;)
+    if (send(ports[0].socket, message, (size_t)count, MSG_NOSIGNAL) != count) break;
+  _exit(0);
+}
+
 _Noreturn void plain_run(const struct vm *vm) {
   int receiving = strcmp(vm->load.mode, "receive") == 0, count = vm->load.ports;
   struct pollfd ready[MAX_PORTS];
   make_buffers(&vm->load);
   accept_all(vm);
+  if (strcmp(vm->load.mode, "echo") == 0) echo();
   for (int port = 0; port < count; port++)
     ready[port] = (struct pollfd){ports[port].socket, receiving ? POLLIN : POLLOUT, 0};
   while (count == 1)
