@@ -94,7 +94,7 @@ extension EventLoop {
       now = MonotonicClock.now()
       guard vigil.yielded(now &- start, until: now) else {
         vigil.keep(false)
-        return standDown()
+        return standDown() || hasFound
       }
       let hasEvents = wait(timeoutMilliseconds: 0)
       if hasFound || hasEvents || hasWork { return true }

@@ -115,6 +115,20 @@ struct MachineErrorTests {
     #expect(listener.answers)
   }
 
+  @Test("A host that has no memory for the guest fails the machine: status 1, and no socket stays")
+  func hostFails() throws {
+    let before = directory.entries
+    let result = try Program.run(
+      bytes([
+        "run", "--kernel", try #require(HostKVM.microGuest), "--memory", "2G",
+        "--virtserialport", "name=a,socket=a",
+      ]), in: directory,
+      launcher: ["/bin/sh", "-c", "ulimit -v 2000000; exec \"$@\"", "sh"])
+    #expect(result.status == 1)
+    #expect(result.errorOutput.split(separator: "\n").count == 1, "\(result.errorOutput)")
+    #expect(directory.entries == before)
+  }
+
   @Test("Files are left as they were, and none is made, where a later host end fails")
   func leavesFilesAlone() throws {
     let listener = try Listener(directory["live"])

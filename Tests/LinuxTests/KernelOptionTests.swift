@@ -68,10 +68,25 @@ extension StockGuestTests {
       #expect(guest.console == "")
     }
 
+    /// The loader's type, which PVH's entry and the boot protocol's set differently.
+    private func loader(_ guest: Guest) throws -> String {
+      try guest.agent.run("cat /proc/sys/kernel/bootloader_type")
+    }
+
+    /// And through the 64-bit entry of an ELF image that has no other.
     @Test func withoutMessageSignalledInterrupts() throws {
-      let guest = try Guest(Guest.Options(ports: [Self.port], append: "quiet pci=nomsi"))
+      let directory = try TemporaryDirectory()
+      let kernel = directory["vmlinux"]
+      // Another type of note than PVH's 18.
+      let change = #"s/(\x04\0\0\0[\x04\x08]\0\0\0)\x12(\0\0\0Xen\0)/$1\x7f$2/"#
+      _ = try Tool.shell("perl -0777 -pe '\(change)' \(LinuxHost.image)/vmlinux >\(kernel)")
+      let guest = try Guest(
+        Guest.Options(
+          ports: [Self.port], append: "quiet pci=nomsi",
+          arguments: ["--kernel", kernel, "--initrd", LinuxHost.image + "/initramfs.cpio"]))
       try guest.awaitAgent()
       try checkBasics(guest, cpus: 1)
+      #expect(try loader(guest) == "255")
       let lines = try interrupts(guest)
       #expect(lines.count == 1)
       #expect(lines.allSatisfy { $0.contains("IO-APIC") && $0.contains("fasteoi") })
@@ -86,6 +101,7 @@ extension StockGuestTests {
       try guest.awaitAgent()
       try checkBasics(guest, cpus: 1)
       #expect(try guest.agent.run("cat /sys/devices/system/cpu/present") == "0-1")
+      #expect(try loader(guest) == "176", "PVH")
       let text = try guest.agent.run("grep ' _text$' /proc/kallsyms")
       #expect(text.hasPrefix("ffffffff81000000 "))
       #expect(try !usesExtendedConfiguration(guest))
