@@ -22,6 +22,14 @@ package enum ClientConnection {
     throw ChardevError("there is no listening socket, terminal or ring buffer to connect to")
   }
 
+  /// How many clients wait for their turn, and how many have had to.
+  package static func queue(of chardev: any Chardev) -> (waiting: Int, total: UInt64) {
+    chardev.parts.reduce((0, 0)) { sum, part in
+      guard let socket = part as? SocketChardev else { return sum }
+      return (sum.0 + socket.waitingClientCount, sum.1 &+ socket.counters.queuedClients)
+    }
+  }
+
   /// The terminal that clients open; nil for a chardev that is none.
   package static func terminalPath(of chardev: any Chardev) -> String? {
     chardev.parts.lazy.compactMap { ($0 as? PseudoTerminal)?.path }.first

@@ -30,7 +30,7 @@ package protocol MachineControl: AnyObject {
   ///
   /// - Returns: the new terminal's path where it is a pseudo-terminal, else nil.
   func addChardev(_ configuration: ChardevConfiguration) throws(QMPError) -> String?
-  /// Puts another chardev in the place of one that no port uses.
+  /// Puts another chardev in the place of one that no port uses, or one port alone.
   func changeChardev(_ configuration: ChardevConfiguration) throws(QMPError) -> String?
   /// Ends a chardev that no port uses.
   func removeChardev(id: String) throws(QMPError)
@@ -48,6 +48,8 @@ package protocol MachineControl: AnyObject {
 
   /// Every port there is, device by device.
   var ports: [PortStatus] { get }
+  /// Whether the guest has a port open; nil where there is no port that is meant by this word.
+  func isOpenInGuest(port word: String) -> Bool?
   /// Adds a port as `swiftvm run` would.
   ///
   /// - Parameters:
@@ -217,6 +219,9 @@ package struct PortStatus: Equatable, Sendable {
   package var bytesDiscarded: UInt64
   package var throttleCount: UInt64
   package var connectionCount: UInt64
+  /// Clients that wait for their turn at the host end, and how many have had to.
+  package var waitingClientCount = 0
+  package var queuedClientCount: UInt64 = 0
 
   package init(device: String, number: Int, name: String?, isConsole: Bool, chardev: String) {
     self.device = device
@@ -235,11 +240,5 @@ package struct PortStatus: Equatable, Sendable {
     bytesDiscarded = 0
     throttleCount = 0
     connectionCount = 0
-  }
-
-  /// Whether a client means this port by its word.
-  package func isMeant(by word: String) -> Bool {
-    // By bytes: two spellings of an accent are two names.
-    [id, name].contains { $0.map { Array($0.utf8) == Array(word.utf8) } ?? false }
   }
 }

@@ -1,4 +1,5 @@
 import Boot
+import Chardev
 import Devices
 import Glibc
 import GuestMemory
@@ -126,6 +127,13 @@ final class Board {
   /// Removes a port of a device; returns what went through it. That there is one is known.
   func removePort(_ number: UInt32, ofDevice device: Int) -> PortReport? {
     try? consoles[device].device.removePort(number: number)
+  }
+
+  /// Gives a port of a device another host end, for this life of the guest.
+  func exchangeChardev(
+    ofPort number: UInt32, ofDevice device: Int, for chardev: any Chardev
+  ) {
+    consoles[device].device.exchangeChardev(ofPort: number, for: chardev)
   }
 
   /// Presses the power button. Callable on any thread.

@@ -25,6 +25,15 @@ extension Machine {
       .first { $0.configuration.number == number }?.chardev
   }
 
+  /// The host ends of a device's ports, by the ports' numbers.
+  package func chardevs(ofDevice device: Int) -> [UInt32: any Chardev] {
+    guard configuration.consoleDevices.indices.contains(device) else { return [:] }
+    return Dictionary(
+      configuration.consoleDevices[device].ports.compactMap { port in
+        port.configuration.number.map { ($0, port.chardev) }
+      }, uniquingKeysWith: { first, _ in first })
+  }
+
   /// The serial console's host end; nil for none.
   package var serialChardev: (any Chardev)? { configuration.serial }
 

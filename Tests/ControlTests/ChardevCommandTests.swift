@@ -25,10 +25,8 @@ import Testing
       ),
       ("socket", #"{"addr":\#(unix)}"#, .socket(SocketConfiguration(.unix(path: "/s")))),
       (
-        "socket", #"{"addr":\#(unix),"server":true,"wait":true,"nodelay":false}"#,
-        .socket(
-          SocketConfiguration(
-            .unix(path: "/s"), role: .listening(waitsForClient: true), hasNoDelay: false))
+        "socket", #"{"addr":\#(unix),"server":true,"wait":false,"nodelay":false}"#,
+        .socket(SocketConfiguration(.unix(path: "/s"), hasNoDelay: false))
       ),
       (
         "socket", #"{"addr":\#(unix),"server":false,"reconnect":2}"#,
@@ -44,6 +42,25 @@ import Testing
         "socket",
         #"{"addr":{"type":"inet","data":{"host":"::1","port":"7","to":9}},"server":true}"#,
         .socket(SocketConfiguration(.tcp(host: "::1", port: 7, lastPort: 9)))
+      ),
+      (
+        "socket",
+        #"{"addr":{"type":"inet","data":{"host":"localhost","port":"7","ipv4":true}}}"#,
+        .socket(SocketConfiguration(.tcp(host: "127.0.0.1", port: 7)))
+      ),
+      (
+        "socket",
+        #"{"addr":{"type":"inet","data":{"host":"","port":"7","ipv4":false,"ipv6":true}}}"#,
+        .socket(SocketConfiguration(.tcp(host: "::1", port: 7)))
+      ),
+      (
+        "socket",
+        #"{"addr":{"type":"inet","data":{"host":"h","port":"7","ipv4":true,"ipv6":true}}}"#,
+        .socket(SocketConfiguration(.tcp(host: "h", port: 7)))
+      ),
+      (
+        "udp", #"{"remote":{"type":"inet","data":{"host":"10.0.0.1","port":"1","ipv6":false}}}"#,
+        .datagram(DatagramConfiguration(host: "10.0.0.1", port: 1))
       ),
       (
         "udp",
@@ -89,6 +106,31 @@ import Testing
     (
       "socket", #"{"addr":{"type":"inet","data":{"host":"h","port":"65536"}}}"#,
       "Parameter 'port' does not accept value '65536': no port has this number"
+    ),
+    (
+      "socket", #"{"addr":{"type":"unix","data":{"path":"/s"}},"wait":true}"#,
+      "'wait' option is incompatible with a machine that has been started"
+    ),
+    (
+      "socket", #"{"addr":{"type":"fd","data":{"str":"n"}},"server":true,"wait":true}"#,
+      "'wait' option is incompatible with a machine that has been started"
+    ),
+    (
+      "socket", #"{"addr":{"type":"fd","data":{"str":"n"}},"server":false,"wait":true}"#,
+      "'wait' option is incompatible with 'fd' address type"
+    ),
+    (
+      "socket", #"{"addr":{"type":"fd","data":{"str":"n"}},"server":false,"reconnect":1}"#,
+      "'reconnect' option is incompatible with 'fd' address type"
+    ),
+    (
+      "socket",
+      #"{"addr":{"type":"inet","data":{"host":"h","port":"1","ipv4":false,"ipv6":false}}}"#,
+      "Invalid address family"
+    ),
+    (
+      "socket", #"{"addr":{"type":"inet","data":{"host":"::1","port":"1","ipv4":true}}}"#,
+      "Parameter 'ipv4': a host's family is told by its address"
     ),
     (
       "socket", #"{"addr":{"type":"fd","data":{"str":"n"}}}"#,
@@ -152,6 +194,27 @@ import Testing
     #expect(
       ask("ringbuf-read", #"{"device":"r","size":1,"format":"x"}"#)
         == "!GenericError: Parameter 'format' does not accept value 'x'")
+  }
+
+  @Test("One command brings a bounded part, whatever it asks for; the rest is the next one's")
+  func readsRingBuffersInParts() {
+    let buffer = FakeRingBuffer()
+    buffer.contents = Array(repeating: 120, count: 600 << 10)
+    rig.machine.buffers["r"] = buffer
+    for expected in [256 << 10, 256 << 10, 88 << 10, 0] {
+      let reply = ask("ringbuf-read", #"{"device":"r","size":67108864}"#)
+      #expect(reply.utf8.count == expected + 2)
+    }
+  }
+
+  @Test("Who waits for a text hears that the buffer has been exchanged")
+  func noticesAnotherRingBuffer() {
+    rig.machine.buffers["r"] = FakeRingBuffer()
+    client.send(#"{"execute":"x-swiftvm-ringbuf-wait","arguments":{"device":"r","text":"x"}}"#)
+    rig.settle()
+    rig.machine.buffers["r"] = FakeRingBuffer()
+    rig.server.somethingChanged()
+    #expect(client.line()?.contains("Device 'r' is another one now") == true)
   }
 
   @Test func waitsForATextInARingBuffer() {

@@ -107,10 +107,12 @@ import Testing
     var status = PortStatus.named("n", isOpen: true)
     status.id = "p"
     status.bytesToHost = 5
+    status.waitingClientCount = 2
+    status.queuedClientCount = 3
     rig.machine.ports = [status]
     #expect(
       ask("x-swiftvm-query-ports")
-        == #"[{"device": "vs0", "nr": 1, "id": "p", "name": "n", "console": false, "guest-open": true, "host-open": false, "throttled": false, "chardev": "c", "filename": "", "bytes-to-host": 5, "bytes-to-guest": 0, "bytes-dropped": 0, "bytes-discarded": 0, "throttles": 0, "connections": 0}]"#
+        == #"[{"device": "vs0", "nr": 1, "id": "p", "name": "n", "console": false, "guest-open": true, "host-open": false, "throttled": false, "chardev": "c", "filename": "", "bytes-to-host": 5, "bytes-to-guest": 0, "bytes-dropped": 0, "bytes-discarded": 0, "throttles": 0, "connections": 0, "clients-waiting": 2, "clients-queued": 3}]"#
     )
   }
 

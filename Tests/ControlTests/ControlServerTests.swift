@@ -117,7 +117,7 @@ import Testing
     let id = String(repeating: "x", count: 10_000)
     var heard = 0
     while rig.server.counters.slowClients == 0, heard < 1000 {
-      rig.server.send(.portChanged(id: id, isOpen: true))
+      rig.server.send(.deviceDeleted(id: id))
       if other.line() != nil { heard += 1 }
     }
     #expect(rig.server.counters.slowClients == 1)

@@ -66,6 +66,50 @@ import Testing
         == "!GenericError: File descriptor named 'fdset-id:0' not found")
   }
 
+  @Test("What a command that failed has left is not the next one's")
+  func closesWhatIsLeft() throws {
+    let path = try directory.makeFile("file")
+    let descriptor = open(path, O_RDWR)
+    defer { close(descriptor) }
+    for failing in [
+      #"{"execute":"getfd","arguments":{"fdname":1}}"#, #"{"execute":"getfd","x":1}"#,
+      #"{"execute":"query-name"}"#, "{]",
+    ] {
+      client.send(failing + "\r\n", with: descriptor)
+      _ = client.line()
+      #expect(
+        ask("getfd", #"{"fdname":"x"}"#)
+          == "!GenericError: No file descriptor supplied via SCM_RIGHTS")
+    }
+  }
+
+  @Test("A descriptor may come before its command, or with a part of it")
+  func takesDescriptorsThatComeEarly() throws {
+    let path = try directory.makeFile("file")
+    let descriptor = open(path, O_RDWR)
+    defer { close(descriptor) }
+    // As QEMU's own clients do.
+    client.send(" ", with: descriptor)
+    rig.settle()
+    #expect(ask("getfd", #"{"fdname":"x"}"#) == "{}")
+    client.send(#"{"execute":"getfd","#, with: descriptor)
+    rig.settle()
+    client.send(#""arguments":{"fdname":"y"}}"#)
+    #expect(client.line() == #"{"return": {}}"#)
+  }
+
+  @Test func keepsNoLongTexts() throws {
+    let path = try directory.makeFile("file")
+    let descriptor = open(path, O_RDWR)
+    defer { close(descriptor) }
+    let text = String(repeating: "x", count: 4097)
+    client.send(#"{"execute":"getfd","arguments":{"fdname":"\#(text)"}}"#, with: descriptor)
+    #expect(client.line()?.contains("Parameter 'fdname' has more than 4096 bytes") == true)
+    client.send(#"{"execute":"add-fd","arguments":{"opaque":"\#(text)"}}"#, with: descriptor)
+    #expect(client.line()?.contains("Parameter 'opaque' has more than 4096 bytes") == true)
+    #expect(ask("query-fdsets") == "[]")
+  }
+
   @Test func handsAConnectionOver() throws {
     let path = try directory.makeFile("file")
     let descriptor = open(path, O_RDWR)

@@ -58,6 +58,10 @@ final class FakeMachine: MachineControl {
   func addSerialDevice(_ request: SerialDeviceRequest) throws(QMPError) { try note("\(request)") }
   func removeDevice(id: String) throws(QMPError) { try note("remove device \(id)") }
 
+  func isOpenInGuest(port word: String) -> Bool? {
+    ports.first { $0.id == word || $0.name == word }?.isOpenInGuest
+  }
+
   func plug(option: String, value: String, directory: String) throws(QMPError) {
     try note("plug \(option) \(value) in \(directory)")
   }

@@ -35,6 +35,25 @@ import Testing
         == #"{"QMP": {"version": {"package": "x"}, "capabilities": []}}"#)
   }
 
+  @Test("What a client sends does not make a reply of many times its size")
+  func boundsReplies() {
+    var session = ready()
+    let text = String(repeating: "\u{7f}", count: 500_000)
+    #expect(
+      steps(#"{"execute":"stop","id":"\#(text)"}"#, to: &session) == [
+        error("QMP input member 'id' has more than 4096 bytes")
+      ])
+    let nested = "[" + Array(repeating: "[]", count: 5000).joined(separator: ",") + "]"
+    #expect(
+      steps(#"{"execute":"stop","id":\#(nested)}"#, to: &session) == [
+        error("QMP input member 'id' has more than 4096 bytes")
+      ])
+    let id = String(repeating: "x", count: 4000)
+    #expect(steps(#"{"execute":"stop","id":"\#(id)"}"#, to: &session) == ["> stop {}"])
+    let replies = steps(#"{"execute":"stop","\#(text)":1}"#, to: &session)
+    #expect(replies.count == 1 && replies[0].utf8.count < 30_000)
+  }
+
   @Test func negotiatesFirst() {
     var session = QMPSession()
     #expect(!session.isReady)

@@ -5,48 +5,10 @@ import Testing
 
 /// QMP with a machine behind it: a guest that runs hears of what clients do.
 @Suite(MicroVM.requirement)
-struct QMPTests {
-  private let directory: TemporaryDirectory
+struct QMPTests: QMPSuite {
+  let directory: TemporaryDirectory
 
   init() throws { directory = try TemporaryDirectory() }
-
-  /// A machine with a control socket, and a guest that serves port `a` and reports to the file `log`.
-  private func machine(
-    _ commandLine: String = "run=console mode=msix port=a wait=host send=hello echo=1 end=asked",
-    ports: [VirtioConsolePortConfiguration]? = nil,
-    spares: [ChardevConfiguration] = [],
-    _ change: (inout VirtualMachineConfiguration) -> Void = { _ in }
-  ) throws -> VirtualMachine {
-    let port = VirtioConsolePortConfiguration(
-      id: "p", name: "a", attachment: .unixSocketServer(path: directory["a"]))
-    var configuration = VirtualMachineConfiguration(
-      bootLoader: LinuxBootLoader(kernelPath: MicroVM.kernelPath, commandLine: commandLine),
-      memorySize: 16 << 20,
-      consoleDevices: [VirtioConsoleDeviceConfiguration(id: "vs0", ports: ports ?? [port])],
-      serialPort: SerialPortConfiguration(attachment: .file(path: directory["log"])))
-    configuration.name = "test"
-    configuration.characterDevices = spares
-    configuration.controlSockets = [.unixSocketServer(path: directory["qmp"])]
-    change(&configuration)
-    return try VirtualMachine(configuration)
-  }
-
-  private func spare(_ id: String) -> ChardevConfiguration {
-    var spare = ChardevConfiguration.unixSocketServer(path: directory[id])
-    spare.id = id
-    return spare
-  }
-
-  /// The serial console as `query-chardev` tells of it.
-  private static func serial(_ label: String) -> String {
-    #"{"label": "\#(label)", "filename": "file", "frontend-open": true}"#
-  }
-
-  private func log(has line: String) -> Bool {
-    waitUntil {
-      directory.text(of: "log").split(whereSeparator: \.isNewline).contains { $0 == line }
-    }
-  }
 
   @Test("A client watches the guest, stops it, lets it go on, resets and ends it")
   func controlsTheMachine() throws {
@@ -141,45 +103,6 @@ struct QMPTests {
       ])
   }
 
-  @Test("A chardev and a port come and go while the guest runs; the chardev outlives the port")
-  func plugsPorts() throws {
-    let machine = try machine(
-      "run=console mode=msix port=late wait=host send=hello echo=1 end=asked", ports: [])
-    let directory = directory
-    let path = directory["late"]
-    let (outcome, notes) = run(machine) { notes in
-      guard let qmp = try? QMPClient(directory["qmp"]) else { return }
-      let backend =
-        #"{"type":"socket","data":{"addr":{"type":"unix","data":{"path":"\#(path)"}}}}"#
-      notes.add(qmp.ask("chardev-add", #"{"id":"c","backend":\#(backend)}"#))
-      notes.add(qmp.ask("chardev-add", #"{"id":"d","backend":\#(backend)}"#)?.contains("in use"))
-      let port = #"{"driver":"virtserialport","id":"p","name":"late","chardev":"c","bus":"vs0.0"}"#
-      notes.add(qmp.ask("device_add", port))
-      guard let client = try? SocketClient(path) else { return }
-      notes.add(client.line())
-      notes.add(qmp.ask("device_add", port))
-      notes.add(qmp.ask("device_add", port.replacing(#""p""#, with: #""q""#)))
-      notes.add(qmp.ask("chardev-remove", #"{"id":"c"}"#))
-      notes.add(qmp.ask("device_del", #"{"id":"p"}"#))
-      notes.add(qmp.event("DEVICE_DELETED"))
-      notes.add(qmp.ask("device_del", #"{"id":"p"}"#))
-      notes.add(qmp.ask("query-chardev")?.contains(#""filename": "unix:\#(path),server=on""#))
-      notes.add(qmp.ask("chardev-remove", #"{"id":"c"}"#))
-      notes.add(client.isAtEnd)
-      notes.add(qmp.ask("query-chardev"))
-      notes.add(qmp.ask("quit"))
-    }
-    #expect(outcome == .stoppedByUser)
-    #expect(
-      notes == [
-        "{}", "true", "{}", "hello", "Duplicate device ID 'p'",
-        "Property 'virtserialport.chardev' can't take value 'c': Device 'c' is in use",
-        "Chardev 'c' is busy", "{}", #"{"device": "p", "path": "/machine/peripheral/p"}"#,
-        "Device 'p' not found", "true", "{}", "true", "[" + Self.serial("serial0") + "]", "{}",
-      ])
-    #expect(directory.entries == ["log"])
-  }
-
   @Test("The serial console's host end is there, and nobody's to take, nor a control socket's id")
   func keepsTheSerialConsole() throws {
     let machine = try machine("run=hello end=halt", ports: []) { configuration in
@@ -211,110 +134,6 @@ struct QMPTests {
       ])
   }
 
-  @Test("The same port comes back to the same chardev, whose client has stayed")
-  func plugsAgain() throws {
-    let machine = try machine(
-      "run=console mode=msix port=last wait=host echo=1", ports: [], spares: [spare("c")])
-    let directory = directory
-    let (outcome, notes) = run(machine) { notes in
-      guard let qmp = try? QMPClient(directory["qmp"]),
-        let client = try? SocketClient(directory["c"])
-      else { return }
-      // Numbers of their own: the micro guest does not take buffers back from a port that goes.
-      for number in 1...5 {
-        let name = number == 5 ? "last" : "x"
-        notes.add(
-          qmp.ask(
-            "device_add",
-            #"{"driver":"virtserialport","id":"p","name":"\#(name)","chardev":"c","nr":\#(number)}"#
-          ))
-        if number < 5 { notes.add(qmp.ask("device_del", #"{"id":"p"}"#)) }
-      }
-      notes.add(qmp.ask("x-swiftvm-wait-open", #"{"port":"last","timeout":20}"#))
-      client.send("still here\n")
-      notes.add(client.line())
-    }
-    #expect(outcome == .poweredOff)
-    #expect(notes == Array(repeating: "{}", count: 10) + ["echo still here"])
-  }
-
-  @Test func refusesWhatDoesNotFit() throws {
-    let machine = try machine(spares: [spare("c")])
-    let directory = directory
-    let requests: [(String, String)] = [
-      (
-        #"{"driver":"virtserialport","id":"q","chardev":"z"}"#,
-        "Property 'virtserialport.chardev' can't find value 'z'"
-      ),
-      (#"{"driver":"virtserialport","id":"vs0","chardev":"c"}"#, "Duplicate device ID 'vs0'"),
-      (#"{"driver":"virtio-serial-pci","id":"vs0"}"#, "Duplicate device ID 'vs0'"),
-      (
-        #"{"driver":"virtserialport","name":"b","chardev":"c","bus":"vs1.0"}"#,
-        "Bus 'vs1.0' not found"
-      ),
-      (
-        #"{"driver":"virtserialport","name":"a","chardev":"c"}"#,
-        "virtio-serial-bus: A port already exists by name a"
-      ),
-      (
-        #"{"driver":"virtserialport","name":"b","chardev":"c","nr":1}"#,
-        "virtio-serial-bus: A port already exists at id 1"
-      ),
-      (
-        #"{"driver":"virtserialport","name":"b","chardev":"c","nr":31}"#,
-        "virtio-serial-bus: Out-of-range port id specified, max. allowed: 30"
-      ),
-    ]
-    let (outcome, notes) = run(machine) { notes in
-      guard let qmp = try? QMPClient(directory["qmp"]) else { return }
-      for (arguments, _) in requests { notes.add(qmp.ask("device_add", arguments)) }
-      notes.add(
-        qmp.ask(
-          "chardev-add",
-          #"{"id":"d","backend":{"type":"file","data":{"out":"\#(directory["none/x"])"}}}"#)?
-          .hasPrefix("Failed to add chardev 'd': "))
-      notes.add(qmp.ask("query-chardev")?.contains(#""label": "d""#))
-      notes.add(qmp.ask("x-swiftvm-connect", #"{"port":"z"}"#))
-      notes.add(
-        qmp.ask("x-swiftvm-plug", #"{"option":"virtserialport","value":"","directory":"/"}"#))
-      notes.add(qmp.ask("quit"))
-    }
-    #expect(outcome == .stoppedByUser)
-    #expect(
-      notes == requests.map(\.1) + [
-        "true", "false", "there is no port 'z'",
-        "this machine's program has no command line; use device_add", "{}",
-      ])
-  }
-
-  @Test("A client is given a connection to a port, and brings a descriptor for another")
-  func passesDescriptors() throws {
-    let machine = try machine(
-      "run=console mode=msix port=late wait=host send=hello echo=1 end=asked", ports: [])
-    let directory = directory
-    let (outcome, notes) = run(machine) { notes in
-      guard let qmp = try? QMPClient(directory["qmp"]) else { return }
-      var pair: [Int32] = [-1, -1]
-      guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0 else { return }
-      notes.add(qmp.ask("getfd", #"{"fdname":"f"}"#, passing: pair[1]))
-      close(pair[1])
-      notes.add(
-        qmp.ask(
-          "chardev-add",
-          #"{"id":"c","backend":{"type":"socket","data":{"addr":{"type":"fd","data":{"str":"f"}}}}}"#
-        ))
-      notes.add(
-        qmp.ask("device_add", #"{"driver":"virtserialport","name":"late","chardev":"c"}"#))
-      let client = SocketClient(adopting: pair[0])
-      notes.add(client.line())
-      client.send("by descriptor\n")
-      notes.add(client.line())
-      notes.add(qmp.ask("quit"))
-    }
-    #expect(outcome == .stoppedByUser)
-    #expect(notes == ["{}", "{}", "{}", "hello", "echo by descriptor", "{}"])
-  }
-
   @Test func handsConnectionsOver() throws {
     let machine = try machine()
     let directory = directory
@@ -331,23 +150,34 @@ struct QMPTests {
     #expect(notes == ["{}", "hello", "echo poweroff"])
   }
 
-  @Test("What the guest says is in a ring buffer, and a client waits for it")
-  func readsARingBuffer() throws {
-    var port = VirtioConsolePortConfiguration(name: "a", attachment: .none)
-    port.attachment = ChardevConfiguration(id: "r", .ringBuffer(size: 65536))
-    let machine = try machine(
-      "run=console mode=msix port=a send=hello end=spin", ports: [port])
+  @Test("A control socket that was inherited, as libvirt gives it")
+  func servesAnInheritedSocket() throws {
     let directory = directory
+    let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: directory["given"].utf8) }
+    let isBound = withUnsafePointer(to: address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+      }
+    }
+    #expect(isBound && listen(listener, 5) == 0)
+    let machine = try machine("run=hello end=halt", ports: []) { configuration in
+      configuration.controlSockets = [
+        ChardevConfiguration(id: "m", .descriptor(.number(listener)))
+      ]
+    }
     let (outcome, notes) = run(machine) { notes in
-      guard let qmp = try? QMPClient(directory["qmp"]) else { return }
-      notes.add(
-        qmp.ask("x-swiftvm-ringbuf-wait", #"{"device":"r","text":"ello","timeout":20}"#))
-      notes.add(qmp.ask("ringbuf-read", #"{"device":"r","size":5}"#))
-      notes.add(qmp.ask("ringbuf-write", #"{"device":"r","data":"more"}"#))
-      notes.add(qmp.ask("ringbuf-read", #"{"device":"r","size":50}"#))
+      guard let qmp = try? QMPClient(directory["given"]) else { return }
+      notes.add(qmp.ask("query-name"))
+      var pair: [Int32] = [-1, -1]
+      guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0 else { return }
+      notes.add(qmp.ask("getfd", #"{"fdname":"f"}"#, passing: pair[1]))
+      for end in pair { close(end) }
       notes.add(qmp.ask("quit"))
     }
     #expect(outcome == .stoppedByUser)
-    #expect(notes == ["{}", #""hello""#, "{}", #""\nmore""#, "{}"])
+    #expect(notes == [#"{"name": "test"}"#, "{}", "{}"])
   }
 }

@@ -226,6 +226,12 @@ struct BackendValidationTests {
         == "--qmp: the machine does not wait for a QMP client; add wait=off")
     #expect(
       try problem(.none) == "--qmp: QMP is spoken on stream sockets only; give --qmp PATH")
+    #expect(
+      try problem(socket(.unix(path: "/tmp/none")) { $0.clients = .takeover })
+        == "--qmp: a control socket serves several clients at once; leave clients out")
+    #expect(
+      try problem(socket(.tcp(host: "127.0.0.1", port: 0)) { $0.hasNoDelay = false })
+        == "--qmp: replies go out at once; leave nodelay out")
   }
 
   @Test(arguments: ["", "a b", "a/b", ".hidden", "a\n", String(repeating: "n", count: 65)])

@@ -16,14 +16,18 @@ package struct ChardevOpener {
   /// Whether the front end is a console, whose output is worth a record even while nobody is
   /// connected.
   package var isForConsole: Bool
+  /// How long others are waited for.
+  package var patience: OpeningPatience
   /// Called when the user types the key that ends the machine.
   package var whenEnded: () -> Void
 
   package init(
-    escape: EscapeKey? = nil, isForConsole: Bool = false, whenEnded: @escaping () -> Void = {}
+    escape: EscapeKey? = nil, isForConsole: Bool = false, patience: OpeningPatience = .atStart(),
+    whenEnded: @escaping () -> Void = {}
   ) {
     self.escape = escape
     self.isForConsole = isForConsole
+    self.patience = patience
     self.whenEnded = whenEnded
   }
 
@@ -60,12 +64,12 @@ package struct ChardevOpener {
       switch backend {
       case .null: return NullChardev()
       case .standardIO: return try StandardIO()
-      case .socket(let socket): return try SocketOpener(socket).open()
+      case .socket(let socket): return try SocketOpener(socket, patience: patience).open()
       case .datagram(let datagram): return try DatagramOpener(datagram).open()
       case .descriptor(let source): return try DescriptorOpener(source).open()
       case .file(let file): return try FileChardev(file)
       case .pipe(let path): return try PipeChardev(path: path)
-      case .pseudoTerminal(let link): return try PseudoTerminal(link: link)
+      case .pseudoTerminal(let link): return try PseudoTerminal(link: link, patience: patience)
       case .ringBuffer(let size): return try RingBuffer(size: size)
       case .program(let command): return SocketChardev(try ProgramSource(command: command))
       case .several(let members): return try openSeveral(members)

@@ -17,7 +17,7 @@ public struct SocketConfiguration: Equatable, Sendable {
     /// Clients come. With `waitsForClient` the machine boots once the first is there.
     case listening(waitsForClient: Bool = false)
     /// This side connects, and again after so many milliseconds if it failed or the peer has gone,
-    /// each failure doubling them up to a minute; nil for once only.
+    /// each failure doubling them up to a minute, if they are less; nil for once only.
     case connecting(reconnectMilliseconds: Int? = nil)
   }
 

@@ -11,7 +11,7 @@ package final class MuxChardev {
   /// How many typed bytes wait for one front end before no more are read.
   private static let typeAheadBytes = 4096
 
-  let backend: any Chardev
+  package let backend: any Chardev
   private let whenEnded: () -> Void
   private var escape: EscapeKey
   private var loop: EventLoop?

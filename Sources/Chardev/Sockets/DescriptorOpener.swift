@@ -13,9 +13,10 @@ struct DescriptorOpener {
   }
 
   func open() throws(ChardevError) -> any Chardev {
-    let inherited = try InheritedDescriptor(try number, name: name)
+    let inherited = try take()
     let kind = inherited.kind
     let descriptor = inherited.descriptor
+    FileDescriptor.refuseDescriptors(descriptor.rawValue)
     switch kind {
     case .listeningSocket(let isPacketed):
       let listener = SocketListener(
@@ -34,6 +35,11 @@ struct DescriptorOpener {
         throw ChardevError("\(name) cannot be used (\(error)); give another")
       }
     }
+  }
+
+  /// Takes the descriptor over.
+  func take() throws(ChardevError) -> InheritedDescriptor {
+    try InheritedDescriptor(try number, name: name)
   }
 
   /// The descriptor to take; of several of one name the first that nobody has taken.

@@ -10,13 +10,14 @@ extension FileDescriptor {
   }
 
   /// Two sockets connected to each other, of bytes or of packets, both of which the caller takes over;
-  /// the first one is in non-blocking mode.
+  /// the first one is in non-blocking mode, and takes no descriptors.
   static func socketPair(isPacketed: Bool = false) throws(SystemError) -> (Int32, Int32) {
     var ends: [Int32] = [-1, -1]
     let kind = isPacketed ? SOCK_SEQPACKET : SOCK_STREAM
     let type = Int32(kind.rawValue | SOCK_CLOEXEC.rawValue)
     try systemCall("socketpair") { socketpair(AF_UNIX, type, 0, &ends) }
     _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
+    refuseDescriptors(ends[0])
     return (ends[0], ends[1])
   }
 
@@ -31,6 +32,15 @@ extension FileDescriptor {
     var value: Int32 = 0
     var length = socklen_t(MemoryLayout<Int32>.size)
     return getsockopt(socket, SOL_SOCKET, name, &value, &length) == 0 ? value : nil
+  }
+
+  /// Has the kernel refuse what a peer passes along with its bytes (SCM_RIGHTS), where it can, from
+  /// Linux 6.16 on. Otherwise the last reference to a descriptor may be ours, and closing one may take
+  /// as long as who sent it likes. What a listening socket refuses, those it accepts do, too.
+  static func refuseDescriptors(_ socket: Int32) {
+    let passRights: Int32 = 83  // SO_PASSRIGHTS, which the Glibc module lacks
+    var value: Int32 = 0
+    _ = setsockopt(socket, SOL_SOCKET, passRights, &value, socklen_t(MemoryLayout<Int32>.size))
   }
 
   /// What a stream or packet socket is given before use: small writes of TCP at once or not, the

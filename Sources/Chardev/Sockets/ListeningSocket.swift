@@ -42,13 +42,18 @@ struct ListeningSocket: ~Copyable {
 
   /// Makes a socket in the file system. What `SocketPath` calls stale is replaced; several programs
   /// of this kind that start at once on one path do that one after another, and one of them wins.
+  ///
+  /// - Parameters:
+  ///   - takesDescriptors: whether clients may pass descriptors along.
+  ///   - patience: for those other programs.
   init(
-    path: String, type: Int32, access: SocketFileAccess
+    path: String, type: Int32, access: SocketFileAccess, takesDescriptors: Bool = false,
+    patience: OpeningPatience = .atStart()
   ) throws(SocketPathError) {
     let place = try SocketPath(path, type: type)
-    let lock = DirectoryLock(directory: place.directory)
+    let lock = DirectoryLock(directory: place.directory, patience: patience)
     try place.removeStaleSocket()
-    descriptor = try place.makeListener(access: access)
+    descriptor = try place.makeListener(access: access, takesDescriptors: takesDescriptors)
     identity = Identity(path: path)
     address = SocketAddress(place)
     self.path = path
@@ -56,7 +61,9 @@ struct ListeningSocket: ~Copyable {
   }
 
   /// Makes a socket at an abstract or internet address.
-  init(at address: SocketAddress, type: Int32) throws(SystemError) {
+  init(
+    at address: SocketAddress, type: Int32, takesDescriptors: Bool = false
+  ) throws(SystemError) {
     let socket = try FileDescriptor(socketOf: address.family, type: type)
     let number = socket.rawValue
     if address.isInternet {
@@ -64,6 +71,7 @@ struct ListeningSocket: ~Copyable {
       // The family that was asked for, whatever the host's default.
       socket.setSocketOption(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1)
     }
+    if !takesDescriptors { FileDescriptor.refuseDescriptors(number) }
     try systemCall("bind") { address.withPointer { bind(number, $0, $1) } }
     try systemCall("listen") { listen(number, SocketPath.backlog) }
     self.address = SocketAddress.local(of: number) ?? address

@@ -45,6 +45,12 @@ package final class SocketChardev: ClientTaker {
     return peer.filename(role: source.role) ?? name
   }
 
+  /// Clients that wait for their turn.
+  var waitingClientCount: Int {
+    for peer in waiting { peer.examine() }
+    return waiting.count { !$0.isFinished }
+  }
+
   /// What has happened so far.
   package var counters: SocketCounters {
     var counters = tally
@@ -138,7 +144,15 @@ package final class SocketChardev: ClientTaker {
     waiting.append(newcomer)
     settle()
     updateInterest()
+    if waiting.contains(where: { $0 === newcomer }) { noteWaiting() }
     return true
+  }
+
+  /// Nobody can tell a client so on a socket that carries the guest's bytes.
+  private func noteWaiting() {
+    guard admission is QueueAdmission else { return }
+    tally.queuedClients &+= 1
+    log.warning("socket '\(source.name)': a client waits for its turn (\(waiting.count) waiting)")
   }
 
   private func refuse() {

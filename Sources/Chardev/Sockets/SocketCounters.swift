@@ -6,6 +6,8 @@ package struct SocketCounters: Equatable, Sendable {
   package var refusedClients: UInt64 = 0
   /// Clients closed at once because their users may not connect.
   package var deniedClients: UInt64 = 0
+  /// Clients that had to wait for their turn.
+  package var queuedClients: UInt64 = 0
   /// Clients that lost their place to a newcomer, or were too slow for the others.
   package var dismissedClients: UInt64 = 0
   /// Times that accepting failed for want of descriptors or memory.

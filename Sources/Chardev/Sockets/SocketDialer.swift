@@ -2,13 +2,11 @@ import CKVM
 import Glibc
 import Host
 
-/// Connects to a socket, and again whenever that failed or the peer has gone; each failure doubles
-/// the time until the next attempt, up to a minute, and a success sets it back.
+/// Connects to a socket, and again whenever that failed or the peer has gone, after the times of
+/// `RetryDelay`.
 ///
 /// The addresses were resolved when this was made. Nothing here waits.
 final class SocketDialer: PeerSource {
-  /// The longest time between attempts.
-  private static let longestDelay = 60_000
   /// How long one address may take to answer before the next is tried.
   private static let patienceMilliseconds = 10_000
 
@@ -19,9 +17,8 @@ final class SocketDialer: PeerSource {
   private let addresses: [SocketAddress]
   private let isPacketed: Bool
   private let hasNoDelay: Bool
-  private let firstDelay: Int
   private let log = RateLimitedLog(linesPerSecond: 1)
-  private var delay: Int
+  private var delay: RetryDelay
   private var connectFailures: UInt64 = 0
   private var loop: EventLoop?
   private var deliver: (SocketPeer) -> Void = { _ in }
@@ -40,8 +37,7 @@ final class SocketDialer: PeerSource {
     self.name = name
     self.isPacketed = isPacketed
     self.hasNoDelay = hasNoDelay
-    firstDelay = min(max(reconnectMilliseconds, 1), Self.longestDelay)
-    delay = firstDelay
+    delay = RetryDelay(first: reconnectMilliseconds)
   }
 
   func count(in counters: inout SocketCounters) {
@@ -96,7 +92,7 @@ final class SocketDialer: PeerSource {
   }
 
   private func succeed(_ socket: consuming FileDescriptor, _ address: SocketAddress) {
-    delay = firstDelay
+    delay.reset()
     socket.prepareSocket(address, hasNoDelay: hasNoDelay, isPacketed: isPacketed)
     deliver(SocketPeer(SocketConnection(descriptor: socket, isPacketed: isPacketed)))
   }
@@ -105,7 +101,7 @@ final class SocketDialer: PeerSource {
     endAttempt()
     connectFailures &+= 1
     if index + 1 == addresses.count {
-      log.warning("socket '\(name)': \(error); trying again after \(delay) ms")
+      log.warning("socket '\(name)': \(error); trying again after \(delay.current) ms")
     }
     dial(index + 1)
   }
@@ -118,22 +114,25 @@ final class SocketDialer: PeerSource {
   }
 
   private func dialLater() {
-    timer = loop?.after(milliseconds: delay) { [weak self] in self?.dial(0) }
-    delay = min(delay * 2, Self.longestDelay)
+    timer = loop?.after(milliseconds: delay.current) { [weak self] in self?.dial(0) }
+    delay.grow()
   }
 
   // MARK: Without a loop
 
-  /// Connects now, within a few seconds, to the first address that answers.
+  /// Connects now, within the time there is, to the first address that answers.
   static func connect(
-    to addresses: [SocketAddress], isPacketed: Bool, hasNoDelay: Bool
+    to addresses: [SocketAddress], isPacketed: Bool, hasNoDelay: Bool, patience: OpeningPatience
   ) throws(SystemError) -> SocketConnection {
     var failure = SystemError("connect", errno: EADDRNOTAVAIL)
     for address in addresses {
       do throws(SystemError) {
         let socket = try makeSocket(address, isPacketed: isPacketed)
         if try !beginToConnect(socket.rawValue, to: address) {
-          try awaitConnection(socket.rawValue)
+          let number = socket.rawValue
+          try patience.whileConnecting { (limit) throws(SystemError) in
+            try awaitConnection(number, milliseconds: min(limit, patienceMilliseconds))
+          }
         }
         socket.prepareSocket(address, hasNoDelay: hasNoDelay, isPacketed: isPacketed)
         return SocketConnection(descriptor: socket, isPacketed: isPacketed)
@@ -144,9 +143,9 @@ final class SocketDialer: PeerSource {
     throw failure
   }
 
-  private static func awaitConnection(_ socket: Int32) throws(SystemError) {
+  private static func awaitConnection(_ socket: Int32, milliseconds: Int) throws(SystemError) {
     var status = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
-    let count = try systemCall("poll") { poll(&status, 1, Int32(patienceMilliseconds)) }
+    let count = try systemCall("poll") { poll(&status, 1, Int32(clamping: milliseconds)) }
     let reason = count == 0 ? ETIMEDOUT : outcome(socket)
     if reason != 0 { throw SystemError("connect", errno: reason) }
   }
@@ -165,7 +164,9 @@ final class SocketDialer: PeerSource {
     _ address: SocketAddress, isPacketed: Bool
   ) throws(SystemError) -> FileDescriptor {
     let type = isPacketed ? SOCK_SEQPACKET : SOCK_STREAM
-    return try FileDescriptor(socketOf: address.family, type: Int32(type.rawValue))
+    let socket = try FileDescriptor(socketOf: address.family, type: Int32(type.rawValue))
+    FileDescriptor.refuseDescriptors(socket.rawValue)
+    return socket
   }
 
   /// Returns whether the socket is connected; otherwise it will be writable when it is, or when it

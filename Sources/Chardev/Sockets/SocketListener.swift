@@ -79,6 +79,8 @@ final class SocketListener: PeerSource {
         "socket '\(name)': a client's user may not connect (\(denied) sent away so far)")
       return nil
     }
+    // One that came to an inherited socket before it was ours does not know.
+    FileDescriptor.refuseDescriptors(descriptor.rawValue)
     descriptor.prepareSocket(socket?.address, hasNoDelay: hasNoDelay, isPacketed: isPacketed)
     return SocketPeer(SocketConnection(descriptor: descriptor, isPacketed: isPacketed))
   }

@@ -5,8 +5,12 @@ import Host
 /// Makes chardevs of sockets from their configurations; what cannot be had together is refused.
 struct SocketOpener {
   private let socket: SocketConfiguration
+  private let patience: OpeningPatience
 
-  init(_ socket: SocketConfiguration) { self.socket = socket }
+  init(_ socket: SocketConfiguration, patience: OpeningPatience) {
+    self.socket = socket
+    self.patience = patience
+  }
 
   private var isPacketed: Bool { socket.kind == .seqpacket }
   private var type: Int32 { Int32((isPacketed ? SOCK_SEQPACKET : SOCK_STREAM).rawValue) }
@@ -48,30 +52,36 @@ struct SocketOpener {
 
   // MARK: Listening
 
-  func listen() throws(ChardevError) -> ListeningSocket {
+  /// - Parameter takesDescriptors: whether clients may pass descriptors along.
+  func listen(takesDescriptors: Bool = false) throws(ChardevError) -> ListeningSocket {
     switch socket.address {
     case .unix(let path):
       let access = try SocketFileAccess(socket.access)
       do throws(SocketPathError) {
-        return try ListeningSocket(path: path, type: type, access: access)
+        return try ListeningSocket(
+          path: path, type: type, access: access, takesDescriptors: takesDescriptors,
+          patience: patience)
       } catch {
         throw ChardevError(error.description)
       }
     case .abstract:
-      return try listenAtFirstFree(try addresses)
+      return try listenAtFirstFree(try addresses, takesDescriptors)
     case .tcp(_, let port, let last):
       let hosts = try addresses
       return try listenAtFirstFree(
-        hosts.flatMap { host in (port...max(port, last ?? port)).map { host.withPort($0) } })
+        hosts.flatMap { host in (port...max(port, last ?? port)).map { host.withPort($0) } },
+        takesDescriptors)
     }
   }
 
   private func listenAtFirstFree(
-    _ addresses: [SocketAddress]
+    _ addresses: [SocketAddress], _ takesDescriptors: Bool
   ) throws(ChardevError) -> ListeningSocket {
     var failure = SystemError("bind", errno: EADDRNOTAVAIL)
     for address in addresses {
-      do throws(SystemError) { return try ListeningSocket(at: address, type: type) } catch {
+      do throws(SystemError) {
+        return try ListeningSocket(at: address, type: type, takesDescriptors: takesDescriptors)
+      } catch {
         // What the first address says is most to the point; a host may lack the other family.
         if address == addresses.first || error.errno == EADDRINUSE { failure = error }
       }
@@ -94,7 +104,7 @@ struct SocketOpener {
     let targets = try addresses
     do throws(SystemError) {
       let connection = try SocketDialer.connect(
-        to: targets, isPacketed: isPacketed, hasNoDelay: socket.hasNoDelay)
+        to: targets, isPacketed: isPacketed, hasNoDelay: socket.hasNoDelay, patience: patience)
       return GivenPeer(connection, name: name)
     } catch {
       throw ChardevError(

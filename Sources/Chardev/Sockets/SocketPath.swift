@@ -92,8 +92,11 @@ package struct SocketPath {
 
   /// Makes a socket at the path, which must be free, and listens. Nobody can connect before it
   /// listens, and by then its file is whose and as it shall be.
-  func makeListener(access: SocketFileAccess) throws(SocketPathError) -> FileDescriptor {
+  func makeListener(
+    access: SocketFileAccess, takesDescriptors: Bool = false
+  ) throws(SocketPathError) -> FileDescriptor {
     let listener = try makeSocket()
+    if !takesDescriptors { FileDescriptor.refuseDescriptors(listener.rawValue) }
     if withAddress({ bind(listener.rawValue, $0, $1) }) == -1 { throw error(.current("bind")) }
     do throws(SystemError) {
       try access.apply(to: path)

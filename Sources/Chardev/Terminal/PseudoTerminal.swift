@@ -33,8 +33,12 @@ package final class PseudoTerminal: Chardev {
 
   /// Makes the terminal, so that programs may open it from now on; they are served after `start`.
   ///
-  /// - Parameter link: where to make a symbolic link to it.
-  package init(link path: String? = nil) throws(ChardevError) {
+  /// - Parameters:
+  ///   - link: where to make a symbolic link to it.
+  ///   - patience: for others who are making one there.
+  package init(
+    link path: String? = nil, patience: OpeningPatience = .atStart()
+  ) throws(ChardevError) {
     do throws(SystemError) {
       let made = try TerminalPair()
       self.path = made.path
@@ -42,7 +46,7 @@ package final class PseudoTerminal: Chardev {
     } catch {
       throw ChardevError("no pseudo-terminal can be had: \(error); mount devpts at /dev/pts")
     }
-    if let path { link = try TerminalLink(path, to: self.path) }
+    if let path { link = try TerminalLink(path, to: self.path, patience: patience) }
   }
 
   package var filename: String { "pty:\(path)" }

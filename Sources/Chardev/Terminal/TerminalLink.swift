@@ -15,12 +15,14 @@ struct TerminalLink: ~Copyable {
   private let device: dev_t
   private let inode: ino_t
 
-  /// Makes the link at `path`, to `terminal`.
-  init(_ path: String, to terminal: String) throws(ChardevError) {
+  /// Makes the link at `path`, to `terminal`; other programs that do so there are waited for.
+  init(
+    _ path: String, to terminal: String, patience: OpeningPatience = .atStart()
+  ) throws(ChardevError) {
     guard !path.isEmpty, !path.utf8.contains(0) else {
       throw ChardevError("the link's path is empty or has a NUL byte in it; give another path")
     }
-    let lock = DirectoryLock(directory: Self.directory(of: path))
+    let lock = DirectoryLock(directory: Self.directory(of: path), patience: patience)
     try Self.removeStaleLink(path, own: terminal)
     guard symlink(terminal, path) == 0 else {
       throw ChardevError(

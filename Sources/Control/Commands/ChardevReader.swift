@@ -84,7 +84,16 @@ struct ChardevReader {
     for name in ["telnet", "tn3270", "websocket"] where try data.optionalBool(name) == true {
       throw QMPError("Parameter '\(name)' is not supported: leave it out")
     }
+    guard !waits || !isServer else {
+      throw QMPError("'wait' option is incompatible with a machine that has been started")
+    }
     guard type != .fd else {
+      guard delay == nil else {
+        throw QMPError("'reconnect' option is incompatible with 'fd' address type")
+      }
+      guard !waits else {
+        throw QMPError("'wait' option is incompatible with 'fd' address type")
+      }
       let name = try place.string("str")
       try place.end()
       return try lend(descriptors.named(name), name: name)
@@ -97,7 +106,7 @@ struct ChardevReader {
     }
     var configuration = SocketConfiguration(
       try self.address(type, &place),
-      role: isServer ? .listening(waitsForClient: waits) : .connecting(reconnectMilliseconds: delay)
+      role: isServer ? .listening() : .connecting(reconnectMilliseconds: delay)
     )
     configuration.hasNoDelay = try data.optionalBool("nodelay") ?? configuration.hasNoDelay
     configuration.clients =
@@ -131,7 +140,7 @@ struct ChardevReader {
       try place.end()
       return isAbstract ? .abstract(name: path) : .unix(path: path)
     case .inet:
-      let host = try place.string("host")
+      let host = try family(&place, host: place.string("host"))
       let port = try portNumber(&place, "port")
       var last: UInt16?
       if let to = try place.optionalInteger("to") {
@@ -139,8 +148,7 @@ struct ChardevReader {
         last = number
       }
       _ = try place.optionalBool("numeric")
-      for name in ["ipv4", "ipv6", "keep-alive", "mptcp"] where try place.optionalBool(name) != nil
-      {
+      for name in ["keep-alive", "mptcp"] where try place.optionalBool(name) != nil {
         throw QMPError("Parameter '\(name)' is not supported: leave it out")
       }
       try place.end()
@@ -169,9 +177,31 @@ struct ChardevReader {
     }
     var place = try address.object("data")
     try address.end()
-    let internet = (try place.string("host"), try portNumber(&place, "port"))
+    let host = try family(&place, host: place.string("host"))
+    let internet = (host, try portNumber(&place, "port"))
     try place.end()
     return internet
+  }
+
+  /// The host, by the family of addresses asked for, which of a name but `localhost` is not known.
+  private func family(
+    _ place: inout Arguments, host: String
+  ) throws(QMPError) -> String {
+    let (ipv4, ipv6) = (try place.optionalBool("ipv4"), try place.optionalBool("ipv6"))
+    guard ipv4 != false || ipv6 != false else { throw QMPError("Invalid address family") }
+    // Without a wish, or with both, any will do.
+    guard (ipv4 ?? (ipv6 != true)) != (ipv6 ?? (ipv4 != true)) else { return host }
+    let wantsIPv4 = ipv4 ?? (ipv6 != true)
+    if host.isEmpty || host == "localhost" { return wantsIPv4 ? "127.0.0.1" : "::1" }
+    let isIPv6Address = host.utf8.contains(UInt8(ascii: ":"))
+    let isIPv4Address = host.utf8.allSatisfy {
+      (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: ".")
+    }
+    guard wantsIPv4 ? isIPv4Address : isIPv6Address else {
+      throw QMPError(
+        "Parameter '\(wantsIPv4 ? "ipv4" : "ipv6")': a host's family is told by its address")
+    }
+    return host
   }
 
   private static func addressType(_ address: inout Arguments) throws(QMPError) -> AddressType {

@@ -11,7 +11,7 @@ enum DescriptorCommands {
   private static func getfd(
     _ arguments: inout Arguments, _ context: CommandContext
   ) throws(QMPError) -> Command.Outcome {
-    let name = try arguments.string("fdname")
+    let name = try bounded(arguments.string("fdname"), "fdname")
     try arguments.end()
     let descriptor = try context.passed.takeFirst()
     if let first = name.utf8.first, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) {
@@ -19,6 +19,14 @@ enum DescriptorCommands {
     }
     try context.descriptors.add(descriptor, named: name)
     return .done
+  }
+
+  /// A text that is kept.
+  private static func bounded(_ text: String, _ name: String) throws(QMPError) -> String {
+    guard text.utf8.count <= DescriptorStore.largestText else {
+      throw QMPError("Parameter '\(name)' has more than \(DescriptorStore.largestText) bytes")
+    }
+    return text
   }
 
   private static func closefd(
@@ -34,7 +42,9 @@ enum DescriptorCommands {
     _ arguments: inout Arguments, _ context: CommandContext
   ) throws(QMPError) -> Command.Outcome {
     let set = try arguments.optionalInteger("fdset-id")
-    let opaque = try arguments.optionalString("opaque")
+    let opaque = try arguments.optionalString("opaque").map { (text) throws(QMPError) in
+      try bounded(text, "opaque")
+    }
     try arguments.end()
     let descriptor = try context.passed.takeFirst()
     guard (set ?? 0) >= 0 else {

@@ -29,6 +29,8 @@ enum PortCommands {
     json.append("bytes-discarded", .integer(port.bytesDiscarded))
     json.append("throttles", .integer(port.throttleCount))
     json.append("connections", .integer(port.connectionCount))
+    json.append("clients-waiting", .integer(port.waitingClientCount))
+    json.append("clients-queued", .integer(port.queuedClientCount))
     return .object(json)
   }
 
@@ -45,11 +47,11 @@ enum PortCommands {
         milliseconds: milliseconds,
         lateReply: QMPError("the guest has not opened port '\(word)' within the timeout")
       ) { [weak machine = context.machine] in
-        guard let ports = machine?.ports else { return nil }
-        guard let port = ports.first(where: { $0.isMeant(by: word) }) else {
+        guard let machine else { return nil }
+        guard let isOpen = machine.isOpenInGuest(port: word) else {
           return .failure(notFound(word))
         }
-        return port.isOpenInGuest ? .success([:]) : nil
+        return isOpen ? .success([:]) : nil
       })
   }
 
@@ -77,9 +79,7 @@ enum PortCommands {
   private static func requirePort(
     _ word: String, _ context: CommandContext
   ) throws(QMPError) {
-    guard context.machine.ports.contains(where: { $0.isMeant(by: word) }) else {
-      throw notFound(word)
-    }
+    guard context.machine.isOpenInGuest(port: word) != nil else { throw notFound(word) }
   }
 
   private static func notFound(_ word: String) -> QMPError {

@@ -6,6 +6,9 @@ enum RingBufferCommands {
     Command("x-swiftvm-ringbuf-wait", wait),
   ]
 
+  /// The most bytes that one command brings, whatever size it asks for: others wait meanwhile.
+  static let largestRead = 256 << 10
+
   /// How bytes stand in JSON (QEMU's DataFormat).
   private enum Format: String { case utf8, base64 }
 
@@ -23,7 +26,7 @@ enum RingBufferCommands {
     try arguments.end()
     let buffer = try context.machine.ringBuffer(id: device)
     guard size > 0 else { throw QMPError("size must be greater than zero") }
-    let bytes = buffer.read(limit: size)
+    let bytes = buffer.read(limit: min(size, largestRead))
     switch format {
     case .utf8: return .value(.string(String(decoding: bytes, as: UTF8.self)))
     case .base64: return .value(.string(Base64.encoded(bytes)))
@@ -60,7 +63,8 @@ enum RingBufferCommands {
     guard !text.isEmpty else { throw QMPError("Parameter 'text' is empty") }
     let sighting = Sighting()
     let (machine, somethingChanged) = (context.machine, context.somethingChanged)
-    let takeBack = try machine.ringBuffer(id: device).wait(for: text) {
+    let buffer = try machine.ringBuffer(id: device)
+    let takeBack = buffer.wait(for: text) {
       sighting.isMade = true
       somethingChanged()
     }
@@ -68,11 +72,12 @@ enum RingBufferCommands {
       Command.Wait(
         milliseconds: milliseconds,
         lateReply: QMPError("the text has not come within the timeout"),
-        check: { [weak machine] in
+        check: { [weak machine, weak buffer] in
           if sighting.isMade { return .success([:]) }
+          guard let machine else { return nil }
           do throws(QMPError) {
-            _ = try machine?.ringBuffer(id: device)
-            return nil
+            let isThere = try machine.ringBuffer(id: device) === buffer
+            return isThere ? nil : .failure(QMPError("Device '\(device)' is another one now"))
           } catch { return .failure(error) }
         }, end: takeBack))
   }

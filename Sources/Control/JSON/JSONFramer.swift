@@ -44,6 +44,12 @@ package struct JSONFramer {
     arrived += bytes
   }
 
+  /// Whether nothing of another value has arrived behind the last frame.
+  package var isBetweenValues: Bool {
+    message.isEmpty && depth == 0 && quote == nil && !isDiscarding
+      && arrived[position...].allSatisfy(Self.isSpace)
+  }
+
   /// The next frame; nil until more arrives.
   package mutating func next() -> Frame? {
     while position < arrived.count {

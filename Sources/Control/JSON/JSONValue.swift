@@ -36,6 +36,17 @@ package enum JSONValue: Equatable, Sendable {
     if case .object(let object) = self { object } else { nil }
   }
 
+  /// About how long its text is, in bytes.
+  var textSize: Int {
+    switch self {
+    case .null, .bool: 4
+    case .number(let text), .string(let text): text.utf8.count + 2
+    case .array(let elements): elements.reduce(2) { $0 + $1.textSize + 2 }
+    case .object(let object):
+      object.members.reduce(2) { $0 + $1.name.utf8.count + $1.value.textSize + 6 }
+    }
+  }
+
   /// A member of an object; nil where there is none, or no object.
   package subscript(name: String) -> JSONValue? { object?[name] }
 }

@@ -24,6 +24,11 @@ package struct QMPError: Error, Equatable, Sendable, CustomStringConvertible {
     self.description = description
   }
 
-  /// The error as JSON.
-  var json: JSONValue { ["class": .string(errorClass.rawValue), "desc": .string(description)] }
+  /// The error as JSON; what it quotes may be as long as a message, and is cut short.
+  var json: JSONValue {
+    let scalars = description.unicodeScalars
+    let limit = scalars.index(scalars.startIndex, offsetBy: 4096, limitedBy: scalars.endIndex)
+    let text = limit.map { $0 < scalars.endIndex ? String(scalars[..<$0]) + "…" : description }
+    return ["class": .string(errorClass.rawValue), "desc": .string(text ?? description)]
+  }
 }

@@ -9,6 +9,9 @@ package struct QMPSession {
     case command(QMPRequest)
   }
 
+  /// What may mark a reply: it comes back, perhaps six times as long.
+  static let largestID = 4096
+
   private var framer = JSONFramer()
   /// Whether the client has ended the negotiation: commands are taken, and events are sent.
   package private(set) var isReady = false
@@ -22,6 +25,9 @@ package struct QMPSession {
 
   /// Takes what has arrived, once `next` has returned nil.
   package mutating func append(_ bytes: some Collection<UInt8>) { framer.append(bytes) }
+
+  /// Whether nothing of another message has arrived behind the last one.
+  package var isBetweenMessages: Bool { framer.isBetweenValues }
 
   /// What to do next; nil until more arrives.
   package mutating func next() -> Step? {
@@ -37,6 +43,10 @@ package struct QMPSession {
 
   private mutating func step(_ value: JSONValue) -> Step {
     let id = value["id"]
+    guard id?.textSize ?? 0 <= Self.largestID else {
+      let error = QMPError("QMP input member 'id' has more than \(Self.largestID) bytes")
+      return .reply(QMPReply.failure(error, id: nil))
+    }
     do throws(QMPError) {
       let request = try QMPRequest(value)
       guard request.command == "qmp_capabilities" else {

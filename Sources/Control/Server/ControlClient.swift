@@ -18,12 +18,14 @@ final class ControlClient {
   private var token: EventLoop.Token?
   private var session = QMPSession()
   private let passed = PassedDescriptors()
-  private var output: [UInt8] = []
+  private var output = OutputBuffer()
   /// Goes with the output's first byte.
   private var outgoing: PassedDescriptor?
   private var wait: (request: JSONValue?, wait: Command.Wait, timer: EventLoop.Timer?)?
   private var isTurnPosted = false
   private var hasInputEnded = false
+  /// It gets no replies any more; what it has sent is carried out all the same.
+  private var hasLeft = false
   private(set) var isClosed = false
 
   init(_ connection: consuming ControlConnection, server: ControlServer, loop: EventLoop) {
@@ -42,7 +44,7 @@ final class ControlClient {
 
   /// Sends an event, unless the client is still negotiating.
   func send(event: JSONValue) {
-    guard session.isReady, !isClosed else { return }
+    guard session.isReady, !isClosed, !hasLeft else { return }
     guard output.count < Self.outputLimit else { return server.closeSlow(self) }
     send(event)
     updateInterest()
@@ -72,10 +74,19 @@ final class ControlClient {
   // MARK: Turns
 
   private func isReady(_ readiness: EventLoop.Readiness) {
-    if !readiness.isDisjoint(with: [.hangup, .error]) { return server.close(self) }
+    if !readiness.isDisjoint(with: [.hangup, .error]) { leave() }
     if readiness.contains(.writable) { flush() }
-    if readiness.contains(.readable), !isClosed { receive() }
+    if readiness.contains(.readable), !hasLeft { receive() }
     turn()
+  }
+
+  /// Nobody takes replies any more. A turn is to follow.
+  private func leave() {
+    guard !hasLeft, !isClosed else { return }
+    hasLeft = true
+    output.removeAll()
+    outgoing = nil
+    if let token { loop.setInterest([], for: token) }
   }
 
   private func receive() {
@@ -87,35 +98,50 @@ final class ControlClient {
     }
     switch receipt {
     case .bytes: session.append(bytes)
-    case .wouldBlock: break
+    // From one that has left nothing more comes.
+    case .wouldBlock: hasInputEnded = hasLeft
     case .end: hasInputEnded = true
-    case .failed: server.close(self)
+    case .failed:
+      hasInputEnded = true
+      leave()
     }
   }
 
   /// Carries out what has arrived, as long as the replies find their way.
   private func turn() {
     var steps = 0
-    while !isClosed, wait == nil, output.isEmpty, steps < Self.stepsPerTurn,
-      let step = session.next()
-    {
+    while !isClosed, wait == nil, output.isEmpty, steps < Self.stepsPerTurn {
+      guard takeStep() else { break }
       steps += 1
-      switch step {
-      case .reply(let reply): send(reply)
-      case .command(let request): perform(request)
-      }
     }
     if isClosed { return }
     let isIdle = wait == nil && output.isEmpty
     if steps == Self.stepsPerTurn, isIdle { return postTurn() }
-    if hasInputEnded, isIdle { return server.close(self) }
+    // Nobody is there to wait.
+    if hasInputEnded && isIdle || hasLeft { return server.close(self) }
     updateInterest()
+  }
+
+  /// Does the next thing; false where there is nothing to be done now.
+  private func takeStep() -> Bool {
+    guard let step = session.next() else {
+      guard hasLeft, !hasInputEnded else { return false }
+      receive()
+      return true
+    }
+    switch step {
+    case .reply(let reply): send(reply)
+    case .command(let request): perform(request)
+    }
+    // A descriptor goes with its command, and what that has left is not the next one's.
+    if session.isBetweenMessages { passed.removeAll() }
+    return true
   }
 
   private func postTurn() {
     guard !isTurnPosted else { return }
     isTurnPosted = true
-    if let token { loop.setInterest(.hangup, for: token) }
+    if let token { loop.setInterest(hasLeft ? [] : .hangup, for: token) }
     loop.post { [weak self] in
       self?.isTurnPosted = false
       self?.turn()
@@ -123,7 +149,7 @@ final class ControlClient {
   }
 
   private func updateInterest() {
-    guard let token, !isTurnPosted else { return }
+    guard let token, !isTurnPosted, !hasLeft else { return }
     if !output.isEmpty {
       loop.setInterest(.writable, for: token)
     } else {
@@ -176,16 +202,16 @@ final class ControlClient {
   }
 
   private func send(_ message: JSONValue) {
-    output += message.printed.utf8
-    output += [UInt8(ascii: "\r"), UInt8(ascii: "\n")]
+    guard !hasLeft else { return }
+    output.append(message.printed + "\r\n")
     flush()
   }
 
   private func flush() {
     while !output.isEmpty, !isClosed {
-      guard let count = connection.send(output[...], descriptor: outgoing?.number) else {
-        output = []
-        return server.close(self)
+      guard let count = connection.send(output.rest, descriptor: outgoing?.number) else {
+        leave()
+        return postTurn()
       }
       if count == 0 { return }
       outgoing = nil

@@ -28,6 +28,7 @@ package final class ControlServer {
   private var listeners: [ControlListener]
   private let descriptors = DescriptorStore()
   private let log = RateLimitedLog()
+  private lazy var portChanges = PortChangeThrottle { [unowned self] in tell($0) }
   private var loop: EventLoop?
   private var tokens: [EventLoop.Token] = []
   private var rests: [EventLoop.Timer] = []
@@ -65,6 +66,7 @@ package final class ControlServer {
 
   /// Ends service for good: every client still gets what its socket takes.
   package func stop() {
+    portChanges.stop()
     for rest in rests { rest.cancel() }
     for token in tokens { loop?.remove(token) }
     for client in clients { client.close() }
@@ -74,13 +76,25 @@ package final class ControlServer {
     loop = nil
   }
 
-  /// Tells every client what has happened.
+  /// Tells every client what has happened; of a port's changes not more than one a second.
   package func send(_ event: QMPEvent) {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     let json = event.json(at: time)
-    for client in clients { client.send(event: json) }
+    switch event {
+    case .portChanged(let id, _):
+      // Who comes later asks for what is the case.
+      if let loop, !clients.isEmpty { portChanges.tell(json, ofPort: id, on: loop) }
+    case .deviceDeleted(let id):
+      portChanges.settle(id)
+      tell(json)
+    default: tell(json)
+    }
     somethingChanged()
+  }
+
+  private func tell(_ event: JSONValue) {
+    for client in clients { client.send(event: event) }
   }
 
   /// Looks at what clients wait for, soon: a port, or a ring buffer, may have changed.
@@ -93,6 +107,9 @@ package final class ControlServer {
       for client in clients { client.check() }
     }
   }
+
+  /// How many clients there are now.
+  var clientCount: Int { clients.count }
 
   // MARK: For clients
 

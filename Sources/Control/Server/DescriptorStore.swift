@@ -5,6 +5,8 @@ import Host
 final class DescriptorStore {
   /// How many there may be of either kind.
   static let limit = 64
+  /// The most bytes of a name, and of what a client says of a descriptor.
+  static let largestText = 4096
 
   /// One descriptor of a set.
   struct Entry {

@@ -35,6 +35,9 @@ final class PassedDescriptors {
     if waiting.count < Self.limit { waiting.append(descriptor) }
   }
 
+  /// Closes those that wait.
+  func removeAll() { waiting = [] }
+
   /// The first one.
   func takeFirst() throws(QMPError) -> PassedDescriptor {
     guard !waiting.isEmpty else { throw QMPError("No file descriptor supplied via SCM_RIGHTS") }

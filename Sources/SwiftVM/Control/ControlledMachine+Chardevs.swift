@@ -22,6 +22,14 @@ extension ControlledMachine {
       }
   }
 
+  /// One that the user gave no id, by what it is called instead.
+  private func unnamedChardev(_ label: String) -> (any Chardev)? {
+    if label == serialLabel { return machine.serialChardev }
+    return place(ofChardev: label).flatMap {
+      machine.chardev(ofPort: $0.number, ofDevice: $0.device)
+    }
+  }
+
   /// QEMU's name where the user gave none.
   private var serialLabel: String { owner.configuration.serialPort.attachment.id ?? "serial0" }
 
@@ -38,8 +46,9 @@ extension ControlledMachine {
 
   func changeChardev(_ configuration: ChardevConfiguration) throws(QMPError) -> String? {
     guard let id = configuration.id else { return nil }
-    let place = try placeOfSpare(
-      id, whenBusy: "Chardev user does not support chardev hotswap")
+    guard let place = owner.configuration.characterDevices.firstIndex(where: { $0.id == id }) else {
+      return try exchangeChardev(id, for: configuration)
+    }
     let before = owner.configuration.characterDevices[place]
     close(id)
     do throws(QMPError) {
@@ -54,7 +63,9 @@ extension ControlledMachine {
   }
 
   func removeChardev(id: String) throws(QMPError) {
-    let place = try placeOfSpare(id, whenBusy: "Chardev '\(id)' is busy")
+    guard let place = owner.configuration.characterDevices.firstIndex(where: { $0.id == id }) else {
+      throw QMPError("Chardev '\(id)' is busy")
+    }
     owner.configuration.characterDevices.remove(at: place)
     close(id)
     owner.control?.somethingChanged()
@@ -67,20 +78,13 @@ extension ControlledMachine {
   }
 
   func ringBuffer(id: String) throws(QMPError) -> any RingBufferAccess {
-    guard let chardev = owner.hostEnds.registry[id] else {
+    guard let parts = owner.hostEnds.registry.parts(of: id) ?? unnamedChardev(id)?.parts else {
       throw QMPError("Device '\(id)' not found")
     }
-    guard let buffer = chardev.parts.lazy.compactMap({ $0 as? RingBuffer }).first else {
+    guard let buffer = parts.lazy.compactMap({ $0 as? RingBuffer }).first else {
       throw QMPError("\(id) is not a ringbuf device")
     }
     return buffer
-  }
-
-  private func placeOfSpare(_ id: String, whenBusy text: String) throws(QMPError) -> Int {
-    guard let place = owner.configuration.characterDevices.firstIndex(where: { $0.id == id }) else {
-      throw QMPError(text)
-    }
-    return place
   }
 
   private func open(_ configuration: ChardevConfiguration) throws(QMPError) -> any Chardev {

@@ -10,15 +10,26 @@ extension ControlledMachine {
     let totals = machine.portTotals
     return owner.configuration.consoleDevices.enumerated().flatMap { index, device in
       let label = device.label(index: index)
-      let numbered = totals.indices.contains(index) ? totals[index] : []
+      let numbered = Dictionary(
+        (totals.indices.contains(index) ? totals[index] : []).map { (Int($0.report.number), $0) },
+        uniquingKeysWith: { first, _ in first })
+      let chardevs = machine.chardevs(ofDevice: index)
       return device.ports.compactMap { port in
-        numbered.first { Int($0.report.number) == port.number }.map { total in
-          PortStatus(
-            total, port, device: label,
-            filename: machine.chardev(ofPort: total.report.number, ofDevice: index)?.filename)
+        port.number.flatMap { numbered[$0] }.map { total in
+          PortStatus(total, port, device: label, chardev: chardevs[total.report.number])
         }
       }
     }
+  }
+
+  func isOpenInGuest(port word: String) -> Bool? {
+    for (index, device) in owner.configuration.consoleDevices.enumerated() {
+      for port in device.ports where port.isMeant(by: word) {
+        let number = UInt32(clamping: port.number ?? 0)
+        return machine.portIsOpenInGuest(number, ofDevice: index)
+      }
+    }
+    return nil
   }
 
   func addPort(_ request: PortRequest) throws(QMPError) {
@@ -57,8 +68,9 @@ extension ControlledMachine {
       }
       return 0
     }
-    guard let index = devices.firstIndex(where: { device in device.id.map { $0 + ".0" } == bus })
-    else { throw QMPError("Bus '\(bus)' not found") }
+    guard let index = devices.busNames.firstIndex(of: bus) else {
+      throw QMPError("Bus '\(bus)' not found")
+    }
     return index
   }
 
@@ -119,13 +131,14 @@ extension VirtioConsolePortConfiguration {
   /// Whether a client means this port by its word.
   fileprivate func isMeant(by word: String) -> Bool {
     // By bytes: two spellings of an accent are two names.
-    [id, name].contains { $0.map { Array($0.utf8) == Array(word.utf8) } ?? false }
+    [id, name].contains { $0.map { $0.utf8.elementsEqual(word.utf8) } ?? false }
   }
 }
 
 extension PortStatus {
   fileprivate init(
-    _ total: PortTotal, _ port: VirtioConsolePortConfiguration, device: String, filename: String?
+    _ total: PortTotal, _ port: VirtioConsolePortConfiguration, device: String,
+    chardev: (any Chardev)?
   ) {
     let report = VirtioConsolePortReport(total)
     self.init(
@@ -135,12 +148,14 @@ extension PortStatus {
     isOpenInGuest = report.isOpenInGuest
     isOpenOnHost = report.isOpenOnHost
     isThrottled = report.isThrottled
-    self.filename = filename ?? ""
+    filename = chardev?.filename ?? ""
     bytesToHost = report.bytesToHost
     bytesToGuest = report.bytesToGuest
     bytesDropped = report.bytesDropped
     bytesDiscarded = report.bytesDiscarded
     throttleCount = report.throttleCount
     connectionCount = report.connectionCount
+    guard let chardev else { return }
+    (waitingClientCount, queuedClientCount) = ClientConnection.queue(of: chardev)
   }
 }

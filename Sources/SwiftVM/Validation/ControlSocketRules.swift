@@ -6,6 +6,11 @@ enum ControlSocketRules {
         option: OptionName.qmp, value: socket.id.map { "chardev=" + $0 } ?? "", problem: problem,
         remedy: remedy)
     }
+    guard socket.log == nil, !socket.isMultiplexed else {
+      throw error("a control socket has no log and is not shared", "leave them out")
+    }
+    // What it is, is seen when it is taken over.
+    if case .descriptor = socket.backend { return }
     guard case .socket(let configuration) = socket.backend, configuration.kind == .stream else {
       throw error("QMP is spoken on stream sockets only", "give --qmp PATH")
     }
@@ -15,8 +20,11 @@ enum ControlSocketRules {
     guard !waitsForClient else {
       throw error("the machine does not wait for a QMP client", "add wait=off")
     }
-    guard socket.log == nil, !socket.isMultiplexed else {
-      throw error("a control socket has no log and is not shared", "leave them out")
+    guard configuration.clients == .exclusive else {
+      throw error("a control socket serves several clients at once", "leave clients out")
+    }
+    guard configuration.hasNoDelay else {
+      throw error("replies go out at once", "leave nodelay out")
     }
   }
 }

@@ -1,0 +1,87 @@
+import Glibc
+import Host
+import TestSupport
+import Testing
+
+@testable import Control
+
+/// Clients that send and leave without reading.
+@Suite struct DepartureTests {
+  private let rig: ControlRig
+
+  init() throws { rig = try ControlRig() }
+
+  private let commands = String(repeating: #"{"execute":"stop"}"# + "\r\n", count: 100)
+
+  @Test("What a client sent before it closed is carried out")
+  func carriesOutTheLastCommands() throws {
+    let client = try rig.ready()
+    client.socket.send(commands + #"{"execute":"quit"}{"execute":"#)
+    client.socket.close()
+    #expect(rig.turn { rig.machine.notes.last == "quit" })
+    #expect(rig.machine.notes.count == 101)
+    #expect(rig.turn { rig.server.clientCount == 0 })
+  }
+
+  @Test("Also where it has left replies unread, so that none can be sent")
+  func carriesThemOutWithoutReplies() throws {
+    let client = try rig.ready()
+    client.socket.send(commands)
+    rig.settle()
+    client.socket.send(commands)
+    client.socket.close()
+    #expect(rig.turn { rig.server.clientCount == 0 })
+    #expect(rig.machine.notes.count == 200)
+  }
+
+  @Test("Also where both directions have ended while the socket is still there")
+  func carriesThemOutAfterAShutdown() throws {
+    let client = try rig.ready()
+    client.socket.send(commands)
+    shutdown(client.socket.descriptor, Int32(SHUT_RDWR))
+    #expect(rig.turn { rig.machine.notes.count == 100 })
+    #expect(rig.turn { rig.server.clientCount == 0 })
+  }
+
+  @Test("A client that has left waits for nothing, and others are served between its commands")
+  func doesNotWaitForThoseWhoLeft() throws {
+    rig.machine.ports = [PortStatus.named("n", isOpen: false)]
+    let client = try rig.ready()
+    client.socket.send(
+      #"{"execute":"x-swiftvm-wait-open","arguments":{"port":"n"}}{"execute":"stop"}"#)
+    client.socket.close()
+    #expect(rig.turn { rig.server.clientCount == 0 })
+    #expect(rig.machine.notes == [])
+    let other = try rig.ready()
+    #expect(other.ask(#"{"execute":"query-name"}"#) == #"{"return": {"name": "vm"}}"#)
+  }
+
+  @Test("An event that cannot be sent costs no command")
+  func survivesEventsMeanwhile() throws {
+    let client = try rig.ready()
+    client.socket.send(commands)
+    client.socket.close()
+    for _ in 0..<20 {
+      rig.server.send(.stopped)
+      rig.loop.turn(timeoutMilliseconds: 0)
+    }
+    #expect(rig.turn { rig.server.clientCount == 0 })
+    #expect(rig.machine.notes.count == 100)
+  }
+
+  @Test("An inherited socket that listens is served, and nothing else is taken")
+  func servesAnInheritedSocket() throws {
+    func inherit(_ socket: Int32) -> Int32 { fcntl(socket, F_DUPFD, 3) }
+    var pair: [Int32] = [0, 0]
+    #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0)
+    #expect(throws: (any Error).self) { try ControlListener(.number(inherit(pair[0]))) }
+    for end in pair { close(end) }
+    let directory = try TemporaryDirectory()
+    let first = try ControlListener(.init(.unix(path: directory["s"])))
+    let number = inherit(first.number)
+    let listener = try ControlListener(.number(number))
+    let client = try SocketClient(directory["s"])
+    #expect(try listener.accept()?.number ?? -1 > 2)
+    client.close()
+  }
+}

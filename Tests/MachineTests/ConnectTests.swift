@@ -1,0 +1,93 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// Clients that a machine makes for its control socket's own: `connect`, `send` and `recv`.
+@Suite(MicroVM.requirement)
+struct ConnectTests {
+  /// A guest that echoes so many lines of port `a`, and then does what the last one says.
+  private func machine(_ options: String..., lines: Int = 2) throws -> MicroVM {
+    let vm = try MicroVM(
+      "run=console mode=msix port=a wait=host echo=\(lines) end=asked", ports: [],
+      options: ["--qmp", "qmp"] + options.flatMap { ["--virtserialport", $0] })
+    #expect(waitUntil { vm.directory.entries.contains("qmp") })
+    return vm
+  }
+
+  /// Runs a verb to its end: its status, and what it printed on either stream.
+  private func verb(
+    _ words: [String], of vm: MicroVM
+  ) throws -> (status: Int32?, output: String) {
+    let program = try RunningProgram(
+      (words + ["--control", "qmp"]).map { Array($0.utf8) }, in: vm.directory)
+    let ending = program.waitForEnd(seconds: 30)
+    var status: Int32?
+    if case .exited(let code) = ending { status = code }
+    return (status, program.output + program.errorOutput)
+  }
+
+  @Test("A port for one client that has one refuses others by name, and the one stays")
+  func refusesWhereSomebodyIs() throws {
+    let vm = try machine("name=a,socket=a")
+    let client = try vm.connect()
+    client.send("first\n")
+    #expect(client.line() == "echo first")
+    for words in [["send", "a", "x"], ["recv", "a", "--lines", "1"], ["connect", "a"]] {
+      let refused = try verb(words, of: vm)
+      #expect(refused.status == 1)
+      #expect(refused.output.contains("a client is there already"))
+    }
+    client.send("poweroff\n")
+    #expect(client.line() == "echo poweroff")
+    #expect(vm.status() == 0)
+  }
+
+  @Test("To a port that the guest has not opened one may send, one may wait, and no more")
+  func boundsThoseWhoSendAndLeave() throws {
+    let vm = try machine("name=a,socket=a", "name=b,socket=b")
+    #expect(vm.says("port 1 opened"))
+    #expect(try verb(["send", "b", "one"], of: vm).status == 0)
+    #expect(try verb(["send", "b", "two"], of: vm).status == 0)
+    let third = try verb(["send", "b", "three"], of: vm)
+    #expect(third.status == 1)
+    #expect(third.output.contains("a client is there already"))
+    #expect(try verb(["stop"], of: vm).status == 0)
+    #expect(vm.status() == 6)
+  }
+
+  @Test("One more client of a broadcasting port is served beside the others")
+  func joinsABroadcast() throws {
+    let vm = try machine("name=a,socket=a,clients=broadcast")
+    let first = try vm.connect()
+    let second = try vm.connect()
+    #expect(vm.says("port 1 opened"))
+    #expect(try verb(["send", "a", "to all"], of: vm) == (0, ""))
+    #expect(first.line() == "echo to all")
+    #expect(second.line() == "echo to all")
+    #expect(try verb(["send", "a", "poweroff"], of: vm) == (0, ""))
+    #expect(first.line() == "echo poweroff")
+    #expect(vm.status() == 0)
+  }
+
+  @Test("Who may use the control socket reaches a port whose own socket is not for this user")
+  func passesByTheListOfUsers() throws {
+    let vm = try machine("name=a,socket=a,allow-uid=\(getuid() + 1)", lines: 1)
+    #expect(try vm.connect().isAtEnd)
+    #expect(try verb(["send", "a", "poweroff"], of: vm) == (0, ""))
+    #expect(
+      try verb(["recv", "a", "--lines", "1", "--timeout", "20"], of: vm) == (0, "echo poweroff\n"))
+    #expect(vm.status() == 0)
+  }
+
+  @Test("A port of packets")
+  func sendsPackets() throws {
+    let vm = try machine("name=a,socket=a,seqpacket")
+    for word in ["one", "poweroff"] {
+      #expect(try verb(["send", "a", word], of: vm) == (0, ""))
+      #expect(
+        try verb(["recv", "a", "--lines", "1", "--timeout", "20"], of: vm)
+          == (0, "echo \(word)\n"))
+    }
+    #expect(vm.status() == 0)
+  }
+}
