@@ -1,10 +1,12 @@
 import Glibc
+import Host
 import SwiftVM
 
 /// The program `swiftvm`.
 @main
 enum SwiftVMCommand {
   static func main() {
+    StandardStreams.fillGaps()
     exit(perform(arguments: processArguments).code)
   }
 
@@ -20,13 +22,13 @@ enum SwiftVMCommand {
       case .version: return show("swiftvm \(SwiftVMVersion.text)\n")
       }
     } catch {
-      StandardStream.error.write("swiftvm: \(error)\n")
+      StandardError.write("swiftvm: \(error)\n")
       return .configurationError
     }
   }
 
   private static func show(_ text: String) -> ExitStatus {
-    StandardStream.output.write(text) ? .success : .hostFailure
+    StandardOutput.write(text) ? .success : .hostFailure
   }
 
   /// The words after the program's name, as bytes: `CommandLine.arguments` repairs invalid UTF-8
