@@ -13,7 +13,10 @@ enum SwiftVMCommand {
   private static func perform(arguments: [[UInt8]]) -> ExitStatus {
     do throws(ConfigurationError) {
       switch try CommandParser.parse(arguments) {
-      case .run(let request): return try RunCommand.perform(request)
+      case .run(let request):
+        do throws(ConfigurationError) { return try RunCommand.perform(request) } catch {
+          throw error.named(asIn: arguments)
+        }
       case .check(let isQuiet): return CheckCommand.perform(isQuiet: isQuiet)
       case .help(let command): return show(HelpText.text(for: command))
       case .completion(let shell): return show(shell.script)
