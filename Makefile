@@ -1,6 +1,7 @@
 # swiftvm. `make` alone lists the targets; what they need is set up as they run.
 PREFIX ?= /usr/local
 images := guest-images/build
+program := .build/release/swiftvm
 completions := bash-completion/completions zsh/site-functions fish/vendor_completions.d
 
 # The parts share caches and build folders, and their order counts.
@@ -62,13 +63,13 @@ micro:
 	@guest-images/micro/build.sh
 
 install:
-	@test -x .build/release/swiftvm -a -f $(images)/vmlinux || { echo "first: make release guest-images" >&2; exit 2; }
-	install -D -m 755 .build/release/swiftvm $(DESTDIR)$(PREFIX)/bin/swiftvm
+	@test -x $(program) -a -f $(images)/vmlinux || { echo "first: make release guest-images" >&2; exit 2; }
+	install -D -m 755 $(program) $(DESTDIR)$(PREFIX)/bin/swiftvm
 	install -d $(DESTDIR)$(PREFIX)/share/swiftvm $(addprefix $(DESTDIR)$(PREFIX)/share/,man/man1 $(completions))
-	.build/release/swiftvm manual > $(DESTDIR)$(PREFIX)/share/man/man1/swiftvm.1
-	.build/release/swiftvm completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/swiftvm
-	.build/release/swiftvm completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_swiftvm
-	.build/release/swiftvm completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/swiftvm.fish
+	$(program) manual > $(DESTDIR)$(PREFIX)/share/man/man1/swiftvm.1
+	$(program) completion bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/swiftvm
+	$(program) completion zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_swiftvm
+	$(program) completion fish > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/swiftvm.fish
 	install -m 644 $(images)/vmlinuz $(images)/vmlinux $(images)/initramfs.cpio $(DESTDIR)$(PREFIX)/share/swiftvm
 
 clean:

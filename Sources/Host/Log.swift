@@ -1,5 +1,3 @@
-import Glibc
-
 /// Messages for whoever started the program: one line each on standard error.
 ///
 /// Callable on any thread. A message may quote what a guest or a client wrote: control characters
@@ -7,7 +5,7 @@ import Glibc
 package enum Log {
   /// Something failed, for good.
   package static func error(_ message: String) {
-    emit("swiftvm: \(message)", patience: 1000)
+    emit("swiftvm: \(message)", patience: StandardError.finalPatience)
   }
 
   /// Something is wrong, yet work goes on.
@@ -39,14 +37,10 @@ package enum Log {
     return Array(line.utf8) + [UInt8(ascii: "\n")]
   }
 
-  /// Writes a line, or drops it where nobody takes it within `patience` milliseconds: a pipe that
-  /// is not read must not stop the machine.
+  /// Writes a line, or drops what nobody takes of it within `patience` milliseconds: a reader that
+  /// stands still must not stop the machine.
   @discardableResult
   private static func emit(_ text: String, patience: Int32) -> Bool {
-    var status = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
-    guard poll(&status, 1, patience) == 1 else { return false }
-    let bytes = line(text)
-    while write(STDERR_FILENO, bytes, bytes.count) == -1, errno == EINTR {}
-    return true
+    StandardError.write(line(text), patience: patience)
   }
 }

@@ -55,6 +55,14 @@ package final class SignalSource {
     signal(SIGXFSZ, SIG_IGN)
   }
 
+  /// Whether whoever started the program wants a signal ignored, as nohup(1) does.
+  package static func isIgnored(_ signal: Int32) -> Bool {
+    var action = sigaction()
+    sigaction(signal, nil, &action)
+    return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+      == unsafeBitCast(SIG_IGN, to: Int.self)
+  }
+
   private func next() -> Int32? {
     guard registration != nil else { return nil }
     var info = signalfd_siginfo()

@@ -56,14 +56,9 @@ enum TerminalRestorer {
   }
 
   private static func catchSignal(_ number: Int32) {
-    let former = saved.actions + Int(number)
-    sigaction(number, nil, former)
+    sigaction(number, nil, saved.actions + Int(number))
     // An ignored signal ends nothing: it stays ignored.
-    if unsafeBitCast(former.pointee.__sigaction_handler.sa_handler, to: Int.self)
-      == unsafeBitCast(SIG_IGN, to: Int.self)
-    {
-      return
-    }
+    if SignalSource.isIgnored(number) { return }
     var action = sigaction()
     sigemptyset(&action.sa_mask)
     action.__sigaction_handler.sa_handler = { number in TerminalRestorer.signalArrived(number) }

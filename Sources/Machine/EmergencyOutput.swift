@@ -22,7 +22,7 @@ final class EmergencyOutput: Sendable {
     switch destination {
     case .log: (console, hasOwnConsole) = (nil, false)
     case .serial: (console, hasOwnConsole) = (serial, false)
-    case .file(let chardev):
+    case .hostEnd(let chardev):
       (console, hasOwnConsole) = (SerialConsole(chardev: chardev, remote: remote), true)
     }
   }

@@ -55,7 +55,7 @@ package struct MachineConfiguration {
     /// Line by line to the log.
     case log
     /// To a chardev of its own.
-    case file(any Chardev)
+    case hostEnd(any Chardev)
   }
 
   /// What becomes of a machine whose guest has panicked.
@@ -111,7 +111,7 @@ package struct MachineConfiguration {
   var chardevs: [any Chardev] {
     var chardevs = consoleDevices.flatMap { $0.ports.map(\.chardev) }
     if let serial { chardevs.append(serial) }
-    if case .file(let chardev) = emergency { chardevs.append(chardev) }
+    if case .hostEnd(let chardev) = emergency { chardevs.append(chardev) }
     return keptChardevs + chardevs.filter { !isKept($0) }
   }
 

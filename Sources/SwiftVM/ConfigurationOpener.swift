@@ -39,20 +39,27 @@ struct ConfigurationOpener {
         try map(path, OptionName.initrd)
       })
     let plan = try makePlan(files, hypervisor)
+    var terminals = TerminalNotes()
     var consoles: [MachineConfiguration.ConsoleDevice] = []
     for (index, device) in configuration.consoleDevices.enumerated() {
+      let label = device.label(index: index)
       var console = try hostEnds.open(device)
-      if let trace {
-        let label = device.label(index: index)
-        console.trace = { trace(label, $0) }
-      }
+      if let trace { console.trace = { trace(label, $0) } }
       consoles.append(console)
+      for (place, number) in try device.portNumbers.enumerated() {
+        var port = device.ports[place]
+        port.number = number
+        terminals.note(console.ports[place].chardev, label: port.chardevLabel(ofDevice: label))
+      }
     }
-    for spare in configuration.characterDevices { _ = try hostEnds.openSpare(spare) }
+    for spare in configuration.characterDevices {
+      terminals.note(try hostEnds.openSpare(spare), label: spare.id ?? "")
+    }
+    let serial = try hostEnds.openSerial(configuration.serialPort.attachment)
+    if let serial { terminals.note(serial, label: configuration.serialPort.label) }
     var machine = MachineConfiguration(
       memorySize: configuration.memorySize, cpuCount: configuration.cpuCount, bootPlan: plan,
-      bootFiles: files, consoleDevices: consoles,
-      serial: try hostEnds.openSerial(configuration.serialPort.attachment),
+      bootFiles: files, consoleDevices: consoles, serial: serial,
       endsOnReset: configuration.resetPolicy == .exit)
     machine.hasPanicDevice = configuration.hasPanicDevice
     machine.panicAction =
@@ -63,6 +70,9 @@ struct ConfigurationOpener {
       }
     machine.debugExit = configuration.debugExit?.ports
     machine.emergency = try openEmergencyOutput(hostEnds)
+    if case .hostEnd(let chardev) = machine.emergency {
+      terminals.note(chardev, label: "emergency")
+    }
     machine.keptChardevs = hostEnds.registry.lasting
     return machine
   }
@@ -73,7 +83,8 @@ struct ConfigurationOpener {
     switch configuration.emergencyOutput {
     case .automatic where configuration.serialPort.attachment == .none: .log
     case .automatic, .serialPort: .serial
-    case .file(let path): .file(try hostEnds.openFile(path, OptionName.emergency))
+    case .hostEnd(let attachment):
+      .hostEnd(try hostEnds.openSpare(attachment, OptionName.emergency))
     }
   }
 

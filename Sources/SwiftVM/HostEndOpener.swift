@@ -54,16 +54,11 @@ struct HostEndOpener {
     return try open(attachment, OptionName.serial, isInteractive: true)
   }
 
-  /// A host end with an id that no port has yet.
+  /// A host end with an id that no port has yet, or one for output alone.
   func openSpare(
     _ attachment: SerialPortAttachment, _ option: String = OptionName.chardev
   ) throws(ConfigurationError) -> any Chardev {
     try open(attachment, option, isInteractive: false)
-  }
-
-  /// A file for output.
-  func openFile(_ path: String, _ option: String) throws(ConfigurationError) -> any Chardev {
-    try open(.file(path: path), option, isInteractive: false)
   }
 
   /// Escapes are for people at a console: a pipe's bytes, and a channel's, are passed on as they are.

@@ -7,4 +7,7 @@ public struct SerialPortConfiguration: Equatable, Sendable {
   public init(attachment: SerialPortAttachment) {
     self.attachment = attachment
   }
+
+  /// What the host end is called: QEMU's name where the user gave it none.
+  var label: String { attachment.id ?? "serial0" }
 }

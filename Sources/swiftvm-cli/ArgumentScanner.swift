@@ -17,6 +17,8 @@ struct ArgumentScanner {
   private let operandCount: Int
   private var matches: [Match] = []
   private var operands: [String] = []
+  /// The option just before, where it takes no value.
+  private var lastFlag: String?
 
   /// Scans all words by the table.
   ///
@@ -65,6 +67,7 @@ struct ArgumentScanner {
   }
 
   private mutating func takeOperand(_ word: [UInt8]) throws(ConfigurationError) {
+    lastFlag = nil
     guard operands.count < operandCount else { throw unknown([], name: PlainText.displayed(word)) }
     guard let operand = String(validating: word, as: UTF8.self) else {
       throw ConfigurationError(
@@ -86,6 +89,7 @@ struct ArgumentScanner {
         remedy: "give it once")
     }
     matches.append(Match(option: option, spelling: name, value: value))
+    lastFlag = option.metavariable == nil ? name : nil
   }
 
   private mutating func value(
@@ -93,9 +97,7 @@ struct ArgumentScanner {
   ) throws(ConfigurationError) -> String {
     guard let metavariable = option.metavariable else {
       guard let attached else { return "" }
-      throw ConfigurationError(
-        option: spelling, value: PlainText.displayed(attached),
-        problem: "this option takes no value", remedy: "give \(spelling) alone")
+      throw superfluous(attached, after: spelling)
     }
     guard let bytes = attached ?? nextValue() else {
       throw ConfigurationError(
@@ -123,8 +125,16 @@ struct ArgumentScanner {
     return words.popFirst()
   }
 
+  private func superfluous(_ value: [UInt8], after spelling: String) -> ConfigurationError {
+    ConfigurationError(
+      option: spelling, value: PlainText.displayed(value), problem: "this option takes no value",
+      remedy: "give \(spelling) alone")
+  }
+
   private func unknown(_ word: [UInt8], name: String) -> ConfigurationError {
     guard word.first == UInt8(ascii: "-") else {
+      // QEMU's option of that name may have one.
+      if let lastFlag { return superfluous(word, after: lastFlag) }
       return ConfigurationError(
         option: "", value: PlainText.displayed(word), problem: "this word belongs to no option",
         remedy: "see swiftvm \(command) --help")

@@ -7,7 +7,7 @@ enum CheckCommand {
     let report = HostReport.ofThisHost()
     if !isQuiet {
       let text = report.lines.map { $0 + "\n" }.joined()
-      guard StandardStream.output.write(text) else { return .hostFailure }
+      guard StandardOutput.write(text) else { return .hostFailure }
     }
     return ExitStatus(report.verdict)
   }

@@ -10,6 +10,8 @@ package struct CommandDescription: Equatable, Sendable {
   package let explanation: String
   /// What it takes.
   package let options: [CommandOption]
+  /// What the values of several options are made of.
+  package var keys: [KeySection] = []
 
   /// Name and arguments, as they are typed.
   package var usage: String { "swiftvm " + name + (arguments.isEmpty ? "" : " " + arguments) }
@@ -22,7 +24,7 @@ package enum CommandTable {
     explanation:
       "Boots a Linux guest, and ends when the guest powers off. A value follows its option"
       + " as the next word or after an equals sign (--memory 1G, --memory=1G).",
-    options: OptionTable.run)
+    options: OptionTable.run, keys: KeyTable.sections)
 
   package static let check = CommandDescription(
     name: "check", arguments: "[OPTIONS]", summary: "tell whether this host can run guests",

@@ -62,7 +62,7 @@ package enum ExitStatus: Equatable, Sendable {
     ("1", "the host failed or cannot run guests (check), or a machine refused"),
     ("2", "wrong usage or configuration; nothing was created"),
     ("3", "the guest reset itself (with --no-reboot)"),
-    ("4", "triple fault of a virtual CPU"),
+    ("4", "triple fault of a virtual CPU (with --no-reboot, or three in a row)"),
     ("5", "KVM could not go on with the guest (internal error, failed entry)"),
     ("6", "ended by its user (Ctrl-A x on the console, swiftvm stop, quit)"),
     ("7", "the guest panicked (with -action panic=shutdown)"),

@@ -19,7 +19,7 @@ package enum HelpText {
         [
           "Usage: \(command.usage)\n\n" + wrapped(command.explanation),
           command.options.isEmpty ? nil : options(command.options),
-        ].compactMap(\.self)
+        ].compactMap(\.self) + command.keys.map(section)
       } ?? [wrapped(purpose), usage, "Example:\n  \(example)\n"]
     return (sections + [exitStatuses]).joined(separator: "\n")
   }
@@ -41,6 +41,11 @@ package enum HelpText {
       "  \(option.usage)\n" + wrapped(option.help, indentation: 8)
     }
     return "Options:\n" + entries.joined()
+  }
+
+  private static func section(_ section: KeySection) -> String {
+    let entries = section.keys.map { "  \($0.usage)\n" + wrapped($0.help, indentation: 8) }
+    return section.title + ":\n" + wrapped(section.introduction, indentation: 2) + entries.joined()
   }
 
   private static var exitStatuses: String {

@@ -17,6 +17,13 @@ enum MachineWords {
     case OptionName.cpu: try reader.expect(["host", "max"], "give -cpu host, or leave it out")
     case OptionName.display: try reader.expect(["none"], "give -display none; there is no display")
     case OptionName.vga: try reader.expect(["none"], "give -vga none; there is no display")
+    case OptionName.vnc:
+      try reader.expect(["none"], "there is no display; use --serial or --virtconsole")
+    case OptionName.net, OptionName.nic:
+      try reader.expect(
+        ["none"],
+        "there is no network; give the guest a channel (--virtserialport name=NAME,socket=PATH)")
+    case OptionName.parallel, OptionName.audio: try reader.expect(["none"], "leave it out")
     case OptionName.monitor:
       try reader.expect(["none", "null"], "give --qmp PATH; there is no human monitor (HMP)")
     case OptionName.rtc: try reader.checkClock()
@@ -84,29 +91,39 @@ private struct MachineWordReader {
   var cpuCount: Int {
     get throws(ConfigurationError) {
       guard value.contains("=") || value.contains(",") else { return try wholeNumber(value) }
-      let keys = ["cpus", "maxcpus", "sockets", "dies", "cores", "threads"]
+      let keys = ["cpus", "maxcpus", "sockets", "cores", "threads", "dies"]
       let list = try list(
         .init(optional: Array(keys.dropFirst()), implied: "cpus", example: "\(option) 2"))
       var numbers: [Int?] = []
-      for key in keys { numbers.append(try list[key].map(wholeNumber)) }
-      let product = numbers[2...].reduce(1) { product, number in
-        product.multipliedReportingOverflow(by: number ?? 1).partialValue
+      for key in keys {
+        let number = try list[key].map(wholeNumber)
+        guard number != 0 || key == "cpus" else {
+          throw error("\"\(key)\" is 0", "give at least 1, or leave it out")
+        }
+        numbers.append(number)
       }
-      let count = numbers[0] ?? numbers[1] ?? product
-      guard (numbers[1] ?? count) == count else {
-        throw error("CPUs cannot be added later", "leave maxcpus out")
-      }
-      guard (numbers[5] ?? 1) == 1, (numbers[3] ?? 1) == 1 else {
+      guard (numbers[4] ?? 1) == 1, (numbers[5] ?? 1) == 1 else {
         throw error("every CPU is a core of its own", "leave threads and dies out")
       }
-      // As QEMU's rule: what is given must come to the number of CPUs.
-      guard numbers[2...].allSatisfy({ $0 == nil }) || product == count || numbers[4] == nil else {
-        throw error(
-          "product of the hierarchy must match maxcpus",
-          "give sockets and cores that come to \(count)")
-      }
-      return count
+      return try count(
+        numbers[0], most: numbers[1], CPUTopology(sockets: numbers[2], cores: numbers[3]))
     }
+  }
+
+  private func count(
+    _ given: Int?, most: Int?, _ topology: CPUTopology
+  ) throws(ConfigurationError) -> Int {
+    let product = topology.count(of: given ?? most)
+    let count = given ?? most ?? product
+    guard (most ?? count) == count else {
+      throw error("CPUs cannot be added later", "leave maxcpus out")
+    }
+    guard product == count else {
+      throw error(
+        "product of the hierarchy must match maxcpus",
+        "give sockets and cores that come to \(count)")
+    }
+    return count
   }
 
   private func wholeNumber(_ text: String) throws(ConfigurationError) -> Int {

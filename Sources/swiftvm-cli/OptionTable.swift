@@ -33,20 +33,12 @@ package enum OptionTable {
         + " Also -m."),
     CommandOption(
       OptionName.cpus, "COUNT", otherNames: ["-smp"],
-      help: "Virtual CPUs. 1 by default. Also -smp, with QEMU's cpus=, sockets= and cores=."),
+      help: "Virtual CPUs. 1 by default. Also -smp, with QEMU's cpus=, sockets= and cores=, which"
+        + " must agree; the guest sees one socket in any case."),
     CommandOption(
       OptionName.noReboot,
       help: "End with status 3 when the guest resets itself, instead of starting it again."),
   ]
-
-  private static let hostEndKeys =
-    "Host ends: socket=PATH, abstract=NAME, tcp=[HOST:]PORT[-LAST] (listening); connect=PATH,"
-    + " connect-abstract=NAME, tcp-connect=HOST:PORT; udp=HOST:PORT[@LOCALHOST:LOCALPORT];"
-    + " file=PATH, input=PATH, pipe=PATH, pty[=LINK], stdio, ringbuf[=SIZE], null,"
-    + " fd=NUMBER|NAME, exec=COMMAND, chardev=ID; several of them together. Their options:"
-    + " wait, clients=exclusive|takeover|queue|broadcast, mode, owner, group, allow-uid, allow-gid,"
-    + " seqpacket, reconnect=SECONDS, nodelay, expose, append, rotate-size, rotate-count, log,"
-    + " log-append, log-annotate, mux, chardev-id."
 
   private static let ports = [
     CommandOption(
@@ -65,7 +57,7 @@ package enum OptionTable {
         + " on-host-close=keep|discard, what becomes of unread bytes when the client leaves (keep);"
         + " early=hold|drop, of bytes that come before the guest opens the port (hold);"
         + " on-guest-close=keep|shutdown|close, of the client when the guest closes the port"
-        + " (keep); weight=1...64, its share of a busy machine (16). " + hostEndKeys),
+        + " (keep); weight=1...64, its share of a busy machine (16); and those of host ends."),
     CommandOption(
       OptionName.virtconsole, "stdio|socket=PATH|file=PATH[,KEY=VALUE...]", isRepeatable: true,
       help:
@@ -82,13 +74,14 @@ package enum OptionTable {
     CommandOption(
       OptionName.serial, "stdio|none|file=PATH|KEY=VALUE,...",
       help: "Where the serial console goes: any host end of --virtserialport, or as QEMU's -serial"
-        + " names it (unix:PATH,server=on,wait=off, chardev:ID...). stdio is interactive: Ctrl-A x"
-        + " ends the machine. It is the default unless a --virtconsole has stdio, then none is. A"
+        + " names it (unix:PATH,server=on,wait=off, chardev:ID...). stdio is interactive: Ctrl-A h"
+        + " shows the keys. It is the default unless a --virtconsole has stdio, then none is. A"
         + " comma in PATH is written twice."),
     CommandOption(
-      OptionName.emergency, "serial|file=PATH",
-      help: "Where emergency writes to virtio-serial devices go. The serial console by default;"
-        + " without one, standard error, three lines a second."),
+      OptionName.emergency, "serial|file=PATH|chardev=ID",
+      help: "Where emergency writes to virtio-serial devices go: the serial console, a file, or the"
+        + " host end that a -chardev describes, from which nothing is read. The serial console by"
+        + " default; without one, standard error, three lines a second."),
   ]
 
   private static let control = [
@@ -98,8 +91,9 @@ package enum OptionTable {
         + " unix:PATH,server=on,wait=off."),
     CommandOption(
       OptionName.name, "NAME",
-      help: "What the machine is called, up to 64 bytes without spaces and slashes. Gives it a"
-        + " control socket, by which swiftvm list and the other commands find it."),
+      help: "What the machine is called: up to 64 bytes without spaces, slashes and control"
+        + " characters, not beginning with a dot. Gives it a control socket, by which swiftvm list"
+        + " and the other commands find it, unless a machine of that name runs already."),
     CommandOption(
       OptionName.pidFile, "PATH",
       help: "A file that holds the process's number while it runs. One that a running process holds"

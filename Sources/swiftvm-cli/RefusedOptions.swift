@@ -15,7 +15,7 @@ enum RefusedOptions {
       ], "there are no disks; put what the guest needs into the initial RAM disk (--initrd)"
     ),
     (
-      ["netdev", "net", "nic"],
+      ["netdev"],
       "there is no network; give the guest a channel (--virtserialport name=NAME,socket=PATH)"
     ),
     (
@@ -23,10 +23,15 @@ enum RefusedOptions {
       "there are no shared directories; put files into the initial RAM disk (--initrd)"
     ),
     (
-      ["vnc", "spice", "sdl", "curses", "full-screen", "g", "k", "alt-grab", "ctrl-grab"],
+      [
+        "spice", "sdl", "gtk", "curses", "full-screen", "g", "k", "alt-grab", "ctrl-grab",
+        "portrait", "rotate",
+      ],
       "there is no display; use --serial or --virtconsole"
     ),
-    (["audio", "audiodev", "soundhw", "usb", "usbdevice", "tpmdev", "parallel"], "leave it out"),
+    (
+      ["audiodev", "audio-help", "soundhw", "usb", "usbdevice", "tpmdev", "balloon"], "leave it out"
+    ),
     (
       ["bios", "L", "option-rom", "acpitable", "smbios", "dtb", "fw_cfg"],
       "there is no firmware; the kernel is booted directly (--kernel)"
@@ -34,7 +39,10 @@ enum RefusedOptions {
     (["no-acpi"], "leave it out; the guest needs ACPI to power off"),
     (["uuid"], "leave it out; there is no SMBIOS that would tell it"),
     (
-      ["gdb", "s", "d", "D", "icount", "singlestep", "plugin", "semihosting"],
+      [
+        "gdb", "s", "d", "D", "dfilter", "icount", "singlestep", "plugin", "semihosting",
+        "semihosting-config", "enable-sync-profile",
+      ],
       "leave it out; --trace and --stats show what the devices do"
     ),
     (
@@ -46,6 +54,8 @@ enum RefusedOptions {
       ["global", "set", "readconfig", "writeconfig", "compat"],
       "give the property to the -device itself"
     ),
+    (["echr"], "leave it out; Ctrl-A is the escape key"),
+    (["seed"], "leave it out; the guest's random numbers are its own"),
     (["no-shutdown"], "leave it out; the machine ends when the guest powers off"),
     (["watchdog", "watchdog-action"], "there is no watchdog; leave it out"),
     (["qmp-pretty"], "give --qmp PATH; replies come in one line each"),
@@ -56,8 +66,11 @@ enum RefusedOptions {
     ),
     (["add-fd"], "give the descriptor to a host end: -chardev socket,fd=NUMBER,id=ID"),
     (
-      ["msg", "pidfile-mode", "async-teardown", "perfmap", "jitdump", "tb-size", "win2k-hack"],
-      "leave it out"
+      [
+        "msg", "pidfile-mode", "async-teardown", "perfmap", "jitdump", "tb-size", "win2k-hack",
+        "old-param", "prom-env", "xen-attach", "xen-domid", "xen-domid-restrict", "realtime",
+        "shim",
+      ], "leave it out"
     ),
   ]
 }

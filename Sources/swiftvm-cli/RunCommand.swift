@@ -6,17 +6,14 @@ import SwiftVM
 enum RunCommand {
   /// Boots the guest and waits for its end, which is told on standard error unless it powered off.
   static func perform(_ request: RunRequest) throws(ConfigurationError) -> ExitStatus {
-    var configuration = try request.configuration { () throws(ConfigurationError) in
+    let configuration = try request.configuration { () throws(ConfigurationError) in
       try GuestImage.locate()
-    }
-    if let name = request.name, let socket = rendezvous(of: name) {
-      configuration.controlSockets.append(socket)
     }
     let daemon = request.daemonizes ? try daemon() : nil
     let log = LossyLog()
     var hooks = hooks(for: request, log: log)
     hooks.whenStarted = { daemon?.detach() }
-    let machine = try VirtualMachine(configuration, hooks)
+    let machine = try machine(configuration, hooks)
     // Not before: from now on no signal ends the process without removing it.
     let pidFile = try request.pidFilePath.map(pidFile)
     defer { withExtendedLifetime(pidFile) {} }
@@ -31,28 +28,51 @@ enum RunCommand {
       lines += hooks.timings.lines
     }
     if let message = outcome.message { lines.append("swiftvm: \(message)") }
-    StandardStream.error.write(lines.map { $0 + "\n" }.joined())
+    // What nobody reads must not keep the process.
+    StandardError.write(lines.map { $0 + "\n" }.joined())
     return ExitStatus(outcome)
   }
 
-  /// The control socket by which the verbs find a machine with a name; nil, with a warning, where it
-  /// cannot be had: as in QEMU, a name alone stops no machine.
-  private static func rendezvous(of name: String) -> ChardevConfiguration? {
+  /// The machine, with a control socket by which the verbs find it if it has a name. Where that
+  /// cannot be had, there is a warning: as in QEMU, a name alone stops no machine.
+  private static func machine(
+    _ configuration: VirtualMachineConfiguration, _ hooks: ProgramHooks
+  ) throws(ConfigurationError) -> VirtualMachine {
+    guard let name = configuration.name, let path = rendezvous(of: name) else {
+      return try VirtualMachine(configuration, hooks)
+    }
+    var reachable = configuration
+    reachable.controlSockets.append(.unixSocketServer(path: path))
+    do throws(ConfigurationError) { return try VirtualMachine(reachable, hooks) } catch {
+      guard error.option == OptionName.qmp, error.description.contains("'\(path)'") else {
+        throw error
+      }
+      warn(name, error.problem)
+      return try VirtualMachine(configuration, hooks)
+    }
+  }
+
+  /// The path of that socket; nil, with a warning, where it cannot be had.
+  private static func rendezvous(of name: String) -> String? {
     let directory = ControlDirectory.ofUser
+    let path = directory.socket(of: name)
     do throws(ControlError) {
       try directory.make()
-      let path = directory.socket(of: name)
-      if (try? ControlSession(path: path)) != nil {
-        throw ControlError("a machine of this name is running already")
-      }
-      guard path.utf8.count <= ControlSession.maximumPathLength else {
+      guard ControlSession.isPossible(path) else {
         throw ControlError("\(path) is too long for a socket")
       }
-      return .unixSocketServer(path: path)
+      guard !ControlSession.isListening(at: path) else {
+        throw ControlError("a machine of this name is running already")
+      }
+      return path
     } catch {
-      Log.warning("swiftvm ports and its like cannot find '\(name)': \(error); use --qmp PATH")
+      warn(name, error.description)
       return nil
     }
+  }
+
+  private static func warn(_ name: String, _ reason: String) {
+    Log.warning("swiftvm ports and its like cannot find '\(name)': \(reason); use --qmp PATH")
   }
 
   private static func daemon() throws(ConfigurationError) -> Daemon {
@@ -72,7 +92,7 @@ enum RunCommand {
 
   private static func hooks(for request: RunRequest, log: LossyLog) -> ProgramHooks {
     var hooks = ProgramHooks()
-    hooks.endingSignals = [SIGINT, SIGTERM, SIGHUP]
+    hooks.endingSignals = [SIGINT, SIGTERM, SIGHUP].filter { !SignalSource.isIgnored($0) }
     hooks.reportSignal = SIGUSR1
     hooks.report = { reports in
       for line in StatisticsTable.lines(reports) { log.line(line) }

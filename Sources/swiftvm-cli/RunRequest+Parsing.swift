@@ -29,7 +29,7 @@ extension RunRequest {
     case OptionName.preset: ports.append(try Self.preset(value, &hostEnds))
     case OptionName.device: try DeviceOption.read(value, into: &self, &hostEnds)
     case OptionName.serial: serial = try Self.serial(value, &hostEnds)
-    case OptionName.emergency: emergency = try Self.emergency(value)
+    case OptionName.emergency: emergency = try Self.emergency(value, &hostEnds)
     case OptionName.qmp: controlSockets.append(try ControlWords.socket(value, &hostEnds))
     case OptionName.mon: controlSockets.append(try ControlWords.monitor(value, &hostEnds))
     case OptionName.pidFile: pidFilePath = value
@@ -44,7 +44,7 @@ extension RunRequest {
 
   private func refuseStandardIOOfDaemon() throws(ConfigurationError) {
     guard daemonizes else { return }
-    let attachments = ports.map(\.configuration.attachment) + characterDevices + [serialAttachment]
+    let attachments = namedAttachments + [serialAttachment]
     guard attachments.contains(where: \.includesStandardIO) else { return }
     throw ConfigurationError(
       option: OptionName.daemonize,
@@ -74,15 +74,20 @@ extension RunRequest {
   }
 
   private static func emergency(
-    _ value: String
+    _ value: String, _ table: inout HostEndTable
   ) throws(ConfigurationError) -> EmergencyOutputAttachment {
     if value == "serial" { return .serialPort }
-    guard value.utf8.starts(with: "file=".utf8) else {
-      throw noSuchHostEnd(value, OptionName.emergency, ["serial", "file=PATH"])
+    let key = value.prefix { $0 != "=" }
+    guard ["file=", "chardev="].contains(where: { value.utf8.starts(with: $0.utf8) }) else {
+      throw noSuchHostEnd(value, OptionName.emergency, ["serial", "file=PATH", "chardev=ID"])
     }
     let list = try KeyValueList(
-      value, option: OptionName.emergency, .init(required: ["file"], example: "file=PATH"))
-    return .file(path: list.required("file"))
+      value, option: OptionName.emergency,
+      .init(
+        required: [String(key)], example: key == "file" ? "file=PATH" : "chardev=ID"))
+    if let path = list["file"] { return .file(path: path) }
+    return .hostEnd(
+      try table.take(list.required("chardev"), for: "emergency") { list.error($0, $1) })
   }
 
   private static func noSuchHostEnd(

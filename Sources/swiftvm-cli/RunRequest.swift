@@ -54,9 +54,15 @@ package struct RunRequest: Equatable, Sendable {
 
   /// The serial line's host end.
   package var serialAttachment: SerialPortAttachment {
-    let attachments = ports.map(\.configuration.attachment) + characterDevices
-    let isTaken = attachments.contains(where: \.includesStandardIO)
+    let isTaken = namedAttachments.contains(where: \.includesStandardIO)
     return serial ?? (isTaken || hasNoDefaults || daemonizes ? .none : .standardIO)
+  }
+
+  /// The host ends asked for, the serial line's apart.
+  var namedAttachments: [ChardevConfiguration] {
+    let attachments = ports.map(\.configuration.attachment) + characterDevices
+    guard case .hostEnd(let end) = emergency else { return attachments }
+    return attachments + [end]
   }
 
   /// The kernel command line: what any guest wants, then the user's words, which so win.

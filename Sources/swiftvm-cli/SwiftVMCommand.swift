@@ -1,17 +1,22 @@
 import Glibc
+import Host
 import SwiftVM
 
 /// The program `swiftvm`.
 @main
 enum SwiftVMCommand {
   static func main() {
+    StandardStreams.fillGaps()
     exit(perform(arguments: processArguments).code)
   }
 
   private static func perform(arguments: [[UInt8]]) -> ExitStatus {
     do throws(ConfigurationError) {
       switch try CommandParser.parse(arguments) {
-      case .run(let request): return try RunCommand.perform(request)
+      case .run(let request):
+        do throws(ConfigurationError) { return try RunCommand.perform(request) } catch {
+          throw error.named(asIn: arguments)
+        }
       case .check(let isQuiet): return CheckCommand.perform(isQuiet: isQuiet)
       case .help(let command): return show(HelpText.text(for: command))
       case .completion(let shell): return show(shell.script)
@@ -20,13 +25,13 @@ enum SwiftVMCommand {
       case .version: return show("swiftvm \(SwiftVMVersion.text)\n")
       }
     } catch {
-      StandardStream.error.write("swiftvm: \(error)\n")
+      StandardError.write("swiftvm: \(error)\n")
       return .configurationError
     }
   }
 
   private static func show(_ text: String) -> ExitStatus {
-    StandardStream.output.write(text) ? .success : .hostFailure
+    StandardOutput.write(text) ? .success : .hostFailure
   }
 
   /// The words after the program's name, as bytes: `CommandLine.arguments` repairs invalid UTF-8

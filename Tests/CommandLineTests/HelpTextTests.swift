@@ -1,5 +1,6 @@
 import Testing
-import swiftvm_cli
+
+@testable import swiftvm_cli
 
 @Suite
 struct HelpTextTests {
@@ -23,6 +24,24 @@ struct HelpTextTests {
   ])
   func knowsTheOptionsOfRun(name: String) {
     #expect(OptionTable.run.contains { $0.name == name })
+  }
+
+  @Test("Every key of a host end is explained where its option is")
+  func explainsEveryKey() {
+    let lines = HelpText.text(for: CommandTable.run).split(separator: "\n")
+    for section in KeyTable.sections {
+      #expect(lines.contains("\(section.title):"))
+      for key in section.keys { #expect(lines.contains("  \(key.usage)")) }
+    }
+    let known = Set(
+      (KeyTable.hostEnds.keys + KeyTable.hostEndOptions.keys).flatMap { key in
+        key.usage.split(separator: ",").map { word in
+          String(word.drop { $0 == " " }.prefix { $0 != "=" })
+        }
+      })
+    var grammar = KeyValueList.Grammar(example: "")
+    ShortHostEnd.extend(&grammar)
+    #expect(known == Set(grammar.optional + grammar.words + grammar.flags))
   }
 
   @Test(arguments: CommandTable.all + [nil])

@@ -14,9 +14,23 @@ struct ManualPageTests {
     }
   }
 
+  @Test func explainsKeysAndSurroundings() {
+    let text = ManualPage.text
+    for key in KeyTable.sections.flatMap(\.keys) {
+      let usage = key.usage.split(separator: "-", omittingEmptySubsequences: false)
+      #expect(text.contains("\n.B \(usage.joined(separator: "\\-"))\n"))
+    }
+    for section in ["ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO", "HOST ENDS"] {
+      #expect(text.contains("\n.SH \(section)\n"))
+    }
+    for word in ["SWIFTVM_GUEST_IMAGE", "XDG_RUNTIME_DIR", "QMP", "/NAME.sock"] {
+      #expect(text.contains(word))
+    }
+  }
+
   /// A line that begins with a dot or a quote is a request; only the ones meant may be there.
   @Test func everyLineIsTextOrAKnownRequest() {
-    let requests = [".TH", ".SH", ".SS", ".B", ".br", ".TP", ".nf", ".fi"]
+    let requests = [".TH", ".SH", ".SS", ".B", ".br", ".TP", ".PP", ".BR", ".nf", ".fi"]
     for line in ManualPage.text.split(separator: "\n")
     where line.hasPrefix(".") || line.hasPrefix("'") {
       #expect(requests.contains(String(line.prefix { $0 != " " })), "\(line)")

@@ -93,6 +93,15 @@ struct ProgramTests {
       bytes(["run", "--kernel", "kernel"] + options), "--virtserialport" + separator + beginning)
   }
 
+  @Test("A port's mistake is told of the option that made the port")
+  func namesTheOptionThatWasGiven() throws {
+    let device = ["-chardev", "null,id=c", "-device", "virtserialport,name=a/b,chardev=c"]
+    let kernel = ["run", "--kernel", "kernel"]
+    try expectRefusal(bytes(kernel + device), "-device virtserialport name=a/b:")
+    try expectRefusal(
+      bytes(kernel + device + ["--virtconsole", "null"]), "--virtserialport name=a/b:")
+  }
+
   @Test func refusesNamesThatAreNotUTF8() throws {
     let port = Array("name=a".utf8) + [0xff, 0xfe] + Array(",socket=s".utf8)
     try expectRefusal(

@@ -26,9 +26,33 @@ struct QEMUMachineWordsTests {
   @Test(arguments: [
     ("2", 2), ("cpus=2", 2), ("4,sockets=2,cores=2,threads=1", 4), ("2,maxcpus=2", 2),
     ("sockets=2,cores=3", 6), ("4,sockets=4", 4), ("2,sockets=2,dies=1,cores=1,threads=1", 2),
+    ("4,cores=2", 4), ("4,sockets=2", 4), ("cores=3", 3), ("maxcpus=2", 2),
+    ("4,maxcpus=4,cores=4", 4),
   ])
   func takesProcessors(value: String, count: Int) throws {
     try #expect(request(["-smp", value]).cpuCount == count)
+  }
+
+  @Test(
+    "What is given must come to the number of processors, as QEMU counts what is not",
+    arguments: ["2,sockets=4", "3,sockets=2", "2,cores=4", "3,cores=2", "4,sockets=2,cores=1"])
+  func refusesProcessorsThatDoNotAddUp(value: String) {
+    #expect(
+      refusal(bytes(["run", "-smp", value]))
+        == "-smp \(value): product of the hierarchy must match maxcpus;"
+        + " give sockets and cores that come to \(value.prefix(1))")
+  }
+
+  @Test(arguments: ["2,sockets=0", "2,cores=0", "2,threads=0", "2,maxcpus=0"])
+  func refusesNoProcessors(value: String) {
+    #expect(refusal(bytes(["run", "-smp", value]))?.contains("is 0; give at least 1") == true)
+  }
+
+  @Test(
+    "Overflow is no way to a right product",
+    arguments: ["sockets=4294967296,cores=4294967297", "1,sockets=9223372036854775807,cores=3"])
+  func countsVeryManyProcessors(value: String) throws {
+    if let request = try? request(["-smp", value]) { #expect(request.cpuCount == .max) }
   }
 
   @Test func takesBoardDevices() throws {

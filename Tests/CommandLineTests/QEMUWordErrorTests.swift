@@ -211,7 +211,8 @@ struct QEMUWordErrorTests {
   @Test(arguments: [
     (["-drive", "file=x"], "-drive"), (["-netdev", "user"], "-netdev"), (["-uuid", "x"], "-uuid"),
     (["-no-acpi"], "-no-acpi"), (["--cdrom", "x"], "--cdrom"), (["-gdb", "tcp::1"], "-gdb"),
-    (["-object", "x"], "-object"),
+    (["-object", "x"], "-object"), (["-echr", "2"], "-echr"), (["-dfilter", "x"], "-dfilter"),
+    (["-seed", "1"], "-seed"), (["-semihosting-config", "x"], "-semihosting-config"),
   ])
   func namesWhatItDoesNotHave(words: [String], option: String) {
     let line = refusal(bytes(["run"] + words))
@@ -234,6 +235,16 @@ struct QEMUWordErrorTests {
     ),
     (["-machine", "q35,usb=on"], "-machine q35,usb=on: \"usb=on\" is not supported; leave it out"),
     (["-cpu", "qemu64"], "-cpu qemu64: this is not supported; give -cpu host, or leave it out"),
+    (
+      ["-net", "user"],
+      "-net user: this is not supported; there is no network; give the guest a channel"
+        + " (--virtserialport name=NAME,socket=PATH)"
+    ),
+    (["-parallel", "null"], "-parallel null: this is not supported; leave it out"),
+    (
+      ["-trace", "enable=x"],
+      "-trace enable=x: this option takes no value; give -trace alone"
+    ),
     (["-vga", "std"], "-vga std: this is not supported; give -vga none; there is no display"),
     (["-m", "1G,maxmem=2G"], "-m 1G,maxmem=2G: \"maxmem=2G\" is not supported; leave it out"),
     (["-smp", "2,maxcpus=4"], "-smp 2,maxcpus=4: CPUs cannot be added later; leave maxcpus out"),

@@ -228,7 +228,8 @@ struct QEMUWordsTests {
     let words = [
       "-enable-kvm", "-nographic", "-no-user-config", "-M", "q35,accel=kvm,usb=off", "-machine",
       "pc-i440fx-7.2", "-accel", "kvm", "-cpu", "host", "-display", "none", "-vga", "none",
-      "-monitor", "none", "-rtc", "base=utc", "-overcommit", "mem-lock=off", "-boot", "strict=on",
+      "-monitor", "none", "-net", "none", "-nic", "none", "-parallel", "none", "-vnc", "none",
+      "-audio", "none", "-rtc", "base=utc", "-overcommit", "mem-lock=off", "-boot", "strict=on",
       "--device",
       "virtio-serial-pci,ioeventfd=on,bus=pcie.0,iommu_platform=off,ats=off,multifunction=off",
     ]

@@ -35,6 +35,19 @@ struct ReadmeTests {
       })
   }
 
+  @Test("Every host end, and every option of one, is in one of the tables")
+  func namesEveryKey() {
+    var grammar = KeyValueList.Grammar(example: "")
+    ShortHostEnd.extend(&grammar)
+    let rows = Self.readme.filter { $0.hasPrefix("| `") }.compactMap {
+      $0.split(separator: " | ").first
+    }
+    for key in Set(grammar.optional + grammar.words + grammar.flags) {
+      #expect(
+        rows.contains { row in row.contains("`\(key)`") || row.contains("`\(key)=") }, "\(key)")
+    }
+  }
+
   /// What the words ask for, the ids of chardevs apart, which the short form does without.
   private func nameless(_ words: [String]) throws -> VirtualMachineConfiguration {
     guard case .run(let request) = try CommandParser.parse((["run"] + words).map { Array($0.utf8) })

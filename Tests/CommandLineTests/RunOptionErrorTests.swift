@@ -163,7 +163,9 @@ struct RunOptionErrorTests {
   @Test(arguments: [
     ("sreial", "there is no such host end; did you mean serial?"),
     ("file:/l", "there is no such host end; did you mean file=PATH?"),
-    ("none", "there is no such host end; give serial or file=PATH"),
+    ("none", "there is no such host end; give serial, file=PATH or chardev=ID"),
+    ("chardev=x", "Property 'emergency' can't find value 'x'; add -chardev BACKEND,id=x"),
+    ("chardev=", "the value of \"chardev\" is empty; give chardev=ID"),
     ("file=", "the value of \"file\" is empty; give file=PATH"),
   ])
   func refusesEmergency(value: String, problem: String) {

@@ -68,6 +68,10 @@ struct RunRequestTests {
     (["--serial=file=/a,,b=c"], with { $0.serial = .file(path: "/a,b=c") }),
     (["--emergency", "serial"], with { $0.emergency = .serialPort }),
     (["--emergency=file=/a,,b=c"], with { $0.emergency = .file(path: "/a,b=c") }),
+    (
+      ["--emergency", "chardev=c", "-chardev", "pty,id=c"],
+      with { $0.emergency = .hostEnd(ChardevConfiguration(id: "c", .pseudoTerminal(link: nil))) }
+    ),
     (["--no-reboot"], with { $0.resetPolicy = .exit }),
     (["--stats"], with { $0.printsStatistics = true }),
     (["--trace"], with { $0.printsTrace = true }),

@@ -30,7 +30,38 @@ struct ShellCompletionTests {
   }
 
   @Test func bashOffersFilesWhereAPathBelongs() throws {
-    try #expect(offers(["swiftvm", "run", "--kernel", "/etc/passw"]).contains("/etc/passwd"))
+    // Nothing, so that bash offers files in its own way, with spaces and all.
+    try #expect(offers(["swiftvm", "run", "--kernel", "/etc/passw"]) == [])
+    #expect(ShellCompletion.bash.script.hasSuffix("complete -o default -F _swiftvm swiftvm\n"))
+  }
+
+  @Test("The file that zsh loads when it first completes completes at once")
+  func zshCompletesTheFirstTime() {
+    #expect(
+      ShellCompletion.zsh.script.hasSuffix(
+        "\n[ \"${funcstack[1]}\" != _swiftvm ] || _bash_complete -o default -F _swiftvm\n"))
+  }
+
+  @Test func fishKnowsAllKindsOfOptions() {
+    let lines = ShellCompletion.fish.script.split(separator: "\n")
+    let run = "complete -c swiftvm -n '__fish_seen_subcommand_from run' "
+    for words in [
+      "-l memory -s m -x ", "-o chardev -x ", "-s S ", "-l cpus -o smp -x ", "-l kernel -rF ",
+    ] {
+      #expect(lines.contains { $0.hasPrefix(run + words + "-d '") }, "\(words)")
+    }
+    for option in ["help -s h", "version"] {
+      #expect(
+        lines.contains {
+          $0.hasPrefix("complete -c swiftvm -n __fish_use_subcommand -l \(option) -d ")
+        })
+    }
+    // A name with dots in it ends no sentence.
+    #expect(
+      lines.contains {
+        $0.hasSuffix(
+          "-d 'A console: /dev/hvc0, hvc1... in the guest, with any host end of --virtserialport'")
+      })
   }
 
   @Test(arguments: ShellCompletion.allCases)

@@ -1,12 +1,13 @@
 import CKVM
 import Glibc
 import Host
+import TestSupport
 import Testing
 
 /// One terminal at a time can be raw in a process, hence one test after another.
 @Suite(.serialized) struct TerminalTests {
   @Test func passesEveryKeyAndRestoresTheModeAtTheEnd() throws {
-    let pty = PseudoTerminal()
+    let pty = UserTerminal()
     #expect(pty.isCooked)
     do {
       let terminal = try Terminal(rawModeOn: pty.terminal.rawValue)
@@ -23,7 +24,7 @@ import Testing
   }
 
   @Test func becomesRawAgainAfterAShellChangedIt() throws {
-    let pty = PseudoTerminal()
+    let pty = UserTerminal()
     let cooked = pty.mode
     let terminal = try Terminal(rawModeOn: pty.terminal.rawValue)
     var shells = cooked
@@ -40,7 +41,7 @@ import Testing
     #expect(throws: SystemError("tcgetattr", errno: ENOTTY)) {
       _ = try Terminal(rawModeOn: number)
     }
-    let pty = PseudoTerminal()
+    let pty = UserTerminal()
     #expect(Terminal.isTerminal(pty.terminal.rawValue))
     let first = try Terminal(rawModeOn: pty.terminal.rawValue)
     let second = pty.terminal.rawValue
@@ -49,7 +50,7 @@ import Testing
   }
 
   @Test func knowsTheSizeOfTheWindow() {
-    let pty = PseudoTerminal()
+    let pty = UserTerminal()
     #expect(Terminal.size(of: pty.terminal.rawValue) == nil)
     var size = winsize(ws_row: 25, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0)
     #expect(ioctl(pty.controller.rawValue, UInt(TIOCSWINSZ), &size) == 0)
@@ -57,7 +58,7 @@ import Testing
   }
 
   @Test func isRestoredByExit() async {
-    let pty = PseudoTerminal()
+    let pty = UserTerminal()
     await #expect(processExitsWith: .exitCode(3)) { [path = pty.path as String] in
       leaveRaw(path) { exit(3) }
     }
@@ -66,7 +67,7 @@ import Testing
 
   @Test(arguments: [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGSEGV, SIGABRT])
   func isRestoredByASignalThatEndsTheProcess(_ signal: Int32) async {
-    let pty = PseudoTerminal()
+    let pty = UserTerminal()
     await #expect(processExitsWith: .signal(signal)) {
       [path = pty.path as String, signal = signal as Int32] in
       leaveRaw(path) { kill(getpid(), signal) }
@@ -76,7 +77,7 @@ import Testing
   }
 
   @Test func isRestoredByATrap() async {
-    let pty = PseudoTerminal()
+    let pty = UserTerminal()
     await #expect(processExitsWith: .failure) { [path = pty.path as String] in
       leaveRaw(path) { fatalError("trap") }
     }
@@ -84,7 +85,7 @@ import Testing
   }
 
   @Test func leavesASignalIgnoredThatWasIgnored() async {
-    let pty = PseudoTerminal()
+    let pty = UserTerminal()
     await #expect(processExitsWith: .exitCode(0)) { [path = pty.path as String] in
       signal(SIGHUP, SIG_IGN)
       leaveRaw(path) {

@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 
@@ -89,7 +90,7 @@ struct ConsoleTests {
     #expect(machine.lines.last == "done")
   }
 
-  enum EmergencyOutput: String, CaseIterable { case serial, file, log }
+  enum EmergencyOutput: String, CaseIterable { case serial, file, log, chardev, shared }
 
   @Test("Emergency writes go where they shall", arguments: EmergencyOutput.allCases)
   func takesEmergencyWrites(output: EmergencyOutput) throws {
@@ -98,15 +99,44 @@ struct ConsoleTests {
       case .serial: []
       case .file: ["--emergency", "file=emergency"]
       case .log: ["--serial", "none"]
+      case .chardev:
+        ["--emergency", "chardev=e", "-chardev", "socket,path=e,server=on,wait=on,id=e"]
+      case .shared:
+        [
+          "--emergency", "chardev=e", "-chardev", "file,path=emergency,id=e,mux=on", "-serial",
+          "chardev:e",
+        ]
       }
     let machine = try MicroVM("run=console emergency=yes", options: options)
     switch output {
+    case .chardev:
+      let client = try machine.connect("e")
+      #expect(client.line() == "help!")
+      // Nobody reads it.
+      client.send("what is the matter?\n")
+    case .shared:
+      #expect(waitUntil { machine.directory.text(of: "emergency").contains("help!\n") })
     case .serial: #expect(machine.says("help!"))
     case .file: #expect(waitUntil { machine.directory.text(of: "emergency") == "help!\n" })
     case .log:
       #expect(waitUntil { machine.process.errorOutput.contains("guest, emergency: help!") })
     }
-    #expect(machine.process.end(by: 15).ending == .exited(143))
+    #expect(machine.process.end(by: SIGTERM).ending == .exited(143))
+  }
+
+  @Test("Where pseudo-terminals are is told, in QEMU's words")
+  func tellsOfTerminals() throws {
+    let machine = try MicroVM(
+      "run=hello end=spin", options: ["--serial", "pty", "--virtconsole", "pty,id=c"])
+    #expect(waitUntil { machine.process.errorOutput.split(separator: "\n").count == 2 })
+    let lines = machine.process.errorOutput.split(separator: "\n")
+    for (line, label) in zip(lines, ["c", "serial0"]) {
+      let words = line.split(separator: " ")
+      #expect(words.prefix(5) == ["swiftvm:", "char", "device", "redirected", "to"])
+      #expect(words.suffix(2) == ["(label", "\(label))"])
+      #expect(words.count == 8 && access(String(words[5]), F_OK) == 0)
+    }
+    #expect(machine.process.end(by: SIGTERM).ending == .exited(143))
   }
 
   @Test("Buffers and notifications that come before DRIVER_OK are found after it")

@@ -35,16 +35,20 @@ struct MicroVM {
   ///   - commandLine: what the guest is to do, see guest.c.
   ///   - ports: names; the socket of each lies in the directory under the same name.
   ///   - options: further words for `swiftvm run`.
+  ///   - launcher: words of a program that runs it.
+  ///   - standardError: an open descriptor.
   init(
     _ commandLine: String, ports: [String] = ["a"], options: [String] = [],
-    in directory: TemporaryDirectory? = nil
+    in directory: TemporaryDirectory? = nil, launcher: [String] = [], standardError: Int32? = nil
   ) throws {
     self.directory = try directory ?? TemporaryDirectory()
     let sockets = ports.flatMap { ["--virtserialport", "name=\($0),socket=\($0)"] }
     let words =
       ["run", "--kernel", Self.kernelPath, "--memory", "16M", "--append", commandLine]
       + sockets + options
-    process = try RunningProgram(words.map { Array($0.utf8) }, in: self.directory)
+    process = try RunningProgram(
+      words.map { Array($0.utf8) }, in: self.directory, launcher: launcher,
+      standardError: standardError)
   }
 
   /// A client of a port's socket.

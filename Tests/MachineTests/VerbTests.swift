@@ -6,20 +6,6 @@ import Testing
 struct VerbTests {
   private static let echo = "run=console mode=msix port=a wait=host send=hello echo=1 end=asked"
 
-  /// Runs a verb to its end: its status, and what it printed on either stream.
-  private func verb(
-    _ words: String..., in directory: TemporaryDirectory, control: Bool = true
-  ) throws -> (status: Int32?, output: String) {
-    let target = control ? ["--control", "qmp"] : []
-    let program = try RunningProgram(
-      (words + target).map { Array($0.utf8) }, in: directory,
-      environment: ["XDG_RUNTIME_DIR=" + directory.path])
-    let ending = program.waitForEnd(seconds: 30)
-    var status: Int32?
-    if case .exited(let code) = ending { status = code }
-    return (status, program.output + program.errorOutput)
-  }
-
   @Test("From the first port to the end, by verbs alone")
   func controlsAMachine() throws {
     let vm = try MicroVM(Self.echo, options: ["--qmp", "qmp"])
@@ -74,37 +60,5 @@ struct VerbTests {
     #expect(waitUntil { follower.output == "hello\nmore\n" })
     #expect(qmp.ask("quit") == "{}")
     #expect(follower.waitForEnd(seconds: 20) == .exited(0))
-  }
-
-  @Test("A machine with a name is found by it, and by nothing where it is alone")
-  func findsAMachineByItsName() throws {
-    let directory = try TemporaryDirectory()
-    let none = try verb("ports", in: directory, control: false)
-    #expect(none.status == 1)
-    #expect(none.output.contains("no machine is running that was started with --name"))
-    let words = [
-      "run", "--kernel", MicroVM.kernelPath, "--memory", "16M", "--append", "run=hello end=spin",
-      "--name", "vm1", "--virtserialport", "name=a,socket=a", "--serial", "none",
-    ]
-    let machine = try RunningProgram(
-      words.map { Array($0.utf8) }, in: directory,
-      environment: ["XDG_RUNTIME_DIR=" + directory.path])
-    #expect(
-      try waitUntil {
-        try verb("list", in: directory, control: false) == (0, "vm1\n")
-      })
-    #expect(try verb("ports", "--vm", "vm1", in: directory, control: false).status == 0)
-    #expect(try verb("ports", in: directory, control: false).status == 0)
-    let other = try verb("ports", "--vm", "vm2", in: directory, control: false)
-    #expect(other == (1, "swiftvm: ports: no machine named 'vm2' is running; see swiftvm list\n"))
-    let late = try verb(
-      "wait-open", "a", "--timeout", "0", in: directory, control: false)
-    #expect(
-      late == (
-        1, "swiftvm: wait-open: the guest has not opened port 'a' within the timeout\n"
-      ))
-    #expect(try verb("stop", in: directory, control: false) == (0, ""))
-    #expect(machine.waitForEnd(seconds: 30) == .exited(6))
-    #expect(try verb("list", in: directory, control: false) == (0, ""))
   }
 }

@@ -126,6 +126,11 @@ struct AttachmentValidationTests {
         + " give every port a path of its own")
     fixture.configuration.emergencyOutput = .file(path: fixture.directory["emergency"])
     #expect(fixture.problem() == nil)
+    fixture.configuration.emergencyOutput = .hostEnd(.standardIO)
+    #expect(
+      fixture.problem()
+        == "--emergency stdio: standard input and output are in use already;"
+        + " connect one thing only to stdio")
   }
 
   @Test func sendsEmergencyWritesToASerialConsoleThatIsThere() throws {

@@ -1,8 +1,8 @@
 import Glibc
 import Host
 
-/// The built executable as a process, run as a user would, with nothing to read. Killed with the
-/// last reference, if it still runs then.
+/// The built executable as a process, run as a user would, with nothing to read unless given. Killed
+/// with the last reference, if it still runs then.
 package final class RunningProgram {
   /// How a process ended.
   package enum Ending: Equatable {
@@ -28,17 +28,21 @@ package final class RunningProgram {
 
   /// Starts the executable in a directory with only the variables given.
   ///
-  /// - Parameter launcher: words before the executable's, of a program that runs it.
+  /// - Parameters:
+  ///   - launcher: words before the executable's, of a program that runs it.
+  ///   - input: an open descriptor for its standard input.
+  ///   - standardError: one for its standard error, in place of what is kept.
   package init(
     _ words: [[UInt8]], in directory: TemporaryDirectory, environment: [String] = [],
-    launcher: [String] = []
+    launcher: [String] = [], input: Int32? = nil, standardError: Int32? = nil
   ) throws {
     results = try TemporaryDirectory()
     // env(1) changes the directory; spawn attributes that do are not in every C library.
     let leading = ["/usr/bin/env", "-C", directory.path, "--"] + launcher + [try Self.path()]
     pid = try Self.spawn(
       leading.map { Array($0.utf8) } + words, environment: environment,
-      output: results["output"], errorOutput: results["error"])
+      output: results["output"], errorOutput: results["error"],
+      given: [(input, STDIN_FILENO), (standardError, STDERR_FILENO)])
   }
 
   deinit {
@@ -80,7 +84,8 @@ package final class RunningProgram {
   }
 
   private static func spawn(
-    _ words: [[UInt8]], environment: [String], output: String, errorOutput: String
+    _ words: [[UInt8]], environment: [String], output: String, errorOutput: String,
+    given: [(descriptor: Int32?, stream: Int32)]
   ) throws -> pid_t {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
@@ -88,6 +93,9 @@ package final class RunningProgram {
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_addopen(&actions, 1, output, O_CREAT | O_WRONLY | O_APPEND, 0o600)
     posix_spawn_file_actions_addopen(&actions, 2, errorOutput, O_CREAT | O_WRONLY | O_APPEND, 0o600)
+    for case (let descriptor?, let stream) in given {
+      posix_spawn_file_actions_adddup2(&actions, descriptor, stream)
+    }
     // This thread may have blocked or ignored what the program must get.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)

@@ -29,6 +29,17 @@ static short poll_port(int port, short events, int timeout) {
   return entry.revents;
 }
 
+// What there is of the port now. Linux hears of a client by one way and of its bytes by another, and may tell of the
+// bytes first. So what comes before anybody, as it seems, is a new client's: it is there in a moment.
+static short look(int port, bool connected) {
+  short events = poll_port(port, POLLIN, 0);
+  for (int tries = 0; tries < 10 && !connected && events == (POLLIN | POLLHUP); tries++) {
+    usleep(10000);
+    events = poll_port(port, POLLIN, 0);
+  }
+  return events;
+}
+
 // Writes all of it, or as much as the host waits for.
 static void answer(int port, const char *text, size_t count) {
   while (count > 0 && !(poll_port(port, POLLOUT, -1) & POLLHUP)) {
@@ -81,10 +92,11 @@ int main(int argc, char **argv) {
 
   struct line line = {.length = 0};
   for (bool connected = false;;) {
-    bool now = !(poll_port(port, POLLIN, 0) & POLLHUP);
+    short events = look(port, connected);
+    bool now = !(events & POLLHUP);
     if (now != connected) printf(now ? "the host is there\n" : "the host has gone\n");
     connected = now;
-    serve(port, &line);
+    if (events & POLLIN) serve(port, &line);
     // The next one begins a line of its own.
     if (!now) line.length = 0;
     if (sigwaitinfo(&changes, NULL) < 0 && errno != EINTR) fail("sigwaitinfo");

@@ -22,7 +22,8 @@ enum DescriptorNeed {
     let spares = configuration.characterDevices.reduce(0) { $0 + count(of: $1) }
     let attachment = configuration.serialPort.attachment
     let serial = attachment.isStandardIO ? 0 : count(of: attachment)
-    return base + perCPU * configuration.cpuCount + devices + spares + serial
+    let emergency = configuration.emergencyAttachment.map { count(of: $0) } ?? 0
+    return base + perCPU * configuration.cpuCount + devices + spares + serial + emergency
       + perControlSocket * configuration.controlSockets.count
   }
 

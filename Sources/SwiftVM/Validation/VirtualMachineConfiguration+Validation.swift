@@ -45,13 +45,15 @@ extension VirtualMachineConfiguration {
       + (emergencyAttachment.map { [($0, OptionName.emergency)] } ?? [])
   }
 
-  /// The host ends of those that have one each: the serial console, and every port.
+  /// The host ends of those that have one each: the serial console, every port, emergency writes.
   var frontEnds: [SerialPortAttachment] {
     [serialPort.attachment] + consoleDevices.flatMap(\.ports).map(\.attachment)
+      + [emergencyAttachment].compactMap { $0 }
   }
 
-  private var emergencyAttachment: SerialPortAttachment? {
-    if case .file(let path) = emergencyOutput { .file(path: path) } else { nil }
+  /// The host end that emergency writes alone have; nil where they have none.
+  var emergencyAttachment: SerialPortAttachment? {
+    if case .hostEnd(let attachment) = emergencyOutput { attachment } else { nil }
   }
 
   private func validateEmergencyOutput() throws(ConfigurationError) {

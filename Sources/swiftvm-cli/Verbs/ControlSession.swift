@@ -8,7 +8,7 @@ final class ControlSession {
   /// How long a machine may take for what it does at once.
   private static let patienceMilliseconds: Int32 = 30_000
   /// `sun_path` without its terminator (unix(7)).
-  static let maximumPathLength = 107
+  private static let maximumPathLength = 107
 
   private let connection: ControlConnection
   private var framer: JSONFramer
@@ -89,28 +89,53 @@ final class ControlSession {
 
   private static let gone = ControlError("the machine has ended")
 
-  private static func connect(to path: String) throws(ControlError) -> FileDescriptor {
-    guard path.utf8.count <= maximumPathLength, !path.utf8.contains(0) else {
-      throw ControlError("\(path): no socket can have this path")
+  /// Whether a machine listens at a path, even one that is too busy to answer.
+  static func isListening(at path: String) -> Bool {
+    do throws(SystemError) {
+      _ = try socket(connectedTo: path, patienceSeconds: 1)
+      return true
+    } catch {
+      return error.errno == EAGAIN
     }
+  }
+
+  private static func connect(to path: String) throws(ControlError) -> FileDescriptor {
+    guard isPossible(path) else { throw ControlError("\(path): no socket can have this path") }
+    do throws(SystemError) {
+      return try socket(connectedTo: path, patienceSeconds: Int(patienceMilliseconds / 1000))
+    } catch {
+      guard error.errno != EAGAIN else { throw ControlError("the machine does not answer") }
+      throw ControlError("\(path): \(error.reason); is the machine running?")
+    }
+  }
+
+  /// Whether a socket can have this path.
+  static func isPossible(_ path: String) -> Bool {
+    path.utf8.count <= maximumPathLength && !path.utf8.contains(0)
+  }
+
+  /// `EAGAIN` where so many clients wait that no more may within the time.
+  private static func socket(
+    connectedTo path: String, patienceSeconds: Int
+  ) throws(SystemError) -> FileDescriptor {
+    guard isPossible(path) else { throw SystemError("connect", errno: ENAMETOOLONG) }
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
     let flags = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
-    do throws(SystemError) {
-      let socket = FileDescriptor(
-        owning: try systemCall("socket") { Glibc.socket(AF_UNIX, flags, 0) })
-      let number = socket.rawValue
-      try systemCall("connect") {
-        withUnsafePointer(to: &address) {
-          $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            Glibc.connect(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-          }
+    let socket = FileDescriptor(
+      owning: try systemCall("socket") { Glibc.socket(AF_UNIX, flags, 0) })
+    let number = socket.rawValue
+    var patience = timeval(tv_sec: patienceSeconds, tv_usec: 0)
+    let size = socklen_t(MemoryLayout<timeval>.size)
+    setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &patience, size)
+    try systemCall("connect") {
+      withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          Glibc.connect(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
         }
       }
-      return socket
-    } catch {
-      throw ControlError("\(path): \(error.reason); is the machine running?")
     }
+    return socket
   }
 }

@@ -8,28 +8,38 @@ struct PortStream: ~Copyable {
   /// Ctrl-].
   private static let endingKey: UInt8 = 0x1d
 
+  /// How much of what is typed waits for a guest that does not read; the rest is lost, as at any
+  /// terminal.
+  private static let typedLimit = 64 << 10
+
   private let descriptor: FileDescriptor
 
-  init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+  /// Takes over a connection, which nobody else uses.
+  init(_ descriptor: consuming FileDescriptor) {
+    let number = descriptor.rawValue
+    _ = fcntl(number, F_SETFL, fcntl(number, F_GETFL) | O_NONBLOCK)
+    self.descriptor = descriptor
+  }
 
   /// Writes all of the bytes, however long the other side takes.
   func send(_ bytes: some Sequence<UInt8>) throws(ControlError) {
     var rest = Array(bytes)[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { write(descriptor.rawValue, $0.baseAddress, $0.count) }
-      if count > 0 {
-        rest = rest.dropFirst(count)
-      } else if errno == EAGAIN {
-        _ = wait(for: [(descriptor.rawValue, Int16(POLLOUT))], milliseconds: -1)
-      } else if errno != EINTR {
-        throw ControlError("the connection to the port has ended")
-      }
+    while true {
+      try sendWhatFits(&rest)
+      if rest.isEmpty { return }
+      _ = Self.wait(for: [(descriptor.rawValue, POLLOUT)])
     }
   }
 
   /// Sends all of standard input.
   func sendInput() throws(ControlError) {
-    while let bytes = Self.read(STDIN_FILENO), !bytes.isEmpty { try send(bytes) }
+    while true {
+      // Whoever else has the input may have set it so that a read does not wait.
+      _ = Self.wait(for: [(STDIN_FILENO, POLLIN)])
+      guard let bytes = Self.read(STDIN_FILENO) else { continue }
+      if bytes.isEmpty { return }
+      try send(bytes)
+    }
   }
 
   /// Prints what comes.
@@ -41,9 +51,9 @@ struct PortStream: ~Copyable {
     var missing = lines
     while true {
       let left = deadline.map { max(0, ($0 &- MonotonicClock.now()) / 1_000_000) } ?? -1
-      let isReady = wait(
-        for: [(descriptor.rawValue, Int16(POLLIN))], milliseconds: Int32(clamping: left))
-      guard isReady.first == true else { return false }
+      let ready = Self.wait(
+        for: [(descriptor.rawValue, POLLIN)], milliseconds: Int32(clamping: left))
+      guard ready.first == true else { return false }
       guard let bytes = Self.read(descriptor.rawValue) else { continue }
       if bytes.isEmpty { return missing == nil }
       var shown = bytes[...]
@@ -52,31 +62,57 @@ struct PortStream: ~Copyable {
         if ends.count >= count { shown = bytes[...ends[count - 1]] }
         missing = max(0, count - ends.count)
       }
-      guard Self.show(shown), missing != 0 else { return missing == 0 }
+      guard StandardOutput.write(shown), missing != 0 else { return missing == 0 }
     }
   }
 
-  /// Passes on what is typed and what comes, until the user or the machine ends it.
+  /// Passes on what is typed and what comes, until the user or the machine ends it. Neither
+  /// direction waits for the other.
   func relay() throws(ControlError) {
-    while true {
-      let ready = wait(
-        for: [(STDIN_FILENO, Int16(POLLIN)), (descriptor.rawValue, Int16(POLLIN))],
-        milliseconds: -1)
-      if ready.last == true, let bytes = Self.read(descriptor.rawValue) {
-        guard !bytes.isEmpty, Self.show(bytes[...]) else { return }
+    let isTyped = Terminal.isTerminal(STDIN_FILENO)
+    var unsent: ArraySlice<UInt8> = []
+    var hasEnded = false
+    while !hasEnded || !unsent.isEmpty {
+      // Typed bytes are looked at in any case, since the ending key may be among them.
+      let isReading = !hasEnded && (isTyped || unsent.isEmpty)
+      let ready = Self.wait(for: [
+        (isReading ? STDIN_FILENO : -1, POLLIN),
+        (descriptor.rawValue, unsent.isEmpty ? POLLIN : POLLIN | POLLOUT),
+      ])
+      if ready.last == true {
+        if let bytes = Self.read(descriptor.rawValue) {
+          guard !bytes.isEmpty, StandardOutput.write(bytes[...]) else { return }
+        }
+        try sendWhatFits(&unsent)
       }
-      if ready.first == true, let typed = Self.read(STDIN_FILENO) {
-        let isTyped = Terminal.isTerminal(STDIN_FILENO)
-        let kept = isTyped ? typed.prefix { $0 != Self.endingKey } : typed[...]
-        try send(kept)
-        if typed.isEmpty || kept.count < typed.count { return }
+      guard ready.first == true, let input = Self.read(STDIN_FILENO) else { continue }
+      let kept = isTyped ? input.prefix { $0 != Self.endingKey } : input[...]
+      unsent += isTyped ? kept.prefix(Self.typedLimit - unsent.count) : kept
+      try sendWhatFits(&unsent)
+      if kept.count < input.count { return }
+      hasEnded = input.isEmpty
+    }
+  }
+
+  private func sendWhatFits(_ rest: inout ArraySlice<UInt8>) throws(ControlError) {
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { write(descriptor.rawValue, $0.baseAddress, $0.count) }
+      if count > 0 {
+        rest = rest.dropFirst(count)
+      } else if errno == EAGAIN {
+        return
+      } else if errno != EINTR {
+        throw ControlError("the connection to the port has ended")
       }
     }
   }
 
-  private func wait(for watched: [(Int32, Int16)], milliseconds: Int32) -> [Bool] {
-    var statuses = watched.map { pollfd(fd: $0.0, events: $0.1, revents: 0) }
-    _ = poll(&statuses, nfds_t(statuses.count), milliseconds)
+  /// Waits for one of the descriptors; says for each whether there is something.
+  private static func wait(
+    for watched: [(descriptor: Int32, events: Int32)], milliseconds: Int32 = -1
+  ) -> [Bool] {
+    var statuses = watched.map { pollfd(fd: $0.descriptor, events: Int16($0.events), revents: 0) }
+    while poll(&statuses, nfds_t(statuses.count), milliseconds) == -1, errno == EINTR {}
     return statuses.map { $0.revents != 0 }
   }
 
@@ -90,14 +126,5 @@ struct PortStream: ~Copyable {
     // A terminal whose other side has gone says EIO.
     if count < 0 { return errno == EAGAIN || errno == EINTR ? nil : [] }
     return bytes
-  }
-
-  private static func show(_ bytes: ArraySlice<UInt8>) -> Bool {
-    var rest = bytes
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
-      if count > 0 { rest = rest.dropFirst(count) } else if errno != EINTR { return false }
-    }
-    return true
   }
 }

@@ -12,7 +12,7 @@ enum VerbCommand {
       let session = try ControlSession(path: try socketPath(request))
       return try perform(request, session)
     } catch {
-      StandardStream.error.write(
+      StandardError.write(
         "swiftvm: \(request.verb.rawValue): \(PlainText.escaped(error.description))\n")
       return .hostFailure
     }
@@ -48,7 +48,7 @@ enum VerbCommand {
   }
 
   private static func show(_ lines: [String]) -> ExitStatus {
-    StandardStream.output.write(lines.map { $0 + "\n" }.joined()) ? .success : .hostFailure
+    StandardOutput.write(lines.map { $0 + "\n" }.joined()) ? .success : .hostFailure
   }
 
   // MARK: Which machine
@@ -73,10 +73,10 @@ enum VerbCommand {
     return directory.socket(of: first)
   }
 
-  /// The names of those that answer.
+  /// The names of those that listen.
   private static var runningMachines: [String] {
     let directory = ControlDirectory.ofUser
-    return directory.names.filter { (try? ControlSession(path: directory.socket(of: $0))) != nil }
+    return directory.names.filter { ControlSession.isListening(at: directory.socket(of: $0)) }
   }
 
   // MARK: Ports
@@ -93,14 +93,14 @@ enum VerbCommand {
 
   private static func relay(_ stream: borrowing PortStream) throws(ControlError) {
     guard Terminal.isTerminal(STDIN_FILENO) else { return try stream.relay() }
-    StandardStream.error.write("swiftvm: connected; Ctrl-] ends it\n")
+    StandardError.write("swiftvm: connected; Ctrl-] ends it\n")
     let terminal: Terminal
     do throws(SystemError) { terminal = try Terminal(rawModeOn: STDIN_FILENO) } catch {
       throw ControlError(error.description)
     }
     try stream.relay()
     _ = consume terminal
-    StandardStream.error.write("\n")
+    StandardError.write("\n")
   }
 
   private static func waitOpen(
