@@ -103,6 +103,22 @@ struct QMPTests: QMPSuite {
       ])
   }
 
+  @Test("No host end is made that writes over the kernel")
+  func sparesTheKernel() throws {
+    let kernel = try directory.makeLink("kernel", to: MicroVM.kernelPath)
+    let machine = try machine("run=hello end=halt", ports: [])
+    let directory = directory
+    let (_, notes) = run(machine) { notes in
+      guard let qmp = try? QMPClient(directory["qmp"]) else { return }
+      let file = #"{"type":"file","data":{"out":"\#(kernel)"}}"#
+      notes.add(
+        qmp.ask("chardev-add", #"{"id":"f","backend":\#(file)}"#)?.contains(
+          "this file is the kernel"))
+      notes.add(qmp.ask("quit"))
+    }
+    #expect(notes == ["true", "{}"])
+  }
+
   @Test("The serial console's host end is there, and nobody's to take, nor a control socket's id")
   func keepsTheSerialConsole() throws {
     let machine = try machine("run=hello end=halt", ports: []) { configuration in

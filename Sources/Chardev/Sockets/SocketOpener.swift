@@ -65,28 +65,35 @@ struct SocketOpener {
         throw ChardevError(error.description)
       }
     case .abstract:
-      return try listenAtFirstFree(try addresses, takesDescriptors)
+      return try listenAtFirstFree([try addresses], takesDescriptors)
     case .tcp(_, let port, let last):
       let hosts = try addresses
       return try listenAtFirstFree(
-        hosts.flatMap { host in (port...max(port, last ?? port)).map { host.withPort($0) } },
+        (port...max(port, last ?? port)).map { port in hosts.map { $0.withPort(port) } },
         takesDescriptors)
     }
   }
 
+  /// - Parameter ports: the addresses of each port, the second of which is tried where the host has
+  ///   not the first. A port that is taken in one family is taken: clients of the other would come
+  ///   here, and the rest to somebody else.
   private func listenAtFirstFree(
-    _ addresses: [SocketAddress], _ takesDescriptors: Bool
+    _ ports: [[SocketAddress]], _ takesDescriptors: Bool
   ) throws(ChardevError) -> ListeningSocket {
-    var failure = SystemError("bind", errno: EADDRNOTAVAIL)
-    for address in addresses {
-      do throws(SystemError) {
-        return try ListeningSocket(at: address, type: type, takesDescriptors: takesDescriptors)
-      } catch {
-        // What the first address says is most to the point; a host may lack the other family.
-        if address == addresses.first || error.errno == EADDRINUSE { failure = error }
+    var failure: SystemError?
+    for addresses in ports {
+      for address in addresses {
+        do throws(SystemError) {
+          return try ListeningSocket(at: address, type: type, takesDescriptors: takesDescriptors)
+        } catch {
+          // What the first address says is most to the point.
+          failure = error.errno == EADDRINUSE ? error : failure ?? error
+          if error.errno == EADDRINUSE { break }
+        }
       }
     }
-    throw ChardevError("\(text): \(failure.reason); \(remedy(failure.errno))")
+    let reason = failure ?? SystemError("bind", errno: EADDRNOTAVAIL)
+    throw ChardevError("\(text): \(reason.reason); \(remedy(reason.errno))")
   }
 
   private func remedy(_ reason: Int32) -> String {

@@ -31,7 +31,7 @@ extension ControlledMachine {
   }
 
   /// QEMU's name where the user gave none.
-  private var serialLabel: String { owner.configuration.serialPort.attachment.id ?? "serial0" }
+  private var serialLabel: String { owner.configuration.serialPort.label }
 
   func addChardev(_ configuration: ChardevConfiguration) throws(QMPError) -> String? {
     guard let id = configuration.id,
@@ -91,6 +91,9 @@ extension ControlledMachine {
     do {
       var rules = AttachmentRules(beside: owner.configuration, except: configuration.id)
       try rules.check(configuration, option: "")
+      let bootFiles = try? owner.configuration.bootLoader.validate(
+        memorySize: owner.configuration.memorySize)
+      try AttachmentRules.check(configuration, option: "", sparing: bootFiles ?? [:])
       let chardev = try owner.hostEnds.openSpare(configuration)
       try machine.keep(chardev)
       return chardev
