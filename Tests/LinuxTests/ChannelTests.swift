@@ -3,7 +3,11 @@ import Testing
 
 extension StockGuestTests {
   /// What the channel promises, in one guest with two CPUs.
-  @Suite(.guest(Guest.Options(ports: ChannelPort.all, arguments: ["--cpus", "2"])))
+  @Suite(
+    .guest(
+      Guest.Options(
+        ports: ChannelPort.all, portKeys: [ChannelPort.discarded: "on-host-close=discard"],
+        hasControl: true, arguments: ["--cpus", "2"])))
   struct ChannelTests {
     typealias Port = ChannelPort
 
@@ -107,5 +111,6 @@ enum ChannelPort {
   static let kept = "org.example.kept"
   static let drained = "org.example.drained"
   static let abrupt = "org.example.abrupt"
-  static let all = [fedora, second, unopened, blocked, kept, drained, abrupt]
+  static let discarded = "org.example.discarded"
+  static let all = [fedora, second, unopened, blocked, kept, drained, abrupt, discarded]
 }

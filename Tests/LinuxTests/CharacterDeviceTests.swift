@@ -3,7 +3,7 @@ import Testing
 extension StockGuestTests {
   /// What programs in the guest see of a port through open, read, write, poll and signals. Each test
   /// is named as the one of autotest's virtio_console that checks the same.
-  @Suite(.guest(Guest.Options(ports: CharacterDevicePort.all)))
+  @Suite(.guest(Guest.Options(ports: CharacterDevicePort.all, arguments: ThrottledPorts.arguments)))
   struct CharacterDeviceTests {
     typealias Port = CharacterDevicePort
 

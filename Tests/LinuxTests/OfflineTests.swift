@@ -62,17 +62,17 @@ extension StockGuestTests.CharacterDeviceTests {
 
   /// Writers on both sides whose readers do not read: both stop, nothing else does, and with the
   /// first reads all goes on where it was.
-  @Test("virtio_serial_throttling") func writersWaitForReaders() throws {
-    // More than a queue holds: 128 writes of 32 KiB.
-    let mebibytes = 8
-    let stuck = try guest.connect(Port.stuck)
-    try agent.startProgram("stuck", "vport send \(Self.path(Port.stuck)) \(mebibytes)M 22")
+  @Test("virtio_serial_throttling", arguments: ThrottledPorts.all)
+  func writersWaitForReaders(_ ports: ThrottledPorts) throws {
+    let mebibytes = ports.mebibytes
+    let stuck = try ports.stuck.connect(guest)
+    try agent.startProgram("stuck", "vport send \(Self.path(ports.stuck.name)) \(mebibytes)M 22")
     try agent.wait(for: "stuck", toSleepIn: .write)
 
-    let flooded = try guest.connect(Port.flooded)
+    let flooded = try ports.flooded.connect(guest)
     try agent.start(
       "flooded",
-      "exec 3<>\(Self.path(Port.flooded)); vport wait - in <&3; until [ -e /tmp/flooded.read ]; do"
+      "exec 3<>\(Self.path(ports.flooded.name)); rm -f /tmp/flooded.read; vport wait - in <&3; until [ -e /tmp/flooded.read ]; do"
         + " usleep 20000; done; vport collect - $(cat /tmp/flooded.read) <&3")
     let most = 64 << 20
     let count = try flooded.fill(most: most)
@@ -90,5 +90,38 @@ extension StockGuestTests.CharacterDeviceTests {
     try agent.run("echo \(count) >/tmp/part; mv /tmp/part /tmp/flooded.read")
     let sum = try Tool.shell("head -c \(count) /dev/zero | tr '\\0' f | sha256sum").prefix(64)
     #expect(try agent.finish("flooded") == "IN OUT\nreceived \(count) sha256 \(sum)")
+  }
+}
+
+/// Ports whose readers do not read, with host ends of one kind.
+struct ThrottledPorts: Sendable, CustomTestStringConvertible {
+  struct Port {
+    let name: String
+    /// Of TCP; nil for a Unix socket.
+    var number: UInt16?
+
+    func connect(_ guest: Guest) throws -> PortClient {
+      try number.map { try PortClient(localPort: $0) } ?? guest.connect(name)
+    }
+  }
+
+  let testDescription: String
+  let stuck: Port
+  let flooded: Port
+  /// More than queue and sockets hold: 128 writes of 32 KiB and what the kernel allows.
+  let mebibytes: Int
+
+  static let all = [
+    ThrottledPorts(
+      testDescription: "unix_socket", stuck: Port(name: CharacterDevicePort.stuck),
+      flooded: Port(name: CharacterDevicePort.flooded), mebibytes: 8),
+    ThrottledPorts(
+      testDescription: "tcp_socket", stuck: Port(name: "org.example.stuck.tcp", number: 47_320),
+      flooded: Port(name: "org.example.flooded.tcp", number: 47_321), mebibytes: 20),
+  ]
+
+  /// The options of `swiftvm run` for those on TCP.
+  static let arguments = all.flatMap { [$0.stuck, $0.flooded] }.flatMap { port in
+    port.number.map { ["--virtserialport", "name=\(port.name),tcp=\($0)"] } ?? []
   }
 }

@@ -24,9 +24,22 @@ extension StockGuestTests {
           try checkEcho(guest, "of\(count).\(number)")
         }
       }
-      print("figure: \(try ResidentMemory.ofHost(guest.process)) KiB resident with all of them")
+      let resident = try ResidentMemory.ofHost(guest.process)
+      print("figure: \(resident) KiB resident with all of them")
       #expect(try guest.powerOff() == .exit(0))
       #expect(guest.sockets == [])
+      if names.count > 1024 { #expect(try resident - residentWithFewPorts() < 4 << 10) }
+    }
+
+    /// The same of a machine with eight ports, in KiB.
+    private func residentWithFewPorts() throws -> Int {
+      let few = Self.names(7)
+      let guest = try Guest(Guest.Options(ports: few))
+      try guest.awaitAgent()
+      for port in few { try checkEcho(guest, port) }
+      let resident = try ResidentMemory.ofHost(guest.process)
+      print("figure: \(resident) KiB resident with eight ports")
+      return resident
     }
 
     /// All ports of one device at once, and of as many devices as fit beside each other.

@@ -1,3 +1,4 @@
+import Control
 import Testing
 
 /// Clients that come and go while the guest goes on.
@@ -6,7 +7,7 @@ extension StockGuestTests.ChannelTests {
 
   /// The guest writes the numbers from 1 on, a line each; more than any test reads.
   private func startCounting(_ job: String, port: String) throws {
-    try agent.start(job, "seq 1 50000000 >\(Self.path(port))")
+    try agent.startProgram(job, "sh -c 'exec seq 1 50000000 >\(Self.path(port))'")
   }
 
   /// A client that stops the flow before it leaves has all that was sent to it, and the next one
@@ -42,19 +43,36 @@ extension StockGuestTests.ChannelTests {
     }
   }
 
+  /// A client that reads nothing comes, and leaves when both its socket and the guest's queue are
+  /// full; returns what of the stream it has taken with it.
+  private func leaveUnread(_ port: String, _ job: String) throws -> Int {
+    let client = try guest.connect(port)
+    try Deadline(seconds: 60).wait(until: { client.unreadCount > 64 << 10 }, "a full socket")
+    try agent.wait(for: job, toSleepIn: .write)
+    client.stopReceiving()
+    return client.unreadCount
+  }
+
   /// What waits in the guest's queue when a client leaves is the next client's.
   @Test func queuedBytesAreKeptForTheNextClient() throws {
     try startCounting("kept", port: Port.kept)
-    var count = 0
-    do {
-      let client = try guest.connect(Port.kept)
-      try Deadline(seconds: 60).wait(until: { client.unreadCount > 64 << 10 }, "a full socket")
-      client.stopReceiving()
-      count = client.unreadCount
-    }
+    let count = try leaveUnread(Port.kept, "kept")
     let next = try guest.connect(Port.kept)
     let bytes = try next.receive(exactly: 1 << 20)
     try expectNumbers(bytes, after: count)
+  }
+
+  /// Or nobody's, on a port that is to be so: then it is counted.
+  @Test func queuedBytesAreDiscarded() throws {
+    try startCounting("discarded", port: Port.discarded)
+    let count = try leaveUnread(Port.discarded, "discarded")
+    let next = try guest.connect(Port.discarded)
+    let bytes = try next.receive(exactly: 1 << 20)
+    let port = try guest.control.execute("x-swiftvm-query-ports").elements?
+      .first { $0["name"] == .string(Port.discarded) }
+    let discarded = try #require(port?["bytes-discarded"]?.integer)
+    #expect(discarded > 0)
+    try expectNumbers(bytes, after: count + discarded)
   }
 
   /// Every second client leaves as soon as it has spoken. The others see their bytes taken first:

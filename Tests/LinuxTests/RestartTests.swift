@@ -3,7 +3,8 @@ import Testing
 
 extension StockGuestTests {
   /// The guest starts again while the machine goes on.
-  @Suite(.guest(Guest.Options(ports: RestartPort.all)))
+  @Suite(
+    .guest(Guest.Options(ports: RestartPort.all, portKeys: RestartPort.keys, hasControl: true)))
   struct RestartTests {
     typealias Port = RestartPort
 
@@ -38,7 +39,7 @@ extension StockGuestTests {
     }
 
     /// Not one client is there while the guest goes down and comes up.
-    @Test("unplugged_restart") func restartWithoutClients() throws {
+    @Test("stressed_restart: without clients") func restartWithoutClients() throws {
       var client: PortClient? = try guest.connect(Port.trigger)
       try guest.expectRestart {
         try guest.agent.start(
@@ -56,6 +57,26 @@ extension StockGuestTests {
       try next.send("again\n")
       #expect(try next.receiveLine() == "again")
       try guest.agent.finish("echo")
+    }
+
+    /// Every port is unplugged, the agent's among them, and stays away over a reset; each comes back
+    /// with the client that its host end has kept.
+    @Test("unplugged_restart") func unpluggedPortsStayAway() throws {
+      let ports = Port.all + [Guest.agentPort]
+      let clients = try Port.all.map { try guest.connect($0) }
+      for port in ports { try guest.remove(port) }
+      let count = guest.count(of: "init: agent")
+      try guest.control.execute("system_reset")
+      try Deadline(seconds: Guest.bootLimit).wait(
+        until: { guest.count(of: "init: agent") == count + 1 }, "the guest's next boot")
+      #expect(try guest.control.execute("x-swiftvm-query-ports") == [])
+      try guest.control.execute("device_add", Guest.port(Guest.agentPort))
+      try guest.awaitAgent()
+      #expect(try guest.agent.run("cat /sys/class/virtio-ports/*/name") == Guest.agentPort)
+      for (port, client) in zip(Port.all, clients) {
+        try guest.addPort(port)
+        try guest.checkEcho(port, client)
+      }
     }
 
     /// The kernel starts another in its place: the device is found as its last driver left it.
@@ -89,4 +110,7 @@ enum RestartPort {
   static let inwards = "org.example.inwards"
   static let trigger = "org.example.trigger"
   static let all = [outwards, inwards, trigger]
+  /// Ports and host ends that can be named to the control socket.
+  static let keys = Dictionary(
+    uniqueKeysWithValues: (all + [Guest.agentPort]).map { ($0, "id=\($0),chardev-id=\($0)") })
 }

@@ -6,7 +6,9 @@ extension StockGuestTests.ProgramTests {
     let spice = SpiceAgent(try guest.connect(Port.spice))
     try agent.run("mkdir -p /run/spice-vdagentd")
     try agent.startProgram("vdagentd", "spice-vdagentd -x -X -f -u /dev/null")
-    // Without a session the port stays closed.
+    // Without a session the port stays closed, however long the client has been there.
+    try agent.wait(until: "[ -S /run/spice-vdagentd/spice-vdagent-sock ]", "the daemon's socket")
+    #expect(try agent.run("vport open \(Self.path(Port.spice))") == "open")
     try agent.startProgram("session", "vdagent-session")
 
     // It opens the port tells its capabilities and asks for ours; then it answers us.
