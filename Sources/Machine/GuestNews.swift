@@ -40,7 +40,8 @@ final class GuestNews: Sendable {
       defer { state.isPosted = true }
       return !state.isPosted
     }
-    if mustPost { remote.post { [weak self] in self?.deliver() } }
+    // What is on its way outlasts the guest: ports close with it.
+    if mustPost { remote.post { self.deliver() } }
   }
 
   private func deliver() {

@@ -32,4 +32,14 @@ import Testing
     loop.turn(timeoutMilliseconds: 0)
     #expect(told.events.withLock { $0.count } == 4)
   }
+
+  @Test("What a guest did last is told although it is gone")
+  func outlastsTheGuest() throws {
+    let loop = try EventLoop()
+    let told = Told()
+    GuestNews(remote: loop.remote) { event in told.events.withLock { $0.append(event) } }
+      .portChanged(id: "a", isOpen: false)
+    loop.turn(timeoutMilliseconds: 0)
+    #expect(told.events.withLock { $0 } == [.portChanged(id: "a", isOpen: false)])
+  }
 }
