@@ -106,5 +106,7 @@ extension EventLoop {
     vigil.lookouts.reduce(false) { $1.standDown() || $0 } || hasWork
   }
 
-  private func look() -> Bool { vigil.lookouts.reduce(false) { $1.look() || $0 } }
+  /// Has everything that is watched looked at; returns whether there was something to do.
+  @discardableResult
+  func look() -> Bool { vigil.lookouts.reduce(false) { $1.look() || $0 } }
 }

@@ -143,7 +143,13 @@ package final class EventLoop {
   /// them, then expired timers, then work posted before this point of the turn.
   package func turn(timeoutMilliseconds: Int) {
     let timeout = hasWork ? 0 : timers.timeout(limit: timeoutMilliseconds)
-    if timeout == 0 || vigil.isEmpty || !keepWatch() { wait(timeoutMilliseconds: timeout) }
+    if timeout == 0 {
+      // What is watched tells of nothing by an event, and must not wait for the end of all work.
+      look()
+      wait(timeoutMilliseconds: 0)
+    } else if vigil.isEmpty || !keepWatch() {
+      wait(timeoutMilliseconds: timeout)
+    }
     if remote.hasOwnPosts, remote.deliverArrived() { stop() }
     timers.runExpired()
     let work = posted

@@ -59,6 +59,19 @@ import Testing
     #expect(lookout.calls == ["look", "stand down"])
   }
 
+  @Test("What is watched is looked at also while there is work without end")
+  func looksBesideWork() throws {
+    let loop = try EventLoop()
+    let lookout = Recorder()
+    lookout.finds = 3
+    loop.add(lookout)
+    func work() { loop.post { work() } }
+    work()
+    for _ in 0..<3 { loop.turn(timeoutMilliseconds: -1) }
+    #expect(lookout.finds == 0)
+    #expect(lookout.calls == ["look"], "nothing is given up meanwhile")
+  }
+
   @Test("Events are handled also while every look finds something")
   func handlesEventsBetweenLooks() throws {
     let loop = try EventLoop()
