@@ -8,8 +8,8 @@ import Virtio
 ///
 /// Not the first, since drivers notify each port's receive queue once, when they fill it, and KVM
 /// takes milliseconds for an ioeventfd while the guest runs, and a thousand of them at most. So a
-/// device with a thousand idle ports costs none, nor do queues of ports that are not there. `place` and `ring` come from vCPU threads; binding
-/// and the notifications themselves happen on the loop's.
+/// device with a thousand idle ports costs none, nor do queues of ports that are not there. `place`
+/// and `ring` come from vCPU threads; binding and the notifications themselves happen on the loop's.
 final class Doorbells: DoorbellBinder, @unchecked Sendable {
   /// One queue's notifications by one register.
   private struct Bell: Hashable {
