@@ -205,10 +205,11 @@ extension StockGuestTests {
       try guest.removeChardev("signalled")
     }
 
-    /// Unplugged and plugged while no driver has the device, with its chardev and without it; then the
-    /// guest boots again with what is there.
-    @Test("virtio_port_hotplug", arguments: ["unplug_port", "unplug_chardev"])
+    /// Unplugged and plugged while no driver has the device: with its chardev, without it, and while
+    /// another device's port is in use. At the end the guest boots again with what is there.
+    @Test("virtio_port_hotplug", arguments: ["unplug_port", "unplug_chardev", "with_bg_test"])
     func portIsReplacedWithoutDriver(what: String) throws {
+      let background = what == "with_bg_test" ? try BackgroundEcho(guest, "background") : nil
       try guest.addDevice("vs6")
       try guest.addSocket("driverless")
       try guest.addPort("driverless", to: "vs6", number: 1)
@@ -228,9 +229,12 @@ extension StockGuestTests {
         try guest.checkEcho(
           "driverless", try client ?? guest.connect("driverless"), "round \(round)")
       }
-      if what == "unplug_chardev" {
+      if let background {
+        #expect(try background.stop() > 0)
         try guest.expectRestart { try agent.say("reboot -f") }
-        try guest.checkEcho("driverless", try guest.connect("driverless"))
+        try guest.checkEcho("driverless", try client ?? guest.connect("driverless"))
+        try guest.remove("background")
+        try guest.removeChardev("background")
       }
       for id in ["driverless", "vs6"] { try guest.remove(id) }
       try guest.removeChardev("driverless")
