@@ -2,14 +2,6 @@
 ///
 /// Callable on any thread.
 package protocol InterruptLine: AnyObject, Sendable {
-  /// Drives a level-triggered line.
+  /// Drives the line; an edge-triggered one notices where it rises.
   func setLevel(_ asserted: Bool)
-}
-
-extension InterruptLine {
-  /// One edge, for edge-triggered lines.
-  package func pulse() {
-    setLevel(true)
-    setLevel(false)
-  }
 }

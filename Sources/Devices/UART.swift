@@ -2,14 +2,15 @@ import Synchronization
 
 /// A 16550A serial port.
 ///
-/// Its closures and its interrupt line are called without its lock. The interrupt is
+/// Its closures and its interrupt line are called without its registers' lock. The interrupt is
 /// edge-triggered: each new cause is one pulse. Input beyond what fits is refused, never dropped.
 package final class UART: ByteRegisterDevice {
   /// The length of its range of ports.
   package static let size: UInt64 = 8
 
   private let registers = Mutex(UARTRegisters())
-  private let interrupt: any InterruptLine
+  /// With a lock of its own, for the length of an edge.
+  private let interrupt: Mutex<any InterruptLine>
   private let output: @Sendable (UInt8) -> Void
   private let onInputSpace: @Sendable () -> Void
 
@@ -23,7 +24,7 @@ package final class UART: ByteRegisterDevice {
     output: @escaping @Sendable (UInt8) -> Void,
     onInputSpace: @escaping @Sendable () -> Void
   ) {
-    self.interrupt = interrupt
+    self.interrupt = Mutex(interrupt)
     self.output = output
     self.onInputSpace = onInputSpace
   }
@@ -62,7 +63,16 @@ package final class UART: ByteRegisterDevice {
 
   private func perform(_ effects: UARTRegisters.Effects) {
     if let byte = effects.output { output(byte) }
-    if effects.interrupt { interrupt.pulse() }
+    if effects.interrupt { raiseEdge() }
     if effects.inputSpace { onInputSpace() }
+  }
+
+  /// One thread's edge after the other's: a line that rises before it has fallen is no edge, and the
+  /// guest would never hear of the second cause.
+  private func raiseEdge() {
+    interrupt.withLock {
+      $0.setLevel(true)
+      $0.setLevel(false)
+    }
   }
 }

@@ -1,4 +1,6 @@
 import Devices
+import Glibc
+import TestSupport
 import Testing
 
 @Suite struct UARTTests {
@@ -261,12 +263,35 @@ import Testing
     #expect(read(Register.iir) == 0x01)
   }
 
+  /// The host's input is one thread's, what the guest transmits another's, and either may be held up
+  /// in the middle of its edge.
+  @Test func edgesOfTwoThreadsAreTwo() {
+    let line = SlowLine()
+    let uart = UART(interrupt: line, output: { _ in }, onInputSpace: {})
+    uart.write(offset: Register.ier, width: 1, value: 0x01)
+    let host = startThread { _ = uart.receive([0x61]) }
+    #expect(waitUntil { line.levels.events == [true] })
+    uart.write(offset: Register.ier, width: 1, value: 0x03)
+    pthread_join(host, nil)
+    #expect(line.levels.events == [true, false, true, false])
+  }
+
   @Test func wideAccessesAreSoManyRegisters() {
     write(Register.scr, 0x77)
     #expect(uart.read(offset: 4, width: 4) == 0x77b0_6000)
     #expect(uart.read(offset: 0, width: 8) >> 56 == 0x77)
     uart.write(offset: 6, width: 2, value: 0x66ff)
     #expect(read(Register.scr) == 0x66)
+  }
+}
+
+/// Stays up for a moment when it first rises.
+private final class SlowLine: InterruptLine {
+  let levels = Recorder<Bool>()
+
+  func setLevel(_ asserted: Bool) {
+    levels.record(asserted)
+    if levels.events == [true] { usleep(100_000) }
   }
 }
 
