@@ -20,7 +20,7 @@ package protocol Lookout: AnyObject {
 extension EventLoop {
   /// How long a loop that has just been busy stays awake to look for more, at most. About what it
   /// costs to fall asleep and be woken.
-  private static let watchNanoseconds: Int64 = 20_000
+  private static let watchNanoseconds: Int64 = 5_000
 
   /// Who is asked before the loop sleeps, and whether staying awake for a moment pays.
   ///
