@@ -4,8 +4,9 @@ import Synchronization
 /// of ACPI (ACPI 6.5, 4.8.4.1) and three registers that the ACPI tables' code knows.
 ///
 /// One range of 16 ports: the event block's status and enable, two bytes each; then, one bit for each
-/// slot and four bytes each, the slots that have been filled (reading forgets them), those that are
-/// to be emptied, and a register whose bits empty slots. The interrupt is the SCI, level-triggered,
+/// slot and four bytes each, the slots that have been filled, those that are to be emptied (reading
+/// forgets both: who is told twice empties the slot twice, perhaps of the next device), and a register
+/// whose bits empty slots. The interrupt is the SCI, level-triggered,
 /// asserted while the enabled event's status is set.
 package final class SlotHotPlug: ByteRegisterDevice {
   /// The length of its range of ports.
@@ -18,8 +19,6 @@ package final class SlotHotPlug: ByteRegisterDevice {
     var enable: UInt16 = 0
     var filled: UInt32 = 0
     var toBeEmptied: UInt32 = 0
-    /// Those to be emptied of which the guest has not read yet.
-    var unread: UInt32 = 0
     var isAsserted = false
   }
 
@@ -50,7 +49,6 @@ package final class SlotHotPlug: ByteRegisterDevice {
   package func requestRemoval(ofSlot slot: Int) {
     state.withLock { state in
       state.toBeEmptied |= 1 << UInt32(slot & 31)
-      state.unread |= 1 << UInt32(slot & 31)
       raise(&state)
     }
   }
@@ -69,7 +67,7 @@ package final class SlotHotPlug: ByteRegisterDevice {
         return UInt8(truncatingIfNeeded: state.filled >> shift)
       case 8..<12:
         let shift = 8 * UInt32(offset - 8)
-        state.unread &= ~(0xff << shift)
+        defer { state.toBeEmptied &= ~(0xff << shift) }
         return UInt8(truncatingIfNeeded: state.toBeEmptied >> shift)
       default: return 0
       }
@@ -90,7 +88,6 @@ package final class SlotHotPlug: ByteRegisterDevice {
         let slots = UInt32(value) << (8 * UInt32(offset - 12))
         state.filled &= ~slots
         state.toBeEmptied &= ~slots
-        state.unread &= ~slots
       default: break
       }
     }
@@ -103,7 +100,7 @@ package final class SlotHotPlug: ByteRegisterDevice {
     state.enable = enable
     // A kernel clears events that came before its ACPI code was there: what it has not read of is
     // told anew.
-    if isNew, state.filled | state.unread != 0 { state.status |= Self.mask }
+    if isNew, state.filled | state.toBeEmptied != 0 { state.status |= Self.mask }
     update(&state)
   }
 

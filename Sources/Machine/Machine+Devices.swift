@@ -48,11 +48,15 @@ extension Machine {
 
   /// Asks the guest to let a device on the PCI bus go. Once it has, or is reset, the device is gone,
   /// with its ports and their host ends, which `MachineEvent.deviceRemoved` tells; while no guest is
-  /// there, at once. A guest that does not answer keeps the device.
+  /// there, at once. A guest that does not answer keeps the device, and is asked again by the next call.
   package func requestRemoval(ofDevice index: Int) throws(MachineDeviceError) {
     guard case .pci = configuration.consoleDevices[index].transport else { throw .notPluggable }
-    guard !configuration.consoleDevices[index].isToBeRemoved else { throw .removalPending }
     guard let board else { return remove(device: index) }
+    guard !configuration.consoleDevices[index].isToBeRemoved else {
+      // A kernel that was not ready for it has not heard it.
+      board.requestRemoval(ofDevice: index)
+      throw .removalPending
+    }
     configuration.consoleDevices[index].isToBeRemoved = true
     board.requestRemoval(ofDevice: index)
   }

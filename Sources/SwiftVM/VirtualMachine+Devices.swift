@@ -92,7 +92,7 @@ extension ConfigurationError {
       self.init(
         option: OptionName.virtioSerial, value: value,
         problem: "Device \(id ?? "") is already in the process of unplug",
-        remedy: "wait for the guest, or reset it")
+        remedy: "wait for the guest, which has been asked again, or reset it")
     case .host(let problem):
       self.init(option: OptionName.virtioSerial, value: value, problem: problem, remedy: "")
     }

@@ -30,7 +30,7 @@ import Testing
     #expect(line.levels.events.isEmpty)
   }
 
-  @Test("A filled slot is told once; one to be emptied until it is, with one event each")
+  @Test("A slot that is filled or to be emptied is told once for each time it is asked for")
   func tells() {
     enable()
     device.slotFilled(31)
@@ -43,7 +43,9 @@ import Testing
     #expect(handle() == (0, 1 << 3))
     #expect(line.levels.take() == [false], "no storm while the guest works on it")
     device.slotFilled(4)
-    #expect(handle() == (1 << 4, 1 << 3))
+    #expect(handle() == (1 << 4, 0), "emptied twice, the slot might lose its next device")
+    device.requestRemoval(ofSlot: 3)
+    #expect(handle() == (0, 1 << 3), "asked again")
     device.write(offset: 12, width: 4, value: 1 << 3 | 1 << 31)
     #expect(ejections.events == [3, 31])
     #expect(handle() == (0, 0))
