@@ -95,7 +95,8 @@ struct DeviceHotPlugTests {
       notes == [
         "true", "none",
         "--virtio-serial id=vs0: Device vs0 is already in the process of unplug;"
-          + " wait for the guest, which has been asked again, or reset it", "none", "a b c log", "b c log", "true",
+          + " wait for the guest, which has been asked again, or reset it", "none", "a b c log",
+        "b c log", "true",
       ])
     #expect(gone.all == ["vs0p", "vs0"])
     let lines = directory.text(of: "log").split(whereSeparator: \.isNewline)
