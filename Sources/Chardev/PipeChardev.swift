@@ -42,22 +42,32 @@ package final class PipeChardev: TwoEndedChardev {
   ) throws(ChardevError) -> SharedDescriptor {
     var status = stat()
     guard stat(path, &status) == 0 else {
-      throw ChardevError("named pipe '\(path)': \(reason(remedy))")
+      throw ChardevError("named pipe '\(path)': \(reason(errno, remedy))")
     }
     // Asked before it is opened, since that may have effects on a device.
     guard status.st_mode & S_IFMT == S_IFIFO else {
       throw ChardevError("'\(path)' is no named pipe; remove it and make one with: \(remedy)")
     }
-    let number = Glibc.open(path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-    guard number >= 0 else { throw ChardevError("named pipe '\(path)': \(reason(remedy))") }
-    return SharedDescriptor(owning: FileDescriptor(owning: number))
+    do throws(FileRefusal) {
+      let pipe = try DirectoryEntry(path).open(O_RDWR)
+      // Another user may have put something else there.
+      guard fstat(pipe.rawValue, &status) == 0, status.st_mode & S_IFMT == S_IFIFO else {
+        throw .system(SystemError("open", errno: EEXIST))
+      }
+      return SharedDescriptor(owning: pipe)
+    } catch {
+      guard case .system(let cause) = error else {
+        throw ChardevError("named pipe '\(path)': \(error.description); \(error.remedy)")
+      }
+      throw ChardevError("named pipe '\(path)': \(reason(cause.errno, remedy))")
+    }
   }
 
-  private static func reason(_ remedy: String) -> String {
-    switch errno {
+  private static func reason(_ number: Int32, _ remedy: String) -> String {
+    switch number {
     case ENOENT: "there is none; make it with: \(remedy)"
     case EACCES, EPERM: "no permission; choose one that you may both read and write"
-    default: "\(SystemError.current("open").reason); choose another path"
+    default: "\(SystemError("open", errno: number).reason); choose another path"
     }
   }
 }

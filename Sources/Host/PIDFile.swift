@@ -6,53 +6,64 @@ package enum PIDFileError: Error, Equatable, CustomStringConvertible {
   case inUse
   /// Something else is there.
   case notAPIDFile
-  /// The host refuses.
-  case failed(SystemError)
+  /// The file is not one to write to, or the host refuses.
+  case refused(FileRefusal)
 
   package var description: String {
     switch self {
     case .inUse: "a running process holds this file"
     case .notAPIDFile: "the path exists and holds something else than a process's number"
-    case .failed(let error): "the file cannot be written: \(error)"
+    case .refused(.system(let error)): "the file cannot be written: \(error)"
+    case .refused(let refusal): refusal.description
     }
   }
 }
 
-/// A file that holds this process's number, locked (flock(2)) as long as its owner lives, and removed
-/// then.
+/// A file that holds this process's number, locked against writers as long as its owner lives, and
+/// removed then. Readers may lock it as they like.
 package struct PIDFile: ~Copyable {
-  private let path: String
+  private let entry: DirectoryEntry
   private let file: FileDescriptor
+  private let identity: FileIdentity
 
   /// Makes the file, or takes over one whose process has ended.
   package init(path: String) throws(PIDFileError) {
-    while true {
-      let flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
-      let number = open(path, flags, 0o644)
-      guard number >= 0 else { throw .failed(.current("open")) }
-      let file = FileDescriptor(owning: number)
-      guard flock(number, LOCK_EX | LOCK_NB) == 0 else {
-        throw errno == EWOULDBLOCK ? .inUse : .failed(.current("flock"))
+    let entry = try Self.host { () throws(FileRefusal) in try DirectoryEntry(path) }
+    // Others that start or end at the same time make it begin anew, but not for ever.
+    for _ in 0..<100 {
+      let opened = try Self.host { () throws(FileRefusal) in try entry.openOrCreate(O_RDWR) }
+      let isNew = opened.isNew
+      let file = opened.file()
+      let number = file.rawValue
+      guard let identity = FileIdentity(of: number) else {
+        throw .refused(.system(.current("fstat")))
       }
-      // Its last owner may have removed it between the two calls.
-      guard Self.isFile(number, at: path) else { continue }
-      try Self.checkContent(of: number)
+      if !isNew { try Self.checkContent(of: number) }
+      let lock = WriteLock.attempt(on: number)
+      if lock == .refusedByWriter { throw .inUse }
+      if lock == .impossible { throw .refused(.system(.current("fcntl"))) }
+      // Its last owner may have removed it before it was locked.
+      guard entry.leads(to: identity) else { continue }
+      if lock == .refusedByReaders {
+        // They keep the file; the name gets another, which can be locked, where that may be made.
+        entry.remove(ifLeadingTo: identity)
+        guard entry.leads(to: identity) else { continue }
+      }
       try Self.writeNumber(to: number)
-      self.path = path
+      self.entry = entry
       self.file = file
+      self.identity = identity
       return
     }
+    throw .inUse
   }
 
-  deinit {
-    if Self.isFile(file.rawValue, at: path) { unlink(path) }
-  }
+  deinit { entry.remove(ifLeadingTo: identity) }
 
-  private static func isFile(_ number: Int32, at path: String) -> Bool {
-    var opened = stat()
-    var found = stat()
-    guard fstat(number, &opened) == 0, stat(path, &found) == 0 else { return false }
-    return opened.st_dev == found.st_dev && opened.st_ino == found.st_ino
+  private static func host<Value: ~Copyable>(
+    _ body: () throws(FileRefusal) -> Value
+  ) throws(PIDFileError) -> Value {
+    do throws(FileRefusal) { return try body() } catch { throw .refused(error) }
   }
 
   /// Nothing but a number may be overwritten.
@@ -63,7 +74,7 @@ package struct PIDFile: ~Copyable {
     }
     var bytes = [UInt8](repeating: 0, count: 32)
     let count = pread(number, &bytes, bytes.count, 0)
-    guard count >= 0 else { throw .failed(.current("pread")) }
+    guard count >= 0 else { throw .refused(.system(.current("pread"))) }
     let isNumber = bytes.prefix(count).allSatisfy { byte in
       (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || " \n".utf8.contains(byte)
     }
@@ -73,7 +84,7 @@ package struct PIDFile: ~Copyable {
   private static func writeNumber(to number: Int32) throws(PIDFileError) {
     let text = Array("\(getpid())\n".utf8)
     guard ftruncate(number, 0) == 0, pwrite(number, text, text.count, 0) == text.count else {
-      throw .failed(.current("pwrite"))
+      throw .refused(.system(.current("pwrite")))
     }
   }
 }

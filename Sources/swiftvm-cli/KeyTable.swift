@@ -85,8 +85,9 @@ package enum KeyTable {
       "clients=exclusive|takeover|queue|broadcast", for: "listening sockets",
       "a further client is refused, takes over, waits, or is served, too", standard: "exclusive"),
     KeyDescription(
-      "mode=MODE", for: "socket", "the permissions of the socket's file, e.g. 660",
-      standard: "the umask's"),
+      "mode=MODE", for: "socket and file",
+      "the permissions of the socket's file, or of a file that is made, e.g. 660",
+      standard: "the umask's for a socket, 600 for a file"),
     KeyDescription(
       "owner=USER", for: "socket", "whose the socket's file is", standard: "this process's user"),
     KeyDescription(

@@ -156,4 +156,28 @@ private let limitOfFiles = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
       #expect(error?.description.contains(";") == true)
     }
   }
+
+  @Test("Two do not write to one file, unless both add to it")
+  func hasOneWriter() throws {
+    let path = directory["log"]
+    let first = try FileChardev(path: path)
+    let error = #expect(throws: ChardevError.self) { try FileChardev(path: path) }
+    #expect(error?.description.contains("a running process writes to this file") == true)
+    withExtendedLifetime(first) {}
+    let shared = FileConfiguration(output: directory["shared"], appends: true)
+    let both = [try FileChardev(shared), try FileChardev(shared)]
+    let devices = [try FileChardev(path: "/dev/null"), try FileChardev(path: "/dev/null")]
+    withExtendedLifetime((both, devices)) {}
+  }
+
+  @Test(arguments: [nil, 0o640 as UInt32])
+  func makesTheFileWithAMode(mode: UInt32?) throws {
+    var configuration = FileConfiguration(output: directory["log"])
+    configuration.mode = mode
+    let file = try FileChardev(configuration)
+    var status = stat()
+    #expect(stat(directory["log"], &status) == 0)
+    #expect(status.st_mode & 0o7777 == mode ?? 0o600)
+    withExtendedLifetime(file) {}
+  }
 }

@@ -124,4 +124,29 @@ import Testing
     }
     #expect(error?.description.contains("'/dev/null'") == true)
   }
+
+  @Test("Whatever is put in the file's place while it is moved is neither written to nor emptied")
+  func isNotLedElsewhere() throws {
+    let victim = try directory.makeFile("victim", bytes: [1])
+    let (log, hasEnded) = (directory["log"], Counter())
+    let frontEnd = try open(count: 1)
+    let thread = startThread {
+      while hasEnded.value == 0 {
+        if symlink(victim, log) == 0 { unlink(log) }
+      }
+    }
+    for _ in 0..<3000 { frontEnd.write([UInt8](repeating: 120, count: 4096)) }
+    hasEnded.add(1)
+    pthread_join(thread, nil)
+    expectSame(content("victim"), [1])
+  }
+
+  @Test func keepsTheFilesPermissions() throws {
+    try directory.makeFile("log", mode: 0o640)
+    let frontEnd = try open()
+    frontEnd.write(bytes(0..<5000))
+    var status = stat()
+    #expect(stat(directory["log"], &status) == 0)
+    #expect(status.st_mode & 0o7777 == 0o640)
+  }
 }

@@ -42,6 +42,34 @@ struct PIDFileTests {
     withExtendedLifetime(file) {}
   }
 
+  @Test("Readers may lock the file as they like; a writer's lock says that it is held")
+  func startsWhileReadersLock() throws {
+    try directory.makeFile("pid", bytes: Array("4194305\n".utf8))
+    let reader = open(directory["pid"], O_RDONLY | O_CLOEXEC)
+    defer { close(reader) }
+    #expect(flock(reader, LOCK_EX | LOCK_NB) == 0)
+    #expect(problem("pid") == nil)
+    try directory.makeFile("pid", bytes: Array("4194305\n".utf8))
+    let other = open(directory["pid"], O_RDONLY | O_CLOEXEC)
+    defer { close(other) }
+    var lock = flock()
+    lock.l_type = Int16(F_RDLCK)
+    let setOpenFileLock: Int32 = 37  // F_OFD_SETLK, which Swift does not import
+    #expect(fcntl(other, setOpenFileLock, &lock) == 0)
+    let file = try PIDFile(path: directory["pid"])
+    #expect(directory.text(of: "pid") == "\(getpid())\n")
+    #expect(problem("pid") == .inUse)
+    withExtendedLifetime(file) {}
+  }
+
+  @Test func isReadByItsUserAlone() throws {
+    let file = try PIDFile(path: directory["pid"])
+    var status = stat()
+    #expect(stat(directory["pid"], &status) == 0)
+    #expect(status.st_mode & 0o7777 == 0o600)
+    withExtendedLifetime(file) {}
+  }
+
   @Test func leavesEverythingElseAlone() throws {
     let text = "a kernel, say"
     try directory.makeFile("file", bytes: Array(text.utf8))
@@ -53,7 +81,7 @@ struct PIDFileTests {
   }
 
   @Test func tellsWhatTheHostRefuses() {
-    guard case .failed(let error) = problem("none/pid") else {
+    guard case .refused(.system(let error)) = problem("none/pid") else {
       Issue.record("made a file without a directory")
       return
     }

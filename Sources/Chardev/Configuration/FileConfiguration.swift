@@ -27,6 +27,9 @@ public struct FileConfiguration: Equatable, Sendable {
   public var appends: Bool
   /// A limit of the output's size; nil for none.
   public var rotation: Rotation?
+  /// The permissions of an output file that is made, at most `0o777`; nil for `0o600`. A file that is
+  /// there keeps its own.
+  public var mode: UInt32?
 
   /// Makes a description.
   public init(

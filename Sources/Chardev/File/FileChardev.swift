@@ -26,7 +26,9 @@ package final class FileChardev: TwoEndedChardev {
       (output, file) = (nil, nil)
       return
     }
-    let file = try OutputFile(path, appends: configuration.appends)
+    let file = try OutputFile(
+      path, appends: configuration.appends,
+      isShared: configuration.appends && configuration.rotation == nil, mode: configuration.mode)
     let descriptor = file.takeDescriptor()
     if let limits = configuration.rotation {
       rotation = try FileRotation(

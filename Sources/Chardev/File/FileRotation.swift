@@ -7,10 +7,11 @@ import Host
 ///
 /// No byte is lost on the way: each goes to the old file or to the new one, cut at the limit
 /// exactly. Where the files cannot be moved, or no new one be made, the old one goes on, and the
-/// next attempt follows after as many bytes again. A file that somebody else has moved meanwhile is
-/// not moved again.
-struct FileRotation {
+/// next attempt follows after as many bytes again. A file that another program has moved is not moved
+/// again: the bytes go on in the one that has taken its place.
+struct FileRotation: ~Copyable {
   private let path: String
+  private let place: DirectoryEntry
   private let limits: FileConfiguration.Rotation
   private let log = RateLimitedLog(linesPerSecond: 1)
   /// Bytes in the file, as far as is known without asking: others may have emptied it.
@@ -35,6 +36,7 @@ struct FileRotation {
     else {
       throw ChardevError("'\(path)' is no regular file, which alone can be rotated; choose another")
     }
+    place = try OpenFile.place(path)
     self.path = path
     self.limits = limits
     size = appends ? UInt64(clamping: status.st_size) : 0
@@ -66,34 +68,41 @@ struct FileRotation {
   }
 
   private mutating func rotate(_ output: OutputEnd) {
-    do throws(ChardevError) {
-      if isStillThere(output) { try moveFiles() }
-      output.replaceDescriptor(
-        by: SharedDescriptor(
-          owning: FileDescriptor(owning: try OpenFile.forOutput(path).descriptor)))
+    do throws(FileRefusal) {
+      let file = try nextFile(output)
+      output.replaceDescriptor(by: SharedDescriptor(owning: file))
       size = FileRotation.size(of: output.descriptorNumber)
     } catch {
-      log.warning("\(error); the file goes on beyond its size")
+      log.warning("\(OpenFile.refusal(path, error)); the file goes on beyond its size")
     }
     threshold = size < limits.size ? limits.size : size &+ limits.size
   }
 
-  /// Whether the path still leads to the file that is written to.
-  private func isStillThere(_ output: OutputEnd) -> Bool {
-    var found = stat()
-    guard stat(path, &found) == 0, let own = FileRotation.status(of: output.descriptorNumber)
-    else { return false }
-    return found.st_dev == own.st_dev && found.st_ino == own.st_ino
+  /// The file that takes the place of the full one, with its permissions.
+  private func nextFile(_ output: OutputEnd) throws(FileRefusal) -> FileDescriptor {
+    let number = output.descriptorNumber
+    let mode = (FileRotation.status(of: number)?.st_mode ?? 0o600) & 0o777
+    let file: FileDescriptor
+    if let own = FileIdentity(of: number), place.leads(to: own) {
+      do throws(SystemError) { try moveFiles() } catch { throw .system(error) }
+      // What is there all the same, another user has put there.
+      guard let new = try place.create(OutputFile.access, mode: mode) else {
+        throw .system(SystemError("open", errno: EEXIST))
+      }
+      file = new
+    } else {
+      file = try place.openOrCreate(OutputFile.access, mode: mode).file()
+      guard FileRotation.status(of: file.rawValue).map({ $0.st_mode & S_IFMT }) == S_IFREG else {
+        throw .system(SystemError("open", errno: EEXIST))
+      }
+    }
+    if WriteLock.attempt(on: file.rawValue) == .refusedByWriter { throw .inUse }
+    return file
   }
 
-  private func moveFiles() throws(ChardevError) {
+  private func moveFiles() throws(SystemError) {
     for number in stride(from: limits.count, to: 0, by: -1) {
-      let source = number == 1 ? path : "\(path).\(number - 1)"
-      let target = "\(path).\(number)"
-      if rename(source, target) == -1, errno != ENOENT {
-        throw ChardevError(
-          "'\(source)' cannot become '\(target)': \(SystemError.current("rename"))")
-      }
+      try place.rename(suffix: number == 1 ? "" : ".\(number - 1)", to: ".\(number)")
     }
   }
 

@@ -4,27 +4,26 @@ import Host
 
 /// Opens the files of a chardev, and says what helps where that fails.
 enum OpenFile {
-  /// A file to write to, made where there is none. Always at its end, wherever others have put that
-  /// meanwhile: a log that somebody empties goes on at its beginning, without a hole.
-  ///
-  /// - Returns: the descriptor, which the caller takes over, and whether the file was made.
-  static func forOutput(
-    _ path: String
-  ) throws(ChardevError) -> (descriptor: Int32, isNew: Bool) {
-    let flags = O_WRONLY | O_CREAT | O_APPEND
-    if let new = try? open(path, flags | O_EXCL, doing: "write to") { return (new, true) }
-    return (try open(path, flags, doing: "write to"), false)
+  /// The place of a file to write to.
+  static func place(_ path: String) throws(ChardevError) -> DirectoryEntry {
+    try check(path)
+    do throws(FileRefusal) { return try DirectoryEntry(path) } catch {
+      throw refusal(path, error)
+    }
   }
 
   /// A file to read from its beginning.
   static func forInput(_ path: String) throws(ChardevError) -> FileDescriptor {
-    let descriptor = FileDescriptor(owning: try open(path, O_RDONLY, doing: "read"))
+    try check(path)
+    let number = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+    guard number >= 0 else { throw problem(path, .current("open"), doing: "read") }
+    let descriptor = FileDescriptor(owning: number)
     var status = stat()
-    guard fstat(descriptor.rawValue, &status) == 0 else {
-      throw error(path, SystemError.current("fstat"), doing: "read")
+    guard fstat(number, &status) == 0 else {
+      throw problem(path, .current("fstat"), doing: "read")
     }
     switch status.st_mode & S_IFMT {
-    case S_IFDIR: throw error(path, SystemError("open", errno: EISDIR), doing: "read")
+    case S_IFDIR: throw problem(path, SystemError("open", errno: EISDIR), doing: "read")
     case S_IFIFO:
       // It would be at its end before the first writer comes.
       throw ChardevError("'\(path)' is a named pipe; give it to a pipe instead of a file")
@@ -32,22 +31,21 @@ enum OpenFile {
     }
   }
 
-  private static func open(
-    _ path: String, _ flags: Int32, doing verb: String
-  ) throws(ChardevError) -> Int32 {
+  /// Why a file is not written to.
+  static func refusal(_ path: String, _ refusal: FileRefusal) -> ChardevError {
+    guard case .system(let cause) = refusal else {
+      return ChardevError("'\(path)': \(refusal.description); \(refusal.remedy)")
+    }
+    return problem(path, cause, doing: "write to")
+  }
+
+  private static func check(_ path: String) throws(ChardevError) {
     guard !path.isEmpty, !path.utf8.contains(0) else {
       throw ChardevError("the file's path is empty or has a NUL byte in it; give another path")
     }
-    do {
-      return try systemCall("open") {
-        Glibc.open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0o666)
-      }
-    } catch {
-      throw self.error(path, error, doing: verb)
-    }
   }
 
-  private static func error(
+  private static func problem(
     _ path: String, _ cause: SystemError, doing verb: String
   ) -> ChardevError {
     switch cause.errno {

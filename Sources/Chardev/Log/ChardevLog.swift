@@ -19,7 +19,8 @@ final class ChardevLog {
   init(_ configuration: LogConfiguration) throws(ChardevError) {
     SignalSource.ignoreWriteFailures()
     path = configuration.path
-    opened = try OutputFile(configuration.path, appends: configuration.appends)
+    opened = try OutputFile(
+      configuration.path, appends: configuration.appends, isShared: configuration.appends)
     file = OutputEnd(name: path, SharedDescriptor(owning: opened.takeDescriptor()))
     annotator = configuration.isAnnotated ? LineAnnotator() : nil
   }

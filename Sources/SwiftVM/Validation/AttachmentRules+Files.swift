@@ -42,6 +42,11 @@ extension AttachmentRules {
     }
     let target = words.path("file", output)
     try checkFile(target)
+    if let mode = file.mode, mode > 0o777 {
+      throw words.error(
+        "mode=" + String(mode, radix: 8), "these are not permissions of a file",
+        "give e.g. mode=640")
+    }
     guard let rotation = file.rotation else { return }
     guard FileConfiguration.Rotation.allowedSizes ~= rotation.size,
       FileConfiguration.Rotation.allowedCounts ~= rotation.count

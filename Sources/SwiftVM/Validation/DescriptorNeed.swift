@@ -45,7 +45,8 @@ enum DescriptorNeed {
     switch attachment.backend {
     case .null, .ringBuffer: return log
     case .standardIO: return log + perFile
-    case .file, .pipe, .pseudoTerminal, .program: return log + 2 * perFile
+    // A file that is rotated has its directory open, too.
+    case .file, .pipe, .pseudoTerminal, .program: return log + 3 * perFile
     case .datagram: return log + perFile
     // It may be a listener.
     case .descriptor: return log + perSocket

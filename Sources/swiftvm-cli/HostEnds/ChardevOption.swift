@@ -63,7 +63,7 @@ enum ChardevOption {
       grammar.optional += ["host", "port", "localaddr", "localport"]
       grammar.flags += ["ipv4", "ipv6"]
     case "file":
-      grammar.optional += ["path", "input-path", "rotate-size", "rotate-count"]
+      grammar.optional += ["path", "input-path", "mode", "rotate-size", "rotate-count"]
       grammar.flags += ["append"]
     case "pipe": grammar.required = ["path"]
     case "pty": grammar.optional += ["path"]

@@ -41,7 +41,12 @@ struct HostEndOptions {
     + ["reconnect", "reconnect-ms"].map {
       Rule(key: $0, targets: [.connector, .tcpConnector], noun: "connecting sockets")
     }
-    + ["mode", "owner", "group"].map {
+    + [
+      Rule(
+        key: "mode", targets: [.listener, .output],
+        noun: "listening Unix sockets with a path, and output files")
+    ]
+    + ["owner", "group"].map {
       Rule(key: $0, targets: [.listener], noun: "listening Unix sockets with a path")
     }
     + ["allow-uid", "allow-gid"].map {
@@ -91,9 +96,10 @@ struct HostEndOptions {
     return socket
   }
 
-  /// An output file's rotation and whether it is added to.
+  /// An output file's permissions and rotation, and whether it is added to.
   func refine(_ file: inout FileConfiguration) throws(ConfigurationError) {
     file.appends = try list.isOn("append") ?? false
+    file.mode = try mode
     let count = try list.number("rotate-count")
     guard let size = try list.size("rotate-size") else {
       guard count == nil else {
