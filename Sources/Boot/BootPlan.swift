@@ -57,10 +57,10 @@ package struct BootPlan: Sendable {
   /// Lays the guest's memory out.
   ///
   /// - Parameters:
-  ///   - kernel: the kernel file's bytes, needed during the call only.
+  ///   - kernel: the kernel file's bytes.
   ///   - request: the rest of the machine.
   /// - Throws: what the user has to change.
-  package init(kernel: UnsafeRawBufferPointer, request: BootRequest) throws(BootError) {
+  package init(kernel: ImageBytes, request: BootRequest) throws(BootError) {
     let image = try KernelImage(parsing: kernel)
     let lowMemoryEnd = try Self.lowMemoryEnd(of: request, for: image)
     let commandLine = try CommandLine.encode(request.commandLine, limit: image.commandLineLimit)

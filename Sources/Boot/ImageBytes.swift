@@ -1,17 +1,30 @@
 /// A kernel file's bytes, read with every access checked: outside the file there is nil.
-struct ImageBytes {
-  private let bytes: UnsafeRawBufferPointer
+///
+/// Each access reads anew, since another program may write to the file at the same time: what is
+/// judged is a copy.
+package struct ImageBytes {
+  let count: Int
+  private let fetch: (_ offset: Int, _ buffer: UnsafeMutableRawBufferPointer) -> Bool
 
-  init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
-
-  var count: Int { bytes.count }
+  /// - Parameters:
+  ///   - count: the file's size in bytes.
+  ///   - fetch: fills a buffer with the bytes from an offset on, all of them in the file; says whether
+  ///     that could be done.
+  package init(
+    count: Int, fetch: @escaping (_ offset: Int, _ buffer: UnsafeMutableRawBufferPointer) -> Bool
+  ) {
+    self.count = count
+    self.fetch = fetch
+  }
 
   /// The little-endian integer at `offset`.
   func read<Value: FixedWidthInteger>(_: Value.Type, at offset: Int) -> Value? {
     guard offset >= 0, offset <= count, count - offset >= MemoryLayout<Value>.size else {
       return nil
     }
-    return Value(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Value.self))
+    var value: Value = 0
+    guard withUnsafeMutableBytes(of: &value, { fetch(offset, $0) }) else { return nil }
+    return Value(littleEndian: value)
   }
 
   /// The part of the file that a header describes by two numbers of its own.
@@ -25,11 +38,13 @@ struct ImageBytes {
 
   /// A copy of the bytes in `range`, as far as the file has them.
   func copy(_ range: Range<Int>) -> [UInt8] {
-    Array(bytes[range.clamped(to: 0..<count)])
+    let range = range.clamped(to: 0..<count)
+    var bytes = [UInt8](repeating: 0, count: range.count)
+    return bytes.withUnsafeMutableBytes { fetch(range.lowerBound, $0) } ? bytes : []
   }
 
   func starts(with prefix: [UInt8], at offset: Int = 0) -> Bool {
     guard offset >= 0, offset <= count, count - offset >= prefix.count else { return false }
-    return bytes[offset..<(offset + prefix.count)].elementsEqual(prefix)
+    return copy(offset..<(offset + prefix.count)) == prefix
   }
 }

@@ -44,8 +44,7 @@ package struct KernelImage: Equatable, Sendable {
   /// Recognises the file and reads its headers.
   ///
   /// - Throws: whatever is wrong with the file, before anything is allocated for it.
-  package init(parsing bytes: UnsafeRawBufferPointer) throws(BootError) {
-    let file = ImageBytes(bytes)
+  package init(parsing file: ImageBytes) throws(BootError) {
     guard file.count > 0 else { throw .kernelEmpty }
     if ELFImage.recognizes(file) {
       self = try ELFImage.parse(file)

@@ -101,6 +101,14 @@ public final class GuestMemory: @unchecked Sendable {
     }
   }
 
+  /// `count` bytes at guest-physical `address`, all within one region, to be filled by a system call.
+  package func buffer(
+    at address: UInt64, count: Int
+  ) throws(GuestMemoryError) -> UnsafeMutableRawBufferPointer {
+    let start = try pointer(at: address, count: UInt64(count))
+    return UnsafeMutableRawBufferPointer(start: start, count: count)
+  }
+
   /// Copies guest memory out, filling `buffer`.
   package func read(
     _ address: UInt64, into buffer: UnsafeMutableRawBufferPointer

@@ -146,14 +146,14 @@ final class Board {
     for placement in configuration.bootPlan.placements {
       switch placement.source {
       case .kernelFile(let range):
-        try memory.write(
-          UnsafeRawBufferPointer(rebasing: files.kernel.bytes[range]), at: placement.address)
-      case .initrdFile:
-        try memory.write(files.initrdBytes, at: placement.address)
+        try files.kernel.read(
+          at: range.lowerBound, into: memory.buffer(at: placement.address, count: range.count))
+      case .initrdFile: try files.readInitrd(into: memory, at: placement.address)
       case .bytes(let bytes):
         try bytes.withUnsafeBytes { try memory.write($0, at: placement.address) }
       }
     }
+    try files.checkUnchanged()
   }
 }
 

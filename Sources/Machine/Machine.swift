@@ -154,7 +154,6 @@ package final class Machine: @unchecked Sendable {
       try board.powerOn()
       hasRun = hasRun || !isPaused
       timings.mark("first KVM_RUN")
-      configuration.bootFiles.releasePages()
       releaseCodeLater()
     } catch {
       finish(.hostFailure("cannot make the virtual machine: \(error)"), lingering: false)

@@ -1,5 +1,6 @@
 import Boot
 import Chardev
+import GuestMemory
 import Host
 import Virtio
 import VirtioSerial
@@ -119,31 +120,46 @@ package struct MachineConfiguration {
   func isKept(_ chardev: any Chardev) -> Bool { keptChardevs.contains { $0 === chardev } }
 }
 
-/// The kernel and the initrd, mapped for as long as the machine may boot.
+/// The kernel and the initrd, open for as long as the machine may boot.
 package final class BootFiles: Sendable {
   /// The kernel file.
-  package let kernel: MappedFile
-  /// The initrd, if there is one.
-  package let initrd: MappedFile?
+  let kernel: ImageFile
+  private let initrd: ImageFile?
 
-  package init(kernel: consuming MappedFile, initrd: consuming MappedFile?) {
+  package init(kernel: consuming ImageFile, initrd: consuming ImageFile?) {
     self.kernel = kernel
     self.initrd = initrd
   }
 
-  /// The initrd's bytes, none without one.
-  package var initrdBytes: UnsafeRawBufferPointer {
-    switch initrd {
-    case .some(let file): file.bytes
-    case .none: UnsafeRawBufferPointer(start: nil, count: 0)
+  /// The kernel's bytes, to be looked at.
+  package var kernelBytes: ImageBytes {
+    ImageBytes(count: kernel.count) { [self] offset, buffer in
+      (try? kernel.read(at: offset, into: buffer)) != nil
     }
   }
 
-  /// They have been read, and are not needed before the next boot.
-  func releasePages() {
-    kernel.releasePages()
+  /// Bytes of the initrd; nil without one.
+  package var initrdSize: UInt64? {
     switch initrd {
-    case .some(let file): file.releasePages()
+    case .some(let file): UInt64(file.count)
+    case .none: nil
+    }
+  }
+
+  /// Reads the initrd to guest memory.
+  func readInitrd(into memory: GuestMemory, at address: UInt64) throws {
+    switch initrd {
+    case .some(let file):
+      try file.read(at: 0, into: memory.buffer(at: address, count: file.count))
+    case .none: break
+    }
+  }
+
+  /// Makes sure that what has been read is what was there at the start.
+  func checkUnchanged() throws(ImageFileError) {
+    try kernel.checkUnchanged()
+    switch initrd {
+    case .some(let file): try file.checkUnchanged()
     case .none: break
     }
   }

@@ -34,9 +34,9 @@ struct ConfigurationOpener {
   ) throws(ConfigurationError) -> MachineConfiguration {
     let loader = configuration.bootLoader
     let files = BootFiles(
-      kernel: try map(loader.kernelPath, OptionName.kernel),
+      kernel: try image(loader.kernelPath, OptionName.kernel),
       initrd: try loader.initialRamdiskPath.map { (path) throws(ConfigurationError) in
-        try map(path, OptionName.initrd)
+        try image(path, OptionName.initrd)
       })
     let plan = try makePlan(files, hypervisor)
     var terminals = TerminalNotes()
@@ -90,8 +90,8 @@ struct ConfigurationOpener {
 
   // MARK: Boot
 
-  private func map(_ path: String, _ option: String) throws(ConfigurationError) -> MappedFile {
-    do throws(MappedFileError) { return try MappedFile(path: path) } catch {
+  private func image(_ path: String, _ option: String) throws(ConfigurationError) -> ImageFile {
+    do throws(ImageFileError) { return try ImageFile(path: path) } catch {
       throw ConfigurationError(
         option: option, value: path, problem: error.description,
         remedy: "give the path of a file you may read")
@@ -102,16 +102,15 @@ struct ConfigurationOpener {
     _ files: BootFiles, _ hypervisor: Hypervisor
   ) throws(ConfigurationError) -> BootPlan {
     let loader = configuration.bootLoader
-    let hasInitrd = loader.initialRamdiskPath != nil
     let request = BootRequest(
       memorySize: configuration.memorySize, cpuCount: configuration.cpuCount,
       commandLine: loader.commandLine,
-      initrdSize: hasInitrd ? UInt64(files.initrdBytes.count) : nil,
+      initrdSize: files.initrdSize,
       pci64Window: pci64Window(hypervisor),
       virtioMMIODeviceCount: configuration.consoleDevices.count { $0.transport == .mmio },
       hasPanicDevice: configuration.hasPanicDevice)
     do throws(BootError) {
-      return try BootPlan(kernel: files.kernel.bytes, request: request)
+      return try BootPlan(kernel: files.kernelBytes, request: request)
     } catch {
       throw ConfigurationError(error, configuration)
     }

@@ -174,7 +174,7 @@ extension VirtualMachineOutcome {
       case .debugExit(let value): .debugExit(value: value)
       case .tripleFault: .tripleFault
       case .internalError(let report): .internalError(report: report)
-      case .hostFailure(let text): .hostFailure(text)
+      case .hostFailure(let text): .hostFailure(PlainText.escaped(text))
       case .endedFromConsole, .endedByClient: .stoppedByUser
       case .stopped(let signal): .stopped(signal: signal)
       }

@@ -44,7 +44,7 @@ import Testing
         memorySize: [2, 64, 3072, 16384][Int(generator.next() % 4)] * mebibyte, cpuCount: 1,
         commandLine: "quiet", initrdSize: generator.next() % (96 * mebibyte),
         pci64Window: 0..<0)
-      let plan = try file.withUnsafeBytes { try BootPlan(kernel: $0, request: request) }
+      let plan = try BootPlan(kernel: ImageBytes(file), request: request)
       let ram = MemoryMap.ram(size: request.memorySize)
       for placement in plan.placements {
         guard ram.contains(where: { $0.contains(placement.address) }) else {

@@ -29,7 +29,7 @@ struct MicroVM {
   let directory: TemporaryDirectory
   let process: RunningProgram
 
-  /// Starts a guest of 16 MiB.
+  /// Starts a guest.
   ///
   /// - Parameters:
   ///   - commandLine: what the guest is to do, see guest.c.
@@ -37,14 +37,17 @@ struct MicroVM {
   ///   - options: further words for `swiftvm run`.
   ///   - launcher: words of a program that runs it.
   ///   - standardError: an open descriptor.
+  ///   - kernel: the path of a copy of the guest.
+  ///   - memory: the guest's memory.
   init(
     _ commandLine: String, ports: [String] = ["a"], options: [String] = [],
-    in directory: TemporaryDirectory? = nil, launcher: [String] = [], standardError: Int32? = nil
+    in directory: TemporaryDirectory? = nil, launcher: [String] = [], standardError: Int32? = nil,
+    kernel: String = kernelPath, memory: String = "16M"
   ) throws {
     self.directory = try directory ?? TemporaryDirectory()
     let sockets = ports.flatMap { ["--virtserialport", "name=\($0),socket=\($0)"] }
     let words =
-      ["run", "--kernel", Self.kernelPath, "--memory", "16M", "--append", commandLine]
+      ["run", "--kernel", kernel, "--memory", memory, "--append", commandLine]
       + sockets + options
     process = try RunningProgram(
       words.map { Array($0.utf8) }, in: self.directory, launcher: launcher,

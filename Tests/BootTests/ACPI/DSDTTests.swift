@@ -23,7 +23,7 @@ import Testing
       memorySize: 64 * mebibyte, cpuCount: 1, commandLine: "", initrdSize: nil,
       pci64Window: pci64Window, virtioMMIODeviceCount: virtioMMIODevices,
       hasPanicDevice: hasPanicDevice)
-    let plan = try kernel.withUnsafeBytes { try BootPlan(kernel: $0, request: request) }
+    let plan = try BootPlan(kernel: ImageBytes(kernel), request: request)
     let dsdt = try ACPIWalk(plan, kernel: kernel)["DSDT"]
     #expect(dsdt[8] == 2, "64-bit integers")
     return try AMLReader(Array(dsdt[36...]))

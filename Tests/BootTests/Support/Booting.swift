@@ -4,8 +4,18 @@ import Testing
 let mebibyte: UInt64 = 1 << 20
 let gibibyte: UInt64 = 1 << 30
 
+extension ImageBytes {
+  /// A file that is in memory.
+  init(_ file: [UInt8]) {
+    self.init(count: file.count) { offset, buffer in
+      buffer.copyBytes(from: file[offset..<(offset + buffer.count)])
+      return true
+    }
+  }
+}
+
 func kernelImage(_ file: [UInt8]) throws -> KernelImage {
-  try file.withUnsafeBytes { try KernelImage(parsing: $0) }
+  try KernelImage(parsing: ImageBytes(file))
 }
 
 func bootPlan(
@@ -15,7 +25,7 @@ func bootPlan(
   let request = BootRequest(
     memorySize: memory, cpuCount: cpus, commandLine: commandLine, initrdSize: initrd,
     pci64Window: (64 * gibibyte)..<(128 * gibibyte))
-  return try file.withUnsafeBytes { try BootPlan(kernel: $0, request: request) }
+  return try BootPlan(kernel: ImageBytes(file), request: request)
 }
 
 /// Guest memory as a plan leaves it.

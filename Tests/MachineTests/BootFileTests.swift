@@ -1,0 +1,72 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// What becomes of a machine whose kernel or initrd another program changes while it runs.
+@Suite(MicroVM.requirement)
+struct BootFileTests {
+  /// How a file is changed.
+  enum Change: CaseIterable {
+    case cutShort, overwritten, replaced
+  }
+
+  private let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  /// A guest that boots again when it is told to, with files of its own, an hour old.
+  private func start() throws -> MicroVM {
+    try directory.makeFile("kernel", bytes: Array(contents(of: MicroVM.kernelPath)))
+    try directory.makeFile("initrd", size: 1 << 20)
+    for name in ["kernel", "initrd"] {
+      var times = [timespec(tv_sec: 1, tv_nsec: 0), timespec(tv_sec: 1, tv_nsec: 0)]
+      #expect(utimensat(AT_FDCWD, directory[name], &times, 0) == 0)
+    }
+    return try MicroVM(
+      "run=console mode=msix port=a wait=host send=boot echo=1 end=asked",
+      options: ["--initrd", "initrd"], in: directory, kernel: "kernel")
+  }
+
+  private func contents(of path: String) throws -> [UInt8] {
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    defer { close(file) }
+    var status = stat()
+    #expect(fstat(file, &status) == 0)
+    var bytes = [UInt8](repeating: 0, count: status.st_size)
+    #expect(pread(file, &bytes, bytes.count, 0) == bytes.count)
+    return bytes
+  }
+
+  @Test(
+    "The guest boots again what was there at the start, or the machine ends and names the file",
+    arguments: ["kernel", "initrd"], Change.allCases)
+  func endsOrBoots(name: String, change: Change) throws {
+    let machine = try start()
+    let client = try machine.connect()
+    #expect(client.line() == "boot")
+    let path = directory[name]
+    switch change {
+    case .cutShort: #expect(truncate(path, 4096) == 0)
+    case .overwritten:
+      let file = open(path, O_WRONLY | O_CLOEXEC)
+      #expect(pwrite(file, "x", 1, 4096) == 1)
+      close(file)
+    case .replaced: #expect(rename(try directory.makeFile("next", size: 1), path) == 0)
+    }
+    client.send("reset-cf9\n")
+    #expect(client.line() == "echo reset-cf9")
+    if change == .replaced {
+      #expect(client.line() == "boot")
+      client.send("poweroff\n")
+      #expect(client.line() == "echo poweroff")
+      #expect(machine.status() == 0)
+      return
+    }
+    #expect(machine.status() == 1)
+    let lines = machine.process.errorOutput.split(separator: "\n")
+    #expect(lines.count == 1)
+    #expect(lines.first?.contains("'\(name)' has been changed") == true)
+    #expect(client.isAtEnd)
+    #expect(directory.entries == ["initrd", "kernel"])
+  }
+}
