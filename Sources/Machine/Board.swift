@@ -31,7 +31,9 @@ final class Board {
     onNews: @escaping @Sendable (BoardEvent) -> Void,
     onEvent: @escaping @Sendable (BoardEvent) -> Void
   ) throws {
-    let memory = try GuestMemory(regions: MemoryMap.ram(size: configuration.memorySize))
+    let memory = try GuestMemory(
+      regions: MemoryMap.ram(size: configuration.memorySize),
+      usesHugePages: configuration.usesHugePages)
     let machine = try KVMVirtualMachine(
       hypervisor: hypervisor, memory: memory,
       interruptController: .inKernel(

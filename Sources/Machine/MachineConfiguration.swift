@@ -71,6 +71,8 @@ package struct MachineConfiguration {
 
   /// Bytes of guest RAM.
   package var memorySize: UInt64
+  /// Whether guest RAM comes in large pages where the host has them.
+  package var usesHugePages = true
   /// Number of virtual CPUs.
   package var cpuCount: Int
   /// What lies where in memory before the first instruction.

@@ -61,6 +61,7 @@ struct ConfigurationOpener {
       memorySize: configuration.memorySize, cpuCount: configuration.cpuCount, bootPlan: plan,
       bootFiles: files, consoleDevices: consoles, serial: serial,
       endsOnReset: configuration.resetPolicy == .exit)
+    machine.usesHugePages = configuration.usesHugePages
     machine.hasPanicDevice = configuration.hasPanicDevice
     machine.panicAction =
       switch configuration.panicPolicy {

@@ -4,6 +4,7 @@ package enum OptionName {
   package static let initrd = "--initrd"
   package static let append = "--append"
   package static let memory = "--memory"
+  package static let hugePages = "--huge-pages"
   package static let cpus = "--cpus"
   package static let virtioSerial = "--virtio-serial"
   package static let virtserialport = "--virtserialport"

@@ -39,6 +39,10 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   /// `memorySizeGranule`.
   public var memorySize: UInt64
 
+  /// Whether the host gives guest memory in large pages, where it has them: guests are faster, and
+  /// take up memory in steps of 2 MiB.
+  public var usesHugePages = true
+
   /// The virtio-serial devices, in the order in which the guest finds them.
   public var consoleDevices: [VirtioConsoleDeviceConfiguration]
 

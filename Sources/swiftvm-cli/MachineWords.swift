@@ -10,6 +10,9 @@ enum MachineWords {
     let reader = MachineWordReader(option: match.spelling, value: match.value)
     switch match.option.name {
     case OptionName.memory: request.memorySize = try reader.memorySize
+    case OptionName.hugePages:
+      try reader.expect(["on", "off"], "give --huge-pages on or --huge-pages off")
+      request.usesHugePages = match.value == "on"
     case OptionName.cpus: request.cpuCount = try reader.cpuCount
     case OptionName.name: request.name = try reader.name
     case OptionName.machine: try reader.checkMachine()

@@ -32,6 +32,12 @@ package enum OptionTable {
       help: "Guest memory: a number with K, M or G; a plain number counts MiB. 512M by default."
         + " Also -m."),
     CommandOption(
+      OptionName.hugePages, "on|off",
+      help:
+        "Whether the host gives guest memory in large pages, where it has them: guests are faster,"
+        + " and take up memory in steps of 2 MiB. On by default; off where many small guests are to"
+        + " fit."),
+    CommandOption(
       OptionName.cpus, "COUNT", otherNames: ["-smp"],
       help: "Virtual CPUs. 1 by default. Also -smp, with QEMU's cpus=, sockets= and cores=, which"
         + " must agree; the guest sees one socket in any case."),

@@ -10,6 +10,8 @@ package struct RunRequest: Equatable, Sendable {
   package var appendedCommandLine = ""
   /// Guest memory in bytes.
   package var memorySize = VirtualMachineConfiguration.defaultMemorySize
+  /// Whether guest memory comes in large pages.
+  package var usesHugePages = true
   /// The number of virtual CPUs.
   package var cpuCount = 1
   /// The virtio-serial devices; none for one that is made for the ports.
@@ -98,6 +100,7 @@ package struct RunRequest: Equatable, Sendable {
     configuration.controlSockets = controlSockets
     configuration.startsPaused = startsPaused
     configuration.name = name
+    configuration.usesHugePages = usesHugePages
     configuration.hasPanicDevice = hasPanicDevice
     configuration.panicPolicy = panicPolicy
     configuration.debugExit = debugExit

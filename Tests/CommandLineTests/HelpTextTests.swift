@@ -17,7 +17,7 @@ struct HelpTextTests {
   }
 
   @Test(arguments: [
-    "--kernel", "--initrd", "--append", "--memory", "--cpus", "--virtio-serial",
+    "--kernel", "--initrd", "--append", "--memory", "--huge-pages", "--cpus", "--virtio-serial",
     "--virtserialport", "--virtconsole", "--serial", "--emergency", "--no-reboot", "--stats",
     "--trace", "--timings", "--preset", "--qmp", "--name", "--pidfile", "--daemonize", "-chardev",
     "-device", "-mon", "-action", "-nodefaults", "-machine", "-enable-kvm", "--help", "--version",

@@ -58,6 +58,8 @@ struct RunRequestTests {
     (["--append="], RunRequest()),
     (["--memory", "1G"], with { $0.memorySize = 1 << 30 }),
     (["--memory=256"], with { $0.memorySize = 256 << 20 }),
+    (["--huge-pages", "off"], with { $0.usesHugePages = false }),
+    (["--huge-pages", "on"], RunRequest()),
     (["--memory=0"], with { $0.memorySize = 0 }),
     (["--cpus", "8"], with { $0.cpuCount = 8 }),
     (["--cpus=0"], with { $0.cpuCount = 0 }),

@@ -11,6 +11,24 @@ import Testing
     try GuestMemory(regions: [0..<2 * Self.page, 0x1_0000..<0x1_0000 + 2 * Self.page])
   }
 
+  @Test(
+    "Host and guest addresses are alike modulo 2 MiB, as KVM's large pages need it",
+    arguments: [
+      [0..<0x4000_0000, 0x1_0000_0000..<0x1_2000_0000],
+      [0x1000..<0x40_0000, 0x40_1000..<0x90_3000], [0x1f_f000..<0x20_0000],
+    ] as [[Range<UInt64>]])
+  func isAligned(ranges: [Range<UInt64>]) throws {
+    let memory = try GuestMemory(regions: ranges)
+    #expect(memory.regions.count == ranges.count)
+    for (region, range) in zip(memory.regions, ranges) {
+      let host = UInt64(UInt(bitPattern: region.hostAddress))
+      #expect(host % (2 << 20) == range.lowerBound % (2 << 20))
+      try memory.store(7 as UInt8, at: range.lowerBound)
+      try memory.store(8 as UInt8, at: range.upperBound - 1)
+      #expect(try memory.load(range.lowerBound, as: UInt8.self) == 7)
+    }
+  }
+
   @Test func startsOutAsZeros() throws {
     let memory = try makeMemory()
     var bytes = [UInt8](repeating: 0xff, count: Int(2 * Self.page))
