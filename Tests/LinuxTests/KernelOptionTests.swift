@@ -1,3 +1,4 @@
+import Glibc
 import TestSupport
 import Testing
 
@@ -123,7 +124,25 @@ extension StockGuestTests {
       #expect(try agent.run("grep 'System RAM' /proc/iomem").contains("100000000-11fffffff"))
       // Zone Normal is all above 4 GiB: its pages are those that are written and read back here.
       try checkMemoryHolds(agent, mebibytes: 48)
+      try checkLargePages(guest, leastCount: 60)
       try checkPowerOff(guest)
+    }
+
+    /// KVM maps the guest's memory by large pages, on either side of the hole, as far as this host has
+    /// them and shows what it maps.
+    private func checkLargePages(_ guest: Guest, leastCount: Int) throws {
+      let setting = File.text("/sys/kernel/mm/transparent_hugepage/enabled")
+      guard geteuid() == 0, !setting.isEmpty, !setting.contains("[never]") else { return }
+      let directory = try TemporaryDirectory()
+      let folder = try directory.makeDirectory("debug")
+      // Numbers of the machine whose process this is.
+      let numbers = try Tool.shell(
+        "mount -t debugfs none \(folder) && cd \(folder)/kvm/\(guest.process.pid)-*"
+          + " && cat pages_2m pages_4k; cd /; umount \(folder)"
+      ).split(separator: "\n").compactMap { Int($0) }
+      try #require(numbers.count == 2)
+      #expect(numbers[0] >= leastCount)
+      #expect(numbers[1] < numbers[0], "pages of 4 KiB")
     }
 
     private func checkMemoryHolds(_ agent: Agent, mebibytes: Int) throws {

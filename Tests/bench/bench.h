@@ -24,6 +24,7 @@ struct settings {
   const char *only;           /* measure only what has this in its id; NULL: everything */
   char folder[64];            /* sockets and small files */
   int rounds;
+  int small_pages; /* swiftvm's guest memory is in pages of 4 KiB only */
 };
 extern struct settings settings;
 
@@ -77,8 +78,9 @@ int measure_first_byte(struct vm *vm, int descriptor, double *milliseconds);
 /* process.c: the threads that are not vCPUs. */
 double process_cpu_seconds(pid_t pid);
 long process_wakeups(pid_t pid);
-/* Resident memory outside the mapping that is the guest's, in MiB. */
+/* Resident memory in MiB: outside the mapping that is the guest's, and all of it. */
 double process_overhead(pid_t pid);
+double process_memory(pid_t pid);
 
 /* plan.c */
 int run_rounds(void);

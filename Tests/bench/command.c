@@ -47,6 +47,8 @@ static char **swiftvm_command(const struct vm *vm, const char *command_line) {
   add(&words, "%s", command_line);
   add(&words, "--memory");
   add(&words, "%dM", GUEST_MIB);
+  add(&words, "--huge-pages");
+  add(&words, "%s", settings.small_pages ? "off" : "on");
   add(&words, "--virtio-serial");
   add(&words, "id=s,max-ports=%d", vm->load.ports + 1);
   for (int port = 1; port <= vm->load.ports; port++) {

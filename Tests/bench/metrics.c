@@ -52,6 +52,9 @@ const struct metric metrics[] = {
     {"start-byte", "start → first guest byte (COM1)", "ms", 1, 1, 0.2, 0, 0, 0, 0},
     {"start-port", "start → first byte through a port", "ms", 1, 1, 0, 0, 0, 0, 0},
     {"memory-idle", "memory beyond the guest's, idle", "MiB", 1, 1, 0, 0, 0, 0, 5},
+    {"memory-idle-small", "the same, --huge-pages off", "MiB", 1, 1, 0, 0, 0, 0, 5},
+    {"memory-all", "memory of an idle VM, what its guest uses included", "MiB", 1, 1, 0, 0, 0, 0, 0},
+    {"memory-all-small", "the same, --huge-pages off", "MiB", 1, 1, 0, 0, 0, 0, 0},
     {"memory-load", "memory beyond the guest's, 30 ports at work", "MiB", 1, 1, 0, 0, 0, 0, 5},
     {"wakeups", "wake-ups of an idle VM in 10 s", "", 0, 1, 0, 0, 0, 0, 0.5},
 };

@@ -102,8 +102,23 @@ static void idle(int round) {
     if (!is_there(subject)) continue;
     record("wakeups", subject, round, (double)(process_wakeups(vm[subject].pid) - before[subject]));
     record("memory-idle", subject, round, process_overhead(vm[subject].pid));
+    record("memory-all", subject, round, process_memory(vm[subject].pid));
     vm_stop(&vm[subject]);
   }
+}
+
+/* The same without large pages, which take up memory in steps of 2 MiB. */
+static void idle_small(int round) {
+  struct vm vm;
+  if (!is_there(SWIFTVM)) return;
+  settings.small_pages = 1;
+  if (vm_start(&vm, SWIFTVM, (struct load){"idle", 1, 64, 1, 1})) exit(1);
+  settings.small_pages = 0;
+  failures += vm_connect(&vm) != 0;
+  sleep_ns(2 * SECOND);
+  record("memory-idle-small", SWIFTVM, round, process_overhead(vm.pid));
+  record("memory-all-small", SWIFTVM, round, process_memory(vm.pid));
+  vm_stop(&vm);
 }
 
 static void run_round(int round) {
@@ -120,7 +135,7 @@ static void run_round(int round) {
       enum subject subject = (enum subject)((turn + round) % SUBJECTS);
       if (is_there(subject)) stream(streams[i].id, streams[i].load, subject, round);
     }
-  if (round == 0 && is_wanted("idle")) idle(round);
+  if (round == 0 && is_wanted("idle")) idle(round), idle_small(round);
 }
 
 int run_rounds(void) {

@@ -60,20 +60,25 @@ double process_cpu_seconds(pid_t pid) { return sum(pid, cpu_seconds); }
 
 long process_wakeups(pid_t pid) { return (long)sum(pid, voluntary_switches); }
 
-double process_overhead(pid_t pid) {
+/* With or without the guest's mapping. */
+static double resident(pid_t pid, int with_guest) {
   char path[64], line[512];
   snprintf(path, sizeof path, "/proc/%d/smaps", pid);
   FILE *file = fopen(path, "r");
-  double kilobytes = 0, resident;
+  double kilobytes = 0, size;
   int counts = 0;
   while (file && fgets(line, sizeof line, file)) {
     uint64_t start, end;
     char permissions;
     if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %c", &start, &end, &permissions) == 3)
-      counts = end - start < (uint64_t)GUEST_MIB << 20 || end - start >= (uint64_t)GUEST_MIB << 21;
-    else if (counts && sscanf(line, "Rss: %lf kB", &resident) == 1)
-      kilobytes += resident;
+      counts = with_guest || end - start < (uint64_t)GUEST_MIB << 20 || end - start >= (uint64_t)GUEST_MIB << 21;
+    else if (counts && sscanf(line, "Rss: %lf kB", &size) == 1)
+      kilobytes += size;
   }
   if (file) fclose(file);
   return kilobytes / 1024;
 }
+
+double process_overhead(pid_t pid) { return resident(pid, 0); }
+
+double process_memory(pid_t pid) { return resident(pid, 1); }
