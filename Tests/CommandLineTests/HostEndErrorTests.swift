@@ -28,7 +28,7 @@ struct HostEndErrorTests {
       "the value of \"ringbuf\" is not a size; give a number of bytes, or with K, M or"
         + " G, e.g. ringbuf=64K"
     ),
-    ("file=/f,mode=600", "\"mode\" is for listening Unix sockets with a path; leave it out"),
+    ("file=/f,owner=0", "\"owner\" is for listening Unix sockets with a path; leave it out"),
     ("socket=/s,reconnect=1", "\"reconnect\" is for connecting sockets; leave it out"),
     ("socket=/s,append", "\"append\" is for output files; leave it out"),
     ("fd=99999999999", "no descriptor has such a number; give fd=NUMBER or fd=NAME"),

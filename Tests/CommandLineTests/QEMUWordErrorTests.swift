@@ -51,7 +51,7 @@ struct QEMUWordErrorTests {
     ),
     (
       "socket,id=a,port=1,mode=600,server=on",
-      "\"mode\" is for listening Unix sockets with a path; leave it out"
+      "\"mode\" is for listening Unix sockets with a path, and output files; leave it out"
     ),
     ("socket,id=a,path=/s,clients=queue", "\"clients\" is for listening sockets; leave it out"),
     ("socket,id=a,port=1,seqpacket=on", "\"seqpacket\" is for Unix sockets; leave it out"),

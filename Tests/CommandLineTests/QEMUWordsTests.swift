@@ -125,6 +125,7 @@ struct QEMUWordsTests {
     ("file,path=/f,input-path=/i", "file=/f,input=/i"),
     ("file,input-path=/i", "input=/i"),
     ("file,path=/f,rotate-size=1M,rotate-count=3", "file=/f,rotate-size=1M,rotate-count=3"),
+    ("file,path=/f,mode=640", "file=/f,mode=640"),
     ("pipe,path=/p", "pipe=/p"),
     ("pty", "pty"),
     ("pty,path=/l", "pty=/l"),
