@@ -37,6 +37,36 @@ package enum QMPEvent: Equatable, Sendable {
     var isGuest: Bool { rawValue.utf8.starts(with: "guest".utf8) }
   }
 
+  /// How often clients are told of an event, at most.
+  enum Rate: Equatable {
+    /// Each time, what waits of these keys before it.
+    case always(after: [[UInt8]] = [])
+    /// Once a second of each key.
+    case everySecond(key: [UInt8])
+  }
+
+  /// The rule for each event: what a guest can cause as often as it likes is told once a second.
+  var rate: Rate {
+    switch self {
+    case .portChanged(let id, _): .everySecond(key: Self.key(ofPort: id))
+    case .guestPanicked: .everySecond(key: Self.panicKey)
+    case .reset(byGuest: true): .everySecond(key: Self.resetKey)
+    // Clients cause it, or a signal.
+    case .reset(byGuest: false): .always(after: [Self.resetKey])
+    case .powerButton, .resumed: .always()
+    // A guest is stopped by a panic once; then a client has to let it go on.
+    case .stopped: .always(after: [Self.panicKey])
+    // Once for each device or port that there was.
+    case .deviceDeleted(let id): .always(after: [Self.key(ofPort: id)])
+    // Once.
+    case .shutdown: .always(after: [Self.resetKey, Self.panicKey])
+    }
+  }
+
+  private static let panicKey = Array("panic".utf8)
+  private static let resetKey = Array("reset".utf8)
+  private static func key(ofPort id: String) -> [UInt8] { Array("port \(id)".utf8) }
+
   /// The event as it goes over the wire.
   ///
   /// - Parameter time: since 1970.

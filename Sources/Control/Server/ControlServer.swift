@@ -28,7 +28,7 @@ package final class ControlServer {
   private var listeners: [ControlListener]
   private let descriptors = DescriptorStore()
   private let log = RateLimitedLog()
-  private lazy var portChanges = PortChangeThrottle { [unowned self] in tell($0) }
+  private lazy var throttle = EventThrottle { [unowned self] in tell($0) }
   private var loop: EventLoop?
   private var tokens: [EventLoop.Token] = []
   private var rests: [EventLoop.Timer] = []
@@ -66,7 +66,7 @@ package final class ControlServer {
 
   /// Ends service for good: every client still gets what its socket takes.
   package func stop() {
-    portChanges.stop()
+    throttle.stop()
     for rest in rests { rest.cancel() }
     for token in tokens { loop?.remove(token) }
     for client in clients { client.close() }
@@ -76,19 +76,18 @@ package final class ControlServer {
     loop = nil
   }
 
-  /// Tells every client what has happened; of a port's changes not more than one a second.
+  /// Tells every client what has happened, as often as the event's rule allows.
   package func send(_ event: QMPEvent) {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     let json = event.json(at: time)
-    switch event {
-    case .portChanged(let id, _):
-      // Who comes later asks for what is the case.
-      if let loop, !clients.isEmpty { portChanges.tell(json, ofPort: id, on: loop) }
-    case .deviceDeleted(let id):
-      portChanges.settle(id)
+    switch event.rate {
+    case .always(let before):
+      for key in before { throttle.settle(key) }
       tell(json)
-    default: tell(json)
+    case .everySecond(let key):
+      // A client that comes later asks for the state.
+      if let loop, !clients.isEmpty { throttle.tell(json, of: key, on: loop) }
     }
     somethingChanged()
   }
