@@ -76,7 +76,7 @@ enum TerminalRestorer {
   }
 
   /// Restores the mode, unless that is done. Two threads may do it at once, to the same effect.
-  private static func giveBack() {
+  static func giveBack() {
     let descriptor = saved.descriptor.pointee.load(ordering: .acquiring)
     guard descriptor != Saved.noTerminal else { return }
     // A process in the background would be stopped for touching the terminal, unless SIGTTOU is

@@ -36,6 +36,8 @@ public final class VirtualMachine: @unchecked Sendable {
   private lazy var controlled = ControlledMachine(self)
   private let usesTerminal: Bool
   private let signals: SignalSource
+  /// There where signals end the program; lasts until its end.
+  private let signalGuard: SignalGuard?
   let hooks: ProgramHooks
   private var terminal: Terminal?
 
@@ -47,7 +49,8 @@ public final class VirtualMachine: @unchecked Sendable {
   }
 
   /// The same for a program that lives for this machine alone. The signals it names are blocked in
-  /// this thread from now on: one that comes before `run` must not leave sockets.
+  /// this thread from now on: one that comes before `run` must not leave sockets. One that is not
+  /// taken in time, then or later, ends the process all the same.
   package init(
     _ configuration: VirtualMachineConfiguration, _ hooks: ProgramHooks
   ) throws(ConfigurationError) {
@@ -62,6 +65,7 @@ public final class VirtualMachine: @unchecked Sendable {
       loop = try EventLoop()
       signals = try SignalSource(
         hooks.endingSignals + [SIGCONT, SIGWINCH] + (hooks.reportSignal.map { [$0] } ?? []))
+      signalGuard = hooks.endingSignals.isEmpty ? nil : try SignalGuard(hooks.endingSignals)
     } catch {
       throw ConfigurationError(
         option: "", problem: "the host refuses an event loop: \(error)", remedy: "")

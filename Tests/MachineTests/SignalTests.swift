@@ -65,6 +65,23 @@ struct SignalTests {
     client.close()
   }
 
+  @Test("A start that is held up by a peer that does not answer is no hindrance")
+  func endsWhileTheStartWaits() throws {
+    let (listener, port) = Loopback.listen(backlog: 0)
+    // Beyond those that wait already, the kernel answers no connection.
+    let waiting = (1...3).map { _ in Loopback.connect(to: port, waits: false) }
+    defer { for descriptor in [listener] + waiting { close(descriptor) } }
+    let machine = try MicroVM(
+      "run=hello end=halt", options: ["--virtserialport", "name=b,tcp-connect=127.0.0.1:\(port)"])
+    #expect(waitUntil { machine.directory.entries.contains("a") })
+    usleep(200_000)
+    expectEnd(of: machine, by: SIGTERM)
+    #expect(
+      machine.process.errorOutput
+        == "swiftvm: warning: the I/O thread does not answer; what it had left to do is not done\n"
+        + "swiftvm: ended by signal 15\n")
+  }
+
   @Test("A signal that comes while the machine is being made leaves no socket")
   func endsAtAnyTime() throws {
     for _ in 1...15 {

@@ -14,25 +14,11 @@ struct ListeningSocket: ~Copyable {
     case failed(SystemError)
   }
 
-  /// Which file the path was when the socket was made.
-  private struct Identity: Equatable {
-    let device: dev_t
-    let inode: ino_t
-
-    init?(path: String) {
-      var status = stat()
-      guard lstat(path, &status) == 0 else { return nil }
-      device = status.st_dev
-      inode = status.st_ino
-    }
-  }
-
   /// The listening socket.
   let descriptor: FileDescriptor
   /// What it is bound to.
   let address: SocketAddress
-  private let path: String?
-  private let identity: Identity?
+  private let path: OwnedPath?
 
   /// Makes a stream socket in the file system, with the permissions that the umask leaves.
   init(path: String) throws(SocketPathError) {
@@ -54,9 +40,8 @@ struct ListeningSocket: ~Copyable {
     let lock = DirectoryLock(directory: place.directory, patience: patience)
     try place.removeStaleSocket()
     descriptor = try place.makeListener(access: access, takesDescriptors: takesDescriptors)
-    identity = Identity(path: path)
+    self.path = OwnedPath(path)
     address = SocketAddress(place)
-    self.path = path
     lock.release()
   }
 
@@ -77,7 +62,6 @@ struct ListeningSocket: ~Copyable {
     self.address = SocketAddress.local(of: number) ?? address
     descriptor = socket
     path = nil
-    identity = nil
   }
 
   /// Takes over a socket that listens already; its path stays its maker's.
@@ -85,11 +69,10 @@ struct ListeningSocket: ~Copyable {
     address = SocketAddress.local(of: descriptor.rawValue) ?? .loopback(AF_INET)
     self.descriptor = descriptor
     path = nil
-    identity = nil
   }
 
   deinit {
-    if let path, let identity, Identity(path: path) == identity { unlink(path) }
+    path?.remove()
   }
 
   /// Takes the next connection, in non-blocking mode.

@@ -11,9 +11,7 @@ import Host
 struct TerminalLink: ~Copyable {
   private static let terminals = "/dev/pts/"
 
-  private let path: String
-  private let device: dev_t
-  private let inode: ino_t
+  private let path: OwnedPath
 
   /// Makes the link at `path`, to `terminal`; other programs that do so there are waited for.
   init(
@@ -29,19 +27,11 @@ struct TerminalLink: ~Copyable {
         "link '\(path)' cannot be made: \(SystemError.current("symlink").reason); choose another path"
       )
     }
-    var status = stat()
-    guard lstat(path, &status) == 0 else {
+    guard let owned = OwnedPath(path) else {
       throw ChardevError("link '\(path)' is gone as soon as made; choose another path")
     }
-    self.path = path
-    device = status.st_dev
-    inode = status.st_ino
+    self.path = owned
     lock.release()
-  }
-
-  deinit {
-    var status = stat()
-    if lstat(path, &status) == 0, status.st_dev == device, status.st_ino == inode { unlink(path) }
   }
 
   private static func removeStaleLink(_ path: String, own: String) throws(ChardevError) {
