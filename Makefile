@@ -37,6 +37,7 @@ lint:
 	@echo "==> lint"
 	@swift format lint --strict -r Sources Tests Package.swift
 	@Tests/check-rules
+	@Tests/check-foreign-text
 
 build:
 	@echo "==> debug build"

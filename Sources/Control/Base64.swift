@@ -3,6 +3,12 @@ enum Base64 {
   private static let alphabet = Array(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
   private static let padding = UInt8(ascii: "=")
+  /// What each byte stands for; 255 for one that is no digit.
+  private static let values: [UInt8] = {
+    var values = [UInt8](repeating: 255, count: 256)
+    for (value, digit) in alphabet.enumerated() { values[Int(digit)] = UInt8(value) }
+    return values
+  }()
 
   /// The bytes as text.
   static func encoded(_ bytes: [UInt8]) -> String {
@@ -22,8 +28,7 @@ enum Base64 {
   }
 
   /// The bytes that a text stands for; nil where it stands for none.
-  static func decoded(_ text: String) -> [UInt8]? {
-    let characters = Array(text.utf8)
+  static func decoded(_ characters: [UInt8]) -> [UInt8]? {
     guard characters.count % 4 == 0 else { return nil }
     let paddingCount = characters.suffix(2).count { $0 == padding }
     let digits = characters.dropLast(paddingCount)
@@ -31,7 +36,8 @@ enum Base64 {
     var word: UInt32 = 0
     var bits = 0
     for digit in digits {
-      guard let value = alphabet.firstIndex(of: digit) else { return nil }
+      let value = values[Int(digit)]
+      guard value < 64 else { return nil }
       word = word << 6 | UInt32(value)
       bits += 6
       guard bits >= 8 else { continue }

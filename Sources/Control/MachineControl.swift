@@ -56,7 +56,11 @@ package protocol MachineControl: AnyObject {
   ///   - option: `virtserialport`, `virtconsole` or `preset`.
   ///   - value: what follows that option on the command line.
   ///   - directory: what paths that are not absolute start from.
-  func plug(option: String, value: String, directory: String) throws(QMPError)
+  ///   - check: judges the port's backend before anything is opened.
+  func plug(
+    option: String, value: String, directory: String,
+    check: (ChardevConfiguration) throws(QMPError) -> Void
+  ) throws(QMPError)
   /// Connects to a port's host end as one more client.
   ///
   /// - Parameter port: its id, or else its name.

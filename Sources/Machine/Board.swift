@@ -54,7 +54,7 @@ final class Board {
       onGuestOpen: { news.portChanged(id: $0.id, isOpen: $1) }, onDriver: { news.driverCame() })
     var backplane = Backplane(
       bus: platform.bus, machine: machine,
-      reserved: Set(configuration.consoleDevices.compactMap(\.slot)))
+      reserved: Set<Int>(configuration.consoleDevices.compactMap(\.slot)))
     let devices = MachineConfiguration.ConsoleDevice.sharingVectors(configuration.consoleDevices)
     var consoles: [PluggedConsole] = []
     for device in devices {

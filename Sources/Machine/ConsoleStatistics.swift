@@ -52,7 +52,7 @@ struct ConsoleStatistics {
   func totals(with board: [[PortReport]]) -> [[PortTotal]] {
     board.enumerated().map { device, ports in
       let past = totals.indices.contains(device) ? totals[device] : []
-      let byNumber = Dictionary(
+      let byNumber = Dictionary<UInt32, PortTotal>(
         past.map { ($0.report.number, $0) }, uniquingKeysWith: { first, _ in first })
       return ports.map { PortTotal($0, after: byNumber[$0.number]) }
     }

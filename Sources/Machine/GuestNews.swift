@@ -6,8 +6,8 @@ import Synchronization
 /// that a guest that is faster than the loop fills nothing. Callable on any thread.
 final class GuestNews: Sendable {
   private struct State {
-    /// By the ports' ids: open or not.
-    var ports: [String: Bool] = [:]
+    /// By the ports' ids, as bytes: open or not.
+    var ports: [[UInt8]: (id: String, isOpen: Bool)] = [:]
     var panic: PanicDevice.Event?
     var hasDriverCome = false
     var isPosted = false
@@ -24,7 +24,7 @@ final class GuestNews: Sendable {
   }
 
   /// The guest has opened or closed a port.
-  func portChanged(id: String, isOpen: Bool) { add { $0.ports[id] = isOpen } }
+  func portChanged(id: String, isOpen: Bool) { add { $0.ports[Array(id.utf8)] = (id, isOpen) } }
 
   /// A driver has come to a device.
   func driverCame() { add { $0.hasDriverCome = true } }
@@ -49,7 +49,7 @@ final class GuestNews: Sendable {
       defer { state = State() }
       return state
     }
-    for (id, isOpen) in news.ports { tell(.portChanged(id: id, isOpen: isOpen)) }
+    for (id, isOpen) in news.ports.values { tell(.portChanged(id: id, isOpen: isOpen)) }
     if news.hasDriverCome { tell(.driverCame) }
     if let panic = news.panic { tell(.panic(panic)) }
   }

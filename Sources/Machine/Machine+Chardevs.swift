@@ -28,7 +28,7 @@ extension Machine {
   /// The host ends of a device's ports, by the ports' numbers.
   package func chardevs(ofDevice device: Int) -> [UInt32: any Chardev] {
     guard configuration.consoleDevices.indices.contains(device) else { return [:] }
-    return Dictionary(
+    return Dictionary<UInt32, any Chardev>(
       configuration.consoleDevices[device].ports.compactMap { port in
         port.configuration.number.map { ($0, port.chardev) }
       }, uniquingKeysWith: { first, _ in first })

@@ -17,12 +17,12 @@ package struct ProgramHooks {
 
   /// Makes a port of an option and what follows it on the command line, for one that comes while the
   /// machine runs: `--virtserialport`, `--virtconsole` or `--preset`. With it the device, as its bus.
-  package var parsePort:
-    (
-      (_ option: String, _ value: String) throws(ConfigurationError) -> (
-        bus: String?, port: VirtioConsolePortConfiguration
-      )
-    )?
+  package var parsePort: PortParser?
+
+  /// See `parsePort`.
+  package typealias PortParser = (_ option: String, _ value: String) throws(ConfigurationError) -> (
+    bus: String?, port: VirtioConsolePortConfiguration
+  )
 
   /// Nothing.
   package init() {}

@@ -3,6 +3,7 @@ import Host
 
 /// Tells the user where pseudo-terminals are, which nobody can know before.
 struct TerminalNotes {
+  // String keys: paths that this program has from the kernel.
   private var told: Set<String> = []
 
   /// Notes where a host end's terminal is, if it is one, once and in QEMU's words.

@@ -66,7 +66,7 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   public var characterDevices: [ChardevConfiguration] = []
 
   /// Listening sockets at which clients control the machine in QMP's language.
-  public var controlSockets: [ChardevConfiguration] = []
+  public var controlSockets: [ControlSocketConfiguration] = []
 
   /// Whether the guest has a pvpanic device, by which its kernel tells of a panic.
   public var hasPanicDevice = false

@@ -5,7 +5,7 @@
 /// in use only.
 struct PortTable {
   private var numbers: PortNumbers
-  private var names: Set<String> = []
+  private var names: Set<[UInt8]> = []
   private var byNumber: [Port?] = []
 
   /// - Parameter limit: see `PortNumbers.init`.
@@ -27,8 +27,8 @@ struct PortTable {
   mutating func add(
     _ configuration: PortConfiguration, make: (UInt32) -> Port
   ) throws(PortError) -> Port {
-    let name = configuration.name
-    guard !names.contains(name) else { throw .nameTaken(name) }
+    let name = Array(configuration.name.utf8)
+    guard !names.contains(name) else { throw .nameTaken(configuration.name) }
     let number = try numbers.take(for: configuration)
     if !name.isEmpty { names.insert(name) }
     let port = make(number)
@@ -43,7 +43,7 @@ struct PortTable {
     byNumber[Int(number)] = nil
     while let last = byNumber.last, last == nil { byNumber.removeLast() }
     numbers.release(number)
-    names.remove(port.configuration.name)
+    names.remove(Array(port.configuration.name.utf8))
     return port
   }
 

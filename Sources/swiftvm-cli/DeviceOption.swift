@@ -40,6 +40,7 @@ struct DeviceOption {
   private let driver: String
 
   private func list(
+    // String keys: the program's own words.
     _ optional: [String], fixed: [String: KeyValueList.FixedKey] = [:]
   ) throws(ConfigurationError) -> KeyValueList {
     try KeyValueList(
@@ -70,6 +71,7 @@ struct DeviceOption {
   // MARK: virtio-serial
 
   /// What swiftvm's devices are anyway.
+  // String keys: the program's own words.
   private static let fixedKeys: [String: KeyValueList.FixedKey] = [
     "ioeventfd": .init(["on"], "leave it out; notifications never stop a vCPU for a device"),
     "emergency-write": .init(["on"]), "any_layout": .init(["on"]),

@@ -48,7 +48,8 @@ package enum KeyTable {
       KeyDescription(
         "tcp=[HOST:]PORT[-LAST]",
         "a TCP socket that listens on the first port of these that is free; on this host only,"
-          + " unless \"expose\" is there"),
+          + " unless \"expose\" is there. Any program and any user reaches it, and so does a web page"
+          + " that a browser shows: it can send a guest agent commands"),
       KeyDescription("connect=PATH", "a Unix socket that connects"),
       KeyDescription("connect-abstract=NAME", "the same in the abstract name space"),
       KeyDescription("tcp-connect=HOST:PORT", "a TCP socket that connects"),
@@ -87,7 +88,7 @@ package enum KeyTable {
     KeyDescription(
       "mode=MODE", for: "socket and file",
       "the permissions of the socket's file, or of a file that is made, e.g. 660",
-      standard: "the umask's for a socket, 600 for a file"),
+      standard: "the umask's for a port's socket, 600 for a control socket and for a file"),
     KeyDescription(
       "owner=USER", for: "socket", "whose the socket's file is", standard: "this process's user"),
     KeyDescription(

@@ -32,6 +32,17 @@ extension KeyValueList {
     }
   }
 
+  /// A value that is a list of users' or groups' numbers.
+  func numbers(_ key: String) throws(ConfigurationError) -> [UInt32]? {
+    guard let text = self[key] else { return nil }
+    let words = text.split(separator: ":", omittingEmptySubsequences: false)
+    let numbers = words.compactMap { $0.utf8.first == UInt8(ascii: "+") ? nil : UInt32($0) }
+    guard numbers.count == words.count else {
+      throw error("the value of \"\(key)\" is not a list of numbers", "give e.g. \(key)=0:1000")
+    }
+    return numbers
+  }
+
   /// A value that is a size in bytes, a plain number counting bytes.
   func size(_ key: String) throws(ConfigurationError) -> UInt64? {
     guard let value = self[key] else { return nil }

@@ -1,3 +1,4 @@
+import Host
 import SwiftVM
 
 /// A value of the form `key=value,key=value`, QEMU's way: a comma inside a value is written twice.
@@ -15,6 +16,7 @@ struct KeyValueList {
     /// The key of a first item that has none.
     var implied: String?
     /// Keys that only say what is so anyway.
+    // String keys: the program's own words; what is looked up is a name.
     var fixed: [String: FixedKey] = [:]
     /// How the whole value should look, for the remedy.
     var example: String
@@ -26,11 +28,11 @@ struct KeyValueList {
   /// A key that is understood, but of whose values only some can be honoured.
   struct FixedKey {
     /// The values that describe what is so anyway.
-    let values: Set<String>
+    let values: [String]
     /// What to do instead of another one.
     let remedy: String
 
-    init(_ values: Set<String>, _ remedy: String = "leave it out") {
+    init(_ values: [String], _ remedy: String = "leave it out") {
       self.values = values
       self.remedy = remedy
     }
@@ -38,6 +40,7 @@ struct KeyValueList {
 
   private let text: String
   private let option: String
+  // String keys: the grammar's words; others are refused before.
   private var values: [String: String] = [:]
 
   /// Reads a list, each of whose keys is given once and none with an empty value.
@@ -52,7 +55,7 @@ struct KeyValueList {
   ) throws(ConfigurationError) {
     self.text = given ?? text
     self.option = option
-    for (index, item) in Self.items(of: text).enumerated() {
+    for (index, item) in (text.isEmpty ? [] : Self.items(of: text)).enumerated() {
       guard !item.isEmpty else {
         throw error("a key is missing before or after a comma", "give " + grammar.example)
       }
@@ -73,27 +76,33 @@ struct KeyValueList {
   private mutating func take(
     _ value: String, for key: String, _ grammar: Grammar
   ) throws(ConfigurationError) {
+    guard ForeignText.isName(key) else { throw unknown(key, grammar) }
     if let fixed = grammar.fixed[key] {
       guard fixed.values.contains(value) else {
         throw error("\(PlainText.quoted(key + "=" + value)) is not supported", fixed.remedy)
       }
       return
     }
-    guard grammar.keys.contains(key) else {
-      let nearest = NearestWord.to(key, among: grammar.keys)
-      throw error(
-        "unknown key \(PlainText.quoted(key))",
-        nearest.map { "did you mean \"\($0)\"?" } ?? "give " + grammar.example)
-    }
+    guard grammar.keys.contains(key) else { throw unknown(key, grammar) }
     guard !value.isEmpty else {
       throw error("the value of \"\(key)\" is empty", "give " + grammar.example)
     }
     try insert(value, for: key)
   }
 
+  private func unknown(_ key: String, _ grammar: Grammar) -> ConfigurationError {
+    let nearest = NearestWord.to(key, among: grammar.keys)
+    return error(
+      "unknown key \(PlainText.quoted(key))",
+      nearest.map { "did you mean \"\($0)\"?" } ?? "give " + grammar.example)
+  }
+
   private mutating func takeWord(
     _ word: String, _ grammar: Grammar
   ) throws(ConfigurationError) {
+    guard ForeignText.isName(word) else {
+      throw error("\(PlainText.quoted(word)) is not key=value", "give " + grammar.example)
+    }
     let positive = word.hasPrefix("no") ? String(word.dropFirst(2)) : word
     if grammar.words.contains(word) {
       try insert("", for: word)
@@ -135,6 +144,20 @@ struct KeyValueList {
       if name == key, let value { return value }
     }
     return nil
+  }
+
+  /// A list without the items of some keys, and these items as a list of their own. The first item
+  /// stays.
+  static func split(_ text: String, apart keys: [String]) -> (rest: String, apart: String) {
+    var (rest, apart): ([String], [String]) = ([], [])
+    for (index, item) in items(of: text).enumerated() {
+      let key = split(item).key
+      let isApart =
+        index > 0 && ForeignText.isName(key) && (keys + keys.map { "no" + $0 }).contains(key)
+      let word = escaped(String(decoding: item, as: UTF8.self))
+      if isApart { apart.append(word) } else { rest.append(word) }
+    }
+    return (rest.joined(separator: ","), apart.joined(separator: ","))
   }
 
   /// What stands before and after the first equals sign; all of it and nil without one.

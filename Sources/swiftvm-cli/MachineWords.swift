@@ -60,7 +60,7 @@ private struct MachineWordReader {
   }
 
   /// Accepts only values that ask for what is so anyway.
-  func expect(_ values: Set<String>, _ remedy: String) throws(ConfigurationError) {
+  func expect(_ values: [String], _ remedy: String) throws(ConfigurationError) {
     guard values.contains(value) else { throw error("this is not supported", remedy) }
   }
 

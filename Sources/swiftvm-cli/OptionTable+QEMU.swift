@@ -24,7 +24,7 @@ extension OptionTable {
           + " {\"driver\":\"DRIVER\",\"KEY\":VALUE}."),
       CommandOption(
         OptionName.mon, "chardev=ID,mode=control", isRepeatable: true,
-        help: "A -chardev socket at which clients control the machine by QMP."),
+        help: "A -chardev socket at which clients control the machine by QMP; keys as of --qmp."),
       CommandOption(
         OptionName.action, "panic=none|pause|shutdown,reboot=reset|shutdown",
         help:

@@ -7,7 +7,7 @@ enum RefusedOptions {
     groups.first { $0.names.contains(name) }?.remedy
   }
 
-  private static let groups: [(names: Set<String>, remedy: String)] = [
+  private static let groups: [(names: [String], remedy: String)] = [
     (
       [
         "drive", "blockdev", "hda", "hdb", "hdc", "hdd", "cdrom", "fda", "fdb", "sd", "pflash",

@@ -25,7 +25,7 @@ package struct RunRequest: Equatable, Sendable {
   /// Host ends with an id that nothing is connected to yet.
   package var characterDevices: [ChardevConfiguration] = []
   /// Where clients control the machine.
-  package var controlSockets: [ChardevConfiguration] = []
+  package var controlSockets: [ControlSocketConfiguration] = []
   /// Whether the guest waits to be told to begin.
   package var startsPaused = false
   /// What the machine is called.

@@ -81,10 +81,38 @@ struct QEMUMachineWordsTests {
     try #expect(self.request(["-S"]).startsPaused)
     var monitor = ChardevConfiguration.unixSocketServer(path: "/m")
     monitor.id = "m"
-    #expect(request.controlSockets == [.unixSocketServer(path: "/q"), monitor])
+    #expect(
+      request.controlSockets == [
+        .unixSocketServer(path: "/q"), ControlSocketConfiguration(monitor),
+      ])
     #expect(request.characterDevices.isEmpty)
     #expect(request.serialAttachment == .none)
     try #expect(self.request(["--qmp", "/q", "--name", "vm1"]).controlSockets.count == 1)
+  }
+
+  @Test("What clients of a control socket may do, and who may come")
+  func takesTheRightsOfControlSockets() throws {
+    func socket(_ words: String...) throws -> ControlSocketConfiguration? {
+      try request(words).controlSockets.first
+    }
+    var expected = ControlSocketConfiguration.unixSocketServer(path: "/q")
+    expected.opensHost = false
+    (expected.users, expected.groups) = ([0, 1000], [7])
+    for value in ["/q", "unix:/q,server=on,wait=off"] {
+      try #expect(
+        socket("--qmp", value + ",host=off,allow-uid=0:1000,allow-gid=7") == expected)
+    }
+    try #expect(socket("--qmp", "/q,nohost")?.opensHost == false)
+    try #expect(socket("--qmp", "/q,host")?.opensHost == true)
+    try #expect(socket("--qmp", "host")?.socket == .unixSocketServer(path: "host"))
+    let tcp = ChardevConfiguration(.socket(SocketConfiguration(.tcp(host: "localhost", port: 44))))
+    try #expect(
+      socket("-qmp", "tcp::44,server=on,wait=off,insecure=on")
+        == ControlSocketConfiguration(tcp, isInsecure: true))
+    let monitor = try socket(
+      "-chardev", "socket,id=m,path=n,abstract=on,server=on,wait=off", "-mon",
+      "chardev=m,mode=control,insecure=on,host=on,allow-uid=5")
+    #expect(monitor?.isInsecure == true && monitor?.opensHost == true && monitor?.users == [5])
   }
 
   @Test(

@@ -63,7 +63,7 @@ struct ReadmeTests {
     configuration.name = request.name
     configuration.controlSockets = request.controlSockets.map {
       var socket = $0
-      socket.id = nil
+      socket.socket.id = nil
       return socket
     }
     for device in configuration.consoleDevices.indices {

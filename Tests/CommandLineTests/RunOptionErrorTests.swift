@@ -1,8 +1,24 @@
+import SwiftVM
+import TestSupport
 import Testing
 import swiftvm_cli
 
 @Suite
 struct RunOptionErrorTests {
+  @Test(
+    "A key that would take half a minute to compare is unknown at once",
+    arguments: ["name=a,@=x,socket=s", "name=a,@,socket=s", "@", "@=x"])
+  func comparesNoLongKeys(value: String) throws {
+    let marks = Array(String(repeating: "\u{315}\u{316}", count: 100_000).utf8)
+    let parts = value.utf8.split(separator: UInt8(ascii: "@"), omittingEmptySubsequences: false)
+    let text = String(decoding: Array(parts.joined(separator: marks)), as: UTF8.self)
+    let start = monotonicSeconds()
+    #expect(throws: ConfigurationError.self) {
+      try RunRequest.port(option: "--virtserialport", text)
+    }
+    #expect(monotonicSeconds() - start < 5)
+  }
+
   @Test(arguments: [
     (["x"], "x: this word belongs to no option; see swiftvm run --help"),
     ([""], "this word belongs to no option; see swiftvm run --help"),

@@ -12,13 +12,20 @@ final class ControlRig {
   let machine = FakeMachine()
   let server: ControlServer
 
-  init() throws {
+  /// - Parameters:
+  ///   - opensHost: whether clients have the right to open things on the host.
+  ///   - users: those served beside this process's own.
+  ///   - mode: the permissions of the socket's file.
+  init(opensHost: Bool = true, users: [UInt32] = [], mode: UInt32? = nil) throws {
     directory = try TemporaryDirectory()
+    chmod(directory.path, 0o755)
     loop = try EventLoop()
+    var socket = SocketConfiguration(.unix(path: directory["qmp"]))
+    socket.access.mode = mode
     server = ControlServer(
-      listeners: [try ControlListener(SocketConfiguration(.unix(path: directory["qmp"])))],
-      machine: machine, version: (1, 2, 3)
-    )
+      listeners: [
+        ControlListener(try ServiceSocket(socket, users: users), opensHost: opensHost)
+      ], machine: machine, version: (1, 2, 3))
     try server.start(on: loop)
   }
 
@@ -146,4 +153,12 @@ extension CommandSuite {
   func add(_ type: String, _ data: String) -> String {
     ask("chardev-add", #"{"id":"c","backend":{"type":"\#(type)","data":\#(data)}}"#)
   }
+}
+
+/// Does something as another user, whom the kernel remembers of sockets that listen or connect
+/// then. For processes of root's with nothing else to do.
+func asUser<Value>(_ user: uid_t, _ body: () throws -> Value) rethrows -> Value {
+  seteuid(user)
+  defer { seteuid(0) }
+  return try body()
 }

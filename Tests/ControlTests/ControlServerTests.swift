@@ -76,19 +76,66 @@ import Testing
     let client = try rig.ready()
     #expect(client.ask("{\"a\": \"\n")?.contains("a string without an end") == true)
     #expect(
-      client.ask(String(repeating: "[", count: 100_000))?.contains("nesting depth limit") == true)
+      client.ask("{" + String(repeating: "[", count: 100_000))?.contains("nesting depth limit")
+        == true)
     client.send([0xff])
     #expect(client.line()?.contains(#"stray '\\xff'"#) == true)
-    #expect(client.ask("\u{1}\n")?.contains("stray") == true)
+    #expect(client.ask("{\u{1}}\n")?.contains("stray") == true)
     #expect(client.ask(#"{"execute":"query-name"}"#) == #"{"return": {"name": "vm"}}"#)
   }
 
   @Test("A message of megabytes is refused, and never kept")
   func survivesHugeMessages() throws {
     let client = try rig.ready()
-    client.send("[\"" + String(repeating: "x", count: 2 << 20) + "\"]")
+    client.send("{\"" + String(repeating: "x", count: 2 << 20) + "\"}")
     #expect(client.line()?.contains("token size limit exceeded") == true)
     #expect(client.ask(#"{"execute":"query-name"}"#) == #"{"return": {"name": "vm"}}"#)
+  }
+
+  @Test(
+    "A web page's request is the end of its connection, whether it waits or leaves",
+    arguments: [true, false])
+  func carriesOutNothingOfAWebPages(waits: Bool) throws {
+    let client = try rig.connect()
+    let commands = #"{"execute":"qmp_capabilities"}{"execute":"quit"}"#
+    client.socket.send(
+      "POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\n\r\n" + commands)
+    if waits {
+      #expect(client.line()?.contains("QMP") == true)
+      #expect(client.line()?.contains("none begins with 'P'") == true)
+      #expect(client.isClosed())
+    } else {
+      client.socket.close()
+    }
+    #expect(rig.turn { rig.server.clientCount == 0 && rig.server.counters.acceptedClients == 1 })
+    #expect(rig.machine.notes == [])
+    #expect(try rig.ready().ask(#"{"execute":"query-name"}"#) == #"{"return": {"name": "vm"}}"#)
+  }
+
+  @Test("The socket's file is for this user alone, whatever the umask")
+  func makesAPrivateFile() throws {
+    var status = stat()
+    #expect(stat(rig.directory["qmp"], &status) == 0)
+    #expect(status.st_mode & 0o777 == 0o600)
+  }
+
+  // In processes of their own, which become another user for a moment.
+  @Test(.enabled(if: geteuid() == 0, "needs root, to be another user"))
+  func servesItsOwnUserAlone() async {
+    await #expect(processExitsWith: .success) {
+      let rig = try ControlRig(mode: 0o666)
+      let stranger = try asUser(65534) { try rig.connect() }
+      #expect(stranger.line()?.contains("does not serve your user") == true)
+      #expect(stranger.isClosed())
+      #expect(rig.server.counters.deniedClients == 1)
+      #expect(try rig.ready().ask(#"{"execute":"query-name"}"#) != nil)
+    }
+    await #expect(processExitsWith: .success) {
+      let rig = try ControlRig(users: [65534], mode: 0o666)
+      let clients = try [65534, 65533].map { user in try asUser(user) { try rig.connect() } }
+      #expect(clients[0].line()?.contains("QMP") == true)
+      #expect(clients[1].line()?.contains("does not serve your user") == true)
+    }
   }
 
   @Test("A client that asks on and on without reading is not read any more")

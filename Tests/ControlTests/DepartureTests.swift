@@ -1,3 +1,4 @@
+import Chardev
 import Glibc
 import Host
 import TestSupport
@@ -74,14 +75,34 @@ import Testing
     func inherit(_ socket: Int32) -> Int32 { fcntl(socket, F_DUPFD, 3) }
     var pair: [Int32] = [0, 0]
     #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0)
-    #expect(throws: (any Error).self) { try ControlListener(.number(inherit(pair[0]))) }
+    #expect(throws: (any Error).self) { try ServiceSocket(.number(inherit(pair[0]))) }
     for end in pair { close(end) }
     let directory = try TemporaryDirectory()
-    let first = try ControlListener(.init(.unix(path: directory["s"])))
-    let number = inherit(first.number)
-    let listener = try ControlListener(.number(number))
+    let first = try ServiceSocket(.init(.unix(path: directory["s"])))
+    let number = inherit(first.descriptor)
+    let listener = try ServiceSocket(.number(number))
     let client = try SocketClient(directory["s"])
-    #expect(try listener.accept()?.number ?? -1 > 2)
+    #expect(try listener.accept()?.isAllowed == true)
     client.close()
+  }
+
+  // In a process of its own, which becomes other users for a moment.
+  @Test(
+    "An inherited socket serves the user who made it, too",
+    .enabled(if: geteuid() == 0, "needs root, to be another user"))
+  func servesTheMakerOfAnInheritedSocket() async {
+    await #expect(processExitsWith: .success) {
+      let directory = try TemporaryDirectory()
+      chmod(directory.path, 0o777)
+      var configuration = SocketConfiguration(.unix(path: directory["s"]))
+      configuration.access.mode = 0o666
+      let made = try asUser(65534) { try ServiceSocket(configuration) }
+      let listener = try ServiceSocket(.number(fcntl(made.descriptor, F_DUPFD, 3)))
+      for (user, isAllowed) in [(0, true), (65534, true), (65533, false)] as [(uid_t, Bool)] {
+        let client = try asUser(user) { try SocketClient(directory["s"]) }
+        #expect(try listener.accept()?.isAllowed == isAllowed)
+        client.close()
+      }
+    }
   }
 }

@@ -104,7 +104,7 @@ import Testing
     defer { close(descriptor) }
     let text = String(repeating: "x", count: 4097)
     client.send(#"{"execute":"getfd","arguments":{"fdname":"\#(text)"}}"#, with: descriptor)
-    #expect(client.line()?.contains("Parameter 'fdname' has more than 4096 bytes") == true)
+    #expect(client.line()?.contains("Parameter 'fdname' has more than 256 bytes") == true)
     client.send(#"{"execute":"add-fd","arguments":{"opaque":"\#(text)"}}"#, with: descriptor)
     #expect(client.line()?.contains("Parameter 'opaque' has more than 4096 bytes") == true)
     #expect(ask("query-fdsets") == "[]")

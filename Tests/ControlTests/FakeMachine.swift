@@ -62,7 +62,14 @@ final class FakeMachine: MachineControl {
     ports.first { $0.id == word || $0.name == word }?.isOpenInGuest
   }
 
-  func plug(option: String, value: String, directory: String) throws(QMPError) {
+  /// The backend of the port that `plug` is asked for.
+  var plugged = ChardevConfiguration.none
+
+  func plug(
+    option: String, value: String, directory: String,
+    check: (ChardevConfiguration) throws(QMPError) -> Void
+  ) throws(QMPError) {
+    try check(plugged)
     try note("plug \(option) \(value) in \(directory)")
   }
 

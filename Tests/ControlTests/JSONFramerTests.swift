@@ -3,9 +3,9 @@ import Testing
 
 @testable import Control
 
-/// Where one value ends and the next begins.
+/// Where one object ends and the next begins.
 @Suite struct JSONFramerTests {
-  /// Every frame of a text: values as they are, errors after a `!`.
+  /// Every frame of a text: objects as they are, errors after a `!`, the foreign byte after a `?`.
   private func frames(
     _ bytes: [UInt8], pieces: Int = .max, limits: JSONFramer.Limits = .init()
   ) -> [String] {
@@ -17,7 +17,8 @@ import Testing
       rest = rest.dropFirst(pieces)
       while let frame = framer.next() {
         switch frame {
-        case .value(let bytes): frames.append(String(decoding: bytes, as: UTF8.self))
+        case .object(let bytes): frames.append(String(decoding: bytes, as: UTF8.self))
+        case .foreign(let byte): frames.append("?" + String(byte, radix: 16))
         case .broken(let reason): frames.append("!" + reason)
         }
       }
@@ -33,25 +34,33 @@ import Testing
 
   @Test func cutsAtBracketsAndSpaces() {
     #expect(
-      frames(#"{"a":1}{"b":[2]} [3] "x" 12 nul "#) == [
-        #"{"a":1}"#, #"{"b":[2]}"#, "[3]", #""x""#, "12", "nul",
-      ])
+      frames(#"{"a":1}{"b":[2]} {} "#) == [#"{"a":1}"#, #"{"b":[2]}"#, "{}"])
     #expect(frames("{\n \"a\" :\r\n 1\n}\n") == ["{\n \"a\" :\r\n 1\n}"])
   }
 
   @Test func waitsForTheRest() {
     #expect(frames(#"{"a": {"b""#) == [])
-    #expect(frames("12") == [])
-    #expect(frames("12{}") == ["12", "{}"])
+    #expect(frames(" \r\n\t") == [])
+  }
+
+  @Test("Nothing is found after a byte that begins no object")
+  func endsAtForeignBytes() {
+    for text in [
+      "[3]", #""x""#, "12", "nul", "}", "]", ",", "\u{feff}", "\0", "GET / HTTP/1.1\r\n",
+    ] {
+      let byte = String(Array(text.utf8)[0], radix: 16)
+      #expect(frames("{}" + text + "{}\r\n{}") == ["{}", "?" + byte])
+    }
+    for byte in [0xfe, 0xff] as [UInt8] {
+      #expect(frames([byte] + Array("{}".utf8)) == ["?" + String(byte, radix: 16)])
+    }
   }
 
   @Test func seesNoBracketsInStrings() {
-    #expect(frames(#"{"}\"}":'{"'}[]"#) == [#"{"}\"}":'{"'}"#, "[]"])
+    #expect(frames(#"{"}\"}":'{"'}{}"#) == [#"{"}\"}":'{"'}"#, "{}"])
   }
 
   @Test func passesStrayEndsOn() {
-    #expect(frames("}\n{}") == ["}", "{}"])
-    #expect(frames("}{}") == ["}", "{}"])
     #expect(frames("{]{}") == ["{]", "{}"])
   }
 
@@ -65,7 +74,6 @@ import Testing
       frames(Array("{\"a\": [".utf8) + [0xff] + Array("{}".utf8)) == [
         "!JSON parse error, stray '\\xff'", "{}",
       ])
-    #expect(frames([0xfe]) == ["!JSON parse error, stray '\\xfe'"])
   }
 
   @Test("What is too deep or too long costs one error, and the next value is found")
@@ -74,22 +82,25 @@ import Testing
     limits.depth = 3
     limits.size = 10
     #expect(
-      frames("[[[]]][[[[[]]]]]{}", limits: limits) == [
-        "[[[]]]", "!JSON nesting depth limit exceeded", "{}",
+      frames("{{[]}}{[[[[]]]]}{}", limits: limits) == [
+        "{{[]}}", "!JSON nesting depth limit exceeded", "{}",
       ])
     #expect(
-      frames(#"["0123456789]"]{}"#, limits: limits) == [
+      frames(#"{"0123456789}"}{}"#, limits: limits) == [
         "!JSON token size limit exceeded", "{}",
       ])
     #expect(
-      frames("0123456789012345 {}", limits: limits) == [
-        "!JSON token size limit exceeded", "{}",
+      frames("{012345678}{0123456789}{}", limits: limits) == [
+        "!JSON token size limit exceeded", "!JSON token size limit exceeded", "{}",
       ])
+    #expect(frames("{01234567}{}", limits: limits) == ["{01234567}", "{}"])
     // Nothing of what is thrown away is taken for a command.
-    #expect(frames(#"[[[[{"a":1}]]]]"#, limits: limits) == ["!JSON nesting depth limit exceeded"])
+    #expect(frames(#"{[[[{"a":1}]]]}"#, limits: limits) == ["!JSON nesting depth limit exceeded"])
   }
 
-  @Test("Any bytes in any pieces: the next line is heard", arguments: 1...20 as ClosedRange<UInt64>)
+  @Test(
+    "Any bytes in any pieces: the next object is found, unless one began none",
+    arguments: 1...20 as ClosedRange<UInt64>)
   func survivesAnyBytes(seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
     for _ in 0..<200 {
@@ -98,9 +109,11 @@ import Testing
           ? UInt8.random(in: 0...255, using: &generator)
           : Array(#"{}[]"'\"#.utf8).randomElement(using: &generator) ?? 0
       }
-      let bytes = noise + [0xff] + Array(#"{"a":1}"#.utf8)
+      // 0xff ends the object that the noise is in, at the latest.
+      let bytes = Array("{".utf8) + noise + [0xff] + Array(#"{"a":1}"#.utf8)
       let piece = Int.random(in: 1...20, using: &generator)
-      #expect(frames(bytes, pieces: piece).last == #"{"a":1}"#)
+      let last = frames(bytes, pieces: piece).last
+      #expect(last == #"{"a":1}"# || last?.first == "?")
       #expect(frames(bytes, pieces: piece) == frames(bytes))
     }
   }

@@ -123,7 +123,7 @@ struct QMPTests: QMPSuite {
   func keepsTheSerialConsole() throws {
     let machine = try machine("run=hello end=halt", ports: []) { configuration in
       configuration.serialPort.attachment.id = "ser"
-      configuration.controlSockets[0].id = "mon"
+      configuration.controlSockets[0].socket.id = "mon"
     }
     let directory = directory
     let (_, notes) = run(machine) { notes in
@@ -181,7 +181,7 @@ struct QMPTests: QMPSuite {
     #expect(isBound && listen(listener, 5) == 0)
     let machine = try machine("run=hello end=halt", ports: []) { configuration in
       configuration.controlSockets = [
-        ChardevConfiguration(id: "m", .descriptor(.number(listener)))
+        ControlSocketConfiguration(ChardevConfiguration(id: "m", .descriptor(.number(listener))))
       ]
     }
     let (outcome, notes) = run(machine) { notes in

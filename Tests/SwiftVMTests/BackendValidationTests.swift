@@ -212,9 +212,7 @@ struct BackendValidationTests {
 
   @Test func wantsControlSocketsThatListen() throws {
     func problem(_ end: ChardevConfiguration) throws -> String? {
-      var fixture = try ConfigurationFixture()
-      fixture.configuration.controlSockets = [end]
-      return fixture.problem()
+      try self.problem(ofControlSocket: ControlSocketConfiguration(end))
     }
     #expect(try problem(.unixSocketServer(path: "/tmp/none")) == nil)
     #expect(
@@ -232,6 +230,47 @@ struct BackendValidationTests {
     #expect(
       try problem(socket(.tcp(host: "127.0.0.1", port: 0)) { $0.hasNoDelay = false })
         == "--qmp: replies go out at once; leave nodelay out")
+  }
+
+  @Test("A control socket that strangers reach needs the word for it, and opens nothing on TCP")
+  func wantsTheWordForInsecureControlSockets() throws {
+    func problem(
+      _ address: SocketConfiguration.Address,
+      _ change: (inout ControlSocketConfiguration) -> Void = { _ in }
+    ) throws -> String? {
+      var control = ControlSocketConfiguration(socket(address))
+      change(&control)
+      return try self.problem(ofControlSocket: control)
+    }
+    let tcp = SocketConfiguration.Address.tcp(host: "127.0.0.1", port: 0)
+    #expect(
+      try problem(tcp)
+        == "--qmp tcp:127.0.0.1:0: every program that reaches the port could control the machine,"
+        + " a web page included; give a path, or add insecure=on")
+    #expect(try problem(tcp) { $0.isInsecure = true } == nil)
+    #expect(
+      try problem(tcp) { ($0.isInsecure, $0.opensHost) = (true, true) }
+        == "--qmp tcp:127.0.0.1:0: clients on TCP may open nothing on the host;"
+        + " leave host out, or give a path")
+    #expect(
+      try problem(tcp) { ($0.isInsecure, $0.users) = (true, [0]) }
+        == "--qmp tcp:127.0.0.1:0: the user of a TCP client is not known;"
+        + " leave allow-uid and allow-gid out")
+    #expect(
+      try problem(.abstract(name: "n"))
+        == "--qmp unix:n,abstract=on: an abstract name has no permissions, and containers on this"
+        + " network reach it; give a path, or add insecure=on")
+    #expect(
+      try problem(.abstract(name: "n")) { ($0.isInsecure, $0.opensHost) = (true, true) } == nil)
+    #expect(
+      try problem(.unix(path: "/tmp/none")) { $0.isInsecure = true }
+        == "--qmp unix:/tmp/none: \"insecure\" is for TCP and abstract names; leave it out")
+  }
+
+  private func problem(ofControlSocket control: ControlSocketConfiguration) throws -> String? {
+    var fixture = try ConfigurationFixture()
+    fixture.configuration.controlSockets = [control]
+    return fixture.problem()
   }
 
   @Test(arguments: ["", "a b", "a/b", ".hidden", "a\n", String(repeating: "n", count: 65)])

@@ -73,6 +73,14 @@ struct ConsoleDeviceValidationTests {
       ]) == "--virtconsole id=\(id)" + line)
   }
 
+  @Test func boundsIdentifiers() throws {
+    let longest = String(repeating: "a", count: 256)
+    #expect(try problem([VirtioConsoleDeviceConfiguration(id: longest, ports: [])]) == nil)
+    #expect(
+      try problem([VirtioConsoleDeviceConfiguration(id: longest + "a", ports: [])])?
+        .hasSuffix(": the id has more than 256 bytes; give e.g. id=vs0") == true)
+  }
+
   @Test func findsAnIdentifierUsedTwice() throws {
     let line = "Duplicate device ID 'a'; give another id, or none"
     #expect(

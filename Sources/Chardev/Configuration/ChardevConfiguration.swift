@@ -50,6 +50,18 @@ public struct ChardevConfiguration: Equatable, Sendable {
   /// Whether it is the process's standard input and output.
   public var isStandardIO: Bool { backend == .standardIO }
 
+  /// Whether making it opens something on the host: a path, an address, a program, or a descriptor
+  /// that the process has inherited.
+  package var opensHost: Bool {
+    if log != nil { return true }
+    switch backend {
+    case .null, .ringBuffer: return false
+    case .several(let members): return members.contains(where: \.opensHost)
+    case .standardIO, .socket, .datagram, .file, .pipe, .pseudoTerminal, .descriptor, .program:
+      return true
+    }
+  }
+
   /// Nothing.
   public static let none = ChardevConfiguration(.null)
 
@@ -86,7 +98,7 @@ public struct LogConfiguration: Equatable, Sendable {
 }
 
 /// Where an inherited descriptor comes from.
-public enum DescriptorSource: Hashable, Sendable {
+public enum DescriptorSource: Equatable, Sendable {
   /// By its number, from 3 on. It must not be close-on-exec, which those that the process has opened
   /// itself are.
   case number(Int32)

@@ -22,6 +22,9 @@ struct PeerRule {
     return groups.contains(group) || Self.furtherGroups(socket).contains { groups.contains($0) }
   }
 
+  /// The user of the process that connected, or that made a listening socket listen.
+  static func user(of socket: Int32) -> UInt32? { credentials(socket)?.user }
+
   /// `struct ucred` is a process, a user and a group.
   private static func credentials(_ socket: Int32) -> (user: UInt32, group: UInt32)? {
     var credentials: (process: UInt32, user: UInt32, group: UInt32) = (0, .max, .max)

@@ -48,6 +48,9 @@ struct SocketAddress: Equatable, Sendable {
   /// `AF_UNIX`, `AF_INET`, `AF_INET6` or another.
   var family: Int32 { Int32(number(at: 0, as: sa_family_t.self)) }
 
+  /// Whether it is a name in the abstract name space.
+  var isAbstract: Bool { family == AF_UNIX && bytes.count > 2 && bytes[2] == 0 }
+
   /// Whether it is of TCP or UDP.
   var isInternet: Bool { family == AF_INET || family == AF_INET6 }
 
@@ -76,7 +79,7 @@ struct SocketAddress: Equatable, Sendable {
     switch family {
     case AF_INET: return "\(hostText):\(port)"
     case AF_INET6: return "[\(hostText)]:\(port)"
-    case AF_UNIX where bytes.count > 2 && bytes[2] == 0:
+    case AF_UNIX where isAbstract:
       return "unix:\(String(decoding: bytes.dropFirst(3), as: UTF8.self)),abstract=on"
     case AF_UNIX:
       return "unix:\(String(decoding: bytes.dropFirst(2).prefix { $0 != 0 }, as: UTF8.self))"

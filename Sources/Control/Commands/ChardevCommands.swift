@@ -43,7 +43,7 @@ enum ChardevCommands {
   private static func change(
     _ arguments: inout Arguments, _ context: CommandContext
   ) throws(QMPError) -> Command.Outcome {
-    let id = try arguments.string("id")
+    let id = try arguments.name("id")
     guard context.machine.chardevs.contains(where: { $0.label == id }) else {
       throw QMPError("Chardev '\(id)' does not exist")
     }
@@ -63,13 +63,14 @@ enum ChardevCommands {
     var isMade = false
     defer { reader.conclude(isMade: isMade) }
     let configuration = try reader.configuration(&backend)
+    if reader.opensHost(configuration) { try context.requireHost() }
     let path = try make(context.machine, configuration)
     isMade = true
     return .value(path.map { ["pty": .string($0)] } ?? [:])
   }
 
   private static func newID(_ arguments: inout Arguments) throws(QMPError) -> String {
-    let id = try arguments.string("id")
+    let id = try arguments.name("id")
     guard !id.isEmpty else { throw QMPError("Parameter 'id' expects an identifier") }
     return id
   }
@@ -92,7 +93,7 @@ enum ChardevCommands {
   private static func existingID(
     _ arguments: inout Arguments, _ context: CommandContext
   ) throws(QMPError) -> String {
-    let id = try arguments.string("id")
+    let id = try arguments.name("id")
     try arguments.end()
     guard context.machine.chardevs.contains(where: { $0.label == id }) else {
       throw QMPError("Chardev '\(id)' not found")

@@ -22,17 +22,23 @@ struct ChardevReader {
     if isMade, let name = lent.name { try? descriptors.close(named: name) }
   }
 
+  /// Whether the configuration, made here, names something on the host beside what clients have
+  /// passed along.
+  func opensHost(_ configuration: ChardevConfiguration) -> Bool {
+    configuration.log != nil || lent == nil && configuration.opensHost
+  }
+
   mutating func configuration(
     _ arguments: inout Arguments
   ) throws(QMPError) -> ChardevConfiguration {
-    let type = try arguments.string("type")
+    let type = try arguments.name("type")
     guard let backend = ChardevBackend(rawValue: type) else {
       throw Arguments.noSuchValue("type", type)
     }
     var data = try arguments.object("data")
     try arguments.end()
     var configuration = ChardevConfiguration(id: id, try self.backend(backend, &data))
-    if let path = try data.optionalString("logfile") {
+    if let path = try data.optionalText("logfile") {
       configuration.log = LogConfiguration(
         path: path, appends: try data.optionalBool("logappend") ?? false)
     }
@@ -49,7 +55,7 @@ struct ChardevReader {
     case .stdio: throw QMPError("standard input and output are given out at the start")
     case .memory, .ringbuf:
       return try data.optionalInteger("size").map { .ringBuffer(size: $0) } ?? .ringBuffer()
-    case .pipe: return .pipe(path: try data.string("device"))
+    case .pipe: return .pipe(path: try data.text("device"))
     case .file: return try file(&data)
     case .socket: return try socket(&data)
     case .udp: return try datagram(&data)
@@ -59,7 +65,7 @@ struct ChardevReader {
   private mutating func file(
     _ data: inout Arguments
   ) throws(QMPError) -> ChardevConfiguration.Backend {
-    let (output, input) = (try data.string("out"), try data.optionalString("in"))
+    let (output, input) = (try data.text("out"), try data.optionalText("in"))
     let appends = try data.optionalBool("append") ?? false
     if input == nil, let set = DescriptorStore.set(path: output) {
       return try lend(descriptors.first(ofSet: set), name: nil)
@@ -94,7 +100,7 @@ struct ChardevReader {
       guard !waits else {
         throw QMPError("'wait' option is incompatible with 'fd' address type")
       }
-      let name = try place.string("str")
+      let name = try place.name("str")
       try place.end()
       return try lend(descriptors.named(name), name: name)
     }
@@ -131,7 +137,7 @@ struct ChardevReader {
   ) throws(QMPError) -> SocketConfiguration.Address {
     switch type {
     case .unix:
-      let path = try place.string("path")
+      let path = try place.text("path")
       let isAbstract = try place.optionalBool("abstract") ?? false
       // Without `tight` the name is filled up with NULs, which no client of ours could give.
       guard try place.optionalBool("tight") ?? true else {
@@ -140,7 +146,7 @@ struct ChardevReader {
       try place.end()
       return isAbstract ? .abstract(name: path) : .unix(path: path)
     case .inet:
-      let host = try family(&place, host: place.string("host"))
+      let host = try family(&place, host: place.name("host"))
       let port = try portNumber(&place, "port")
       var last: UInt16?
       if let to = try place.optionalInteger("to") {
@@ -177,7 +183,7 @@ struct ChardevReader {
     }
     var place = try address.object("data")
     try address.end()
-    let host = try family(&place, host: place.string("host"))
+    let host = try family(&place, host: place.name("host"))
     let internet = (host, try portNumber(&place, "port"))
     try place.end()
     return internet
@@ -205,7 +211,7 @@ struct ChardevReader {
   }
 
   private static func addressType(_ address: inout Arguments) throws(QMPError) -> AddressType {
-    let type = try address.string("type")
+    let type = try address.name("type")
     guard let known = AddressType(rawValue: type) else { throw Arguments.noSuchValue("type", type) }
     return known
   }
@@ -214,7 +220,7 @@ struct ChardevReader {
   private func portNumber(
     _ place: inout Arguments, _ name: String
   ) throws(QMPError) -> UInt16 {
-    let text = try place.string(name)
+    let text = try place.name(name)
     guard let port = UInt16(text) else { throw Self.badPort(name, text) }
     return port
   }

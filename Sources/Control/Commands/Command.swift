@@ -59,7 +59,9 @@ struct Command: Sendable {
 /// What a command works with.
 struct CommandContext {
   let machine: any MachineControl
-  /// The descriptors that clients have given names.
+  /// Whether this client may have the machine open paths, addresses and programs on the host.
+  let opensHost: Bool
+  /// The descriptors that clients of this right have given names.
   let descriptors: DescriptorStore
   /// Those that this client has sent and that no command has taken yet.
   let passed: PassedDescriptors
@@ -67,4 +69,12 @@ struct CommandContext {
   let version: JSONValue
   /// Has what clients wait for be looked at, soon.
   let somethingChanged: () -> Void
+
+  /// Refuses what is to be opened on the host to a client without the right to it.
+  func requireHost() throws(QMPError) {
+    guard !opensHost else { return }
+    throw QMPError(
+      "clients of this control socket may open nothing on the host (host=off); "
+        + "use null, ringbuf or a descriptor that you pass")
+  }
 }

@@ -7,6 +7,7 @@ enum CommandTable {
       Command("human-monitor-command", refuseHumanMonitor),
     ]
 
+  // String keys: the program's own words; `QMPRequest` bounds what is looked up.
   private static let byName = Dictionary(
     all.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
 
@@ -26,7 +27,7 @@ enum CommandTable {
   private static func refuseHumanMonitor(
     _ arguments: inout Arguments, _ context: CommandContext
   ) throws(QMPError) -> Command.Outcome {
-    let line = try arguments.string("command-line")
+    let line = try arguments.text("command-line")
     _ = try arguments.optionalInteger("cpu-index")
     try arguments.end()
     throw QMPError(

@@ -11,7 +11,7 @@ enum DescriptorCommands {
   private static func getfd(
     _ arguments: inout Arguments, _ context: CommandContext
   ) throws(QMPError) -> Command.Outcome {
-    let name = try bounded(arguments.string("fdname"), "fdname")
+    let name = try arguments.name("fdname")
     try arguments.end()
     let descriptor = try context.passed.takeFirst()
     if let first = name.utf8.first, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) {
@@ -21,18 +21,10 @@ enum DescriptorCommands {
     return .done
   }
 
-  /// A text that is kept.
-  private static func bounded(_ text: String, _ name: String) throws(QMPError) -> String {
-    guard text.utf8.count <= DescriptorStore.largestText else {
-      throw QMPError("Parameter '\(name)' has more than \(DescriptorStore.largestText) bytes")
-    }
-    return text
-  }
-
   private static func closefd(
     _ arguments: inout Arguments, _ context: CommandContext
   ) throws(QMPError) -> Command.Outcome {
-    let name = try arguments.string("fdname")
+    let name = try arguments.name("fdname")
     try arguments.end()
     try context.descriptors.close(named: name)
     return .done
@@ -42,9 +34,7 @@ enum DescriptorCommands {
     _ arguments: inout Arguments, _ context: CommandContext
   ) throws(QMPError) -> Command.Outcome {
     let set = try arguments.optionalInteger("fdset-id")
-    let opaque = try arguments.optionalString("opaque").map { (text) throws(QMPError) in
-      try bounded(text, "opaque")
-    }
+    let opaque = try arguments.optionalText("opaque")
     try arguments.end()
     let descriptor = try context.passed.takeFirst()
     guard (set ?? 0) >= 0 else {

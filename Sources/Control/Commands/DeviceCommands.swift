@@ -8,7 +8,7 @@ enum DeviceCommands {
   private static func add(
     _ arguments: inout Arguments, _ context: CommandContext
   ) throws(QMPError) -> Command.Outcome {
-    let driver = try arguments.string("driver")
+    let driver = try arguments.name("driver")
     switch driver {
     case "virtserialport", "virtconsole":
       try context.machine.addPort(try port(driver, &arguments))
@@ -25,7 +25,7 @@ enum DeviceCommands {
     let request = PortRequest(
       isConsole: driver == "virtconsole",
       id: try identifier(&arguments),
-      name: try arguments.optionalScalar("name"),
+      name: try arguments.optionalScalar("name", isASCII: false),
       chardev: try arguments.optionalScalar("chardev"),
       bus: try arguments.optionalScalar("bus"),
       number: try number("nr", &arguments))
@@ -54,7 +54,7 @@ enum DeviceCommands {
   private static func remove(
     _ arguments: inout Arguments, _ context: CommandContext
   ) throws(QMPError) -> Command.Outcome {
-    let id = try arguments.string("id")
+    let id = try arguments.name("id")
     try arguments.end()
     try context.machine.removeDevice(id: id)
     return .done

@@ -38,7 +38,7 @@ enum PortCommands {
   private static func waitOpen(
     _ arguments: inout Arguments, _ context: CommandContext
   ) throws(QMPError) -> Command.Outcome {
-    let word = try arguments.string("port")
+    let word = try arguments.portName("port")
     let milliseconds = try arguments.optionalTimeout("timeout")
     try arguments.end()
     try requirePort(word, context)
@@ -59,7 +59,7 @@ enum PortCommands {
   private static func connect(
     _ arguments: inout Arguments, _ context: CommandContext
   ) throws(QMPError) -> Command.Outcome {
-    let word = try arguments.string("port")
+    let word = try arguments.portName("port")
     try arguments.end()
     try requirePort(word, context)
     return .descriptor(PassedDescriptor(try context.machine.connect(toPort: word)))
@@ -68,11 +68,13 @@ enum PortCommands {
   private static func plug(
     _ arguments: inout Arguments, _ context: CommandContext
   ) throws(QMPError) -> Command.Outcome {
-    let option = try arguments.string("option")
-    let value = try arguments.string("value")
-    let directory = try arguments.string("directory")
+    let option = try arguments.name("option")
+    let value = try arguments.text("value")
+    let directory = try arguments.text("directory")
     try arguments.end()
-    try context.machine.plug(option: option, value: value, directory: directory)
+    try context.machine.plug(option: option, value: value, directory: directory) {
+      (port) throws(QMPError) in if port.opensHost { try context.requireHost() }
+    }
     return .done
   }
 

@@ -20,7 +20,7 @@ enum RingBufferCommands {
   private static func read(
     _ arguments: inout Arguments, _ context: CommandContext
   ) throws(QMPError) -> Command.Outcome {
-    let device = try arguments.string("device")
+    let device = try arguments.name("device")
     let size = try arguments.integer("size")
     let format: Format = try arguments.optionalChoice("format") ?? .utf8
     try arguments.end()
@@ -36,13 +36,13 @@ enum RingBufferCommands {
   private static func write(
     _ arguments: inout Arguments, _ context: CommandContext
   ) throws(QMPError) -> Command.Outcome {
-    let device = try arguments.string("device")
+    let device = try arguments.name("device")
     let data = try arguments.data("data")
     let format: Format = try arguments.optionalChoice("format") ?? .utf8
     try arguments.end()
     let buffer = try context.machine.ringBuffer(id: device)
     switch format {
-    case .utf8: buffer.write(Array(data.utf8))
+    case .utf8: buffer.write(data)
     case .base64:
       guard let bytes = Base64.decoded(data) else {
         throw QMPError("the data is not valid base64")
@@ -56,8 +56,8 @@ enum RingBufferCommands {
   private static func wait(
     _ arguments: inout Arguments, _ context: CommandContext
   ) throws(QMPError) -> Command.Outcome {
-    let device = try arguments.string("device")
-    let text = Array(try arguments.data("text").utf8)
+    let device = try arguments.name("device")
+    let text = try arguments.data("text")
     let milliseconds = try arguments.optionalTimeout("timeout")
     try arguments.end()
     guard !text.isEmpty else { throw QMPError("Parameter 'text' is empty") }

@@ -1,16 +1,19 @@
-/// Cuts a stream of bytes into JSON values, which may come in any pieces and need no line ends.
+/// Cuts a stream of bytes into JSON objects, which may come in any pieces and need no line ends.
 ///
-/// Finds where a value ends by its brackets and quotes alone; whether it is one is for `JSONParser`.
-/// So a malformed value costs one error, and the next value is found all the same. As in QEMU, the
-/// bytes 0xFE and 0xFF, which no UTF-8 text has, end whatever is incomplete, and so does a line end
-/// within a string.
+/// Finds where an object ends by its brackets and quotes alone; whether it is one is for
+/// `JSONParser`. So a malformed object costs one error, and the next one is found all the same. As in
+/// QEMU, the bytes 0xFE and 0xFF, which no UTF-8 text has, end whatever is incomplete, and so does a
+/// line end within a string. A byte that cannot begin an object ends the whole stream: what sends it
+/// speaks another protocol, and what it sends may quote anything.
 package struct JSONFramer {
   /// What has been found.
   package enum Frame: Equatable {
-    /// The bytes of what may be a value.
-    case value([UInt8])
+    /// The bytes of what may be an object.
+    case object([UInt8])
     /// Something that is not passed on, and why.
     case broken(String)
+    /// A byte between objects that begins none. Nothing is found after it.
+    case foreign(UInt8)
   }
 
   /// What one message may be.
@@ -27,39 +30,51 @@ package struct JSONFramer {
   private var arrived: [UInt8] = []
   private var position = 0
   private var message: [UInt8] = []
+  /// 0 between objects.
   private var depth = 0
   /// The quote that ends the string we are in.
   private var quote: UInt8?
   private var isEscaped = false
-  /// The rest of this value is not kept: the error has been told.
+  /// The rest of this object is not kept: the error has been told.
   private var isDiscarding = false
+  private var hasEnded = false
 
   package init(limits: Limits = Limits()) { self.limits = limits }
 
   /// Takes what has arrived. To be called once `next` has found nothing more, so that no more than
   /// one message and one piece are ever kept.
   package mutating func append(_ bytes: some Collection<UInt8>) {
+    guard !hasEnded else { return }
     arrived.removeFirst(position)
     position = 0
     arrived += bytes
   }
 
-  /// Whether nothing of another value has arrived behind the last frame.
-  package var isBetweenValues: Bool {
-    message.isEmpty && depth == 0 && quote == nil && !isDiscarding
-      && arrived[position...].allSatisfy(Self.isSpace)
+  /// Whether nothing of another object has arrived behind the last frame.
+  package var isBetweenObjects: Bool {
+    depth == 0 && arrived[position...].allSatisfy(Self.isSpace)
   }
 
   /// The next frame; nil until more arrives.
   package mutating func next() -> Frame? {
     while position < arrived.count {
       let byte = arrived[position]
-      // A word has ended at a byte that belongs to what follows it.
-      if depth == 0, quote == nil, Self.endsWord(byte), let frame = take() { return frame }
       position += 1
-      if let frame = scan(byte) { return frame }
+      if let frame = depth == 0 ? begin(byte) : scan(byte) { return frame }
     }
     return nil
+  }
+
+  private mutating func begin(_ byte: UInt8) -> Frame? {
+    if Self.isSpace(byte) { return nil }
+    guard byte == UInt8(ascii: "{") else {
+      hasEnded = true
+      arrived = []
+      position = 0
+      return .foreign(byte)
+    }
+    depth = 1
+    return keep(byte)
   }
 
   private mutating func scan(_ byte: UInt8) -> Frame? {
@@ -76,12 +91,9 @@ package struct JSONFramer {
         return discard("JSON nesting depth limit exceeded")
       }
     case UInt8(ascii: "}"), UInt8(ascii: "]"):
-      if depth > 0 {
-        depth -= 1
-        return keep(byte) ?? (depth == 0 ? take() : nil)
-      }
-    default:
-      if depth == 0, Self.isSpace(byte) { return nil }
+      depth -= 1
+      return keep(byte) ?? (depth == 0 ? take() : nil)
+    default: break
     }
     return keep(byte)
   }
@@ -94,9 +106,7 @@ package struct JSONFramer {
       return wasDiscarding ? nil : .broken("JSON parse error, a string without an end")
     case _ where isEscaped: isEscaped = false
     case UInt8(ascii: "\\"): isEscaped = true
-    case quote:
-      self.quote = nil
-      return keep(byte) ?? (depth == 0 ? take() : nil)
+    case quote: self.quote = nil
     default: break
     }
     return keep(byte)
@@ -109,17 +119,19 @@ package struct JSONFramer {
     return nil
   }
 
+  /// The bracket that does not fit may be the last.
   private mutating func discard(_ reason: String) -> Frame {
     isDiscarding = true
     message = []
+    if depth == 0 { reset() }
     return .broken(reason)
   }
 
-  /// Ends the value; nil where there is none, or none that is kept.
+  /// Ends the object; nil where it is not kept.
   private mutating func take() -> Frame? {
     let (bytes, isKept) = (message, !isDiscarding)
     reset()
-    return isKept && !bytes.isEmpty ? .value(bytes) : nil
+    return isKept ? .object(bytes) : nil
   }
 
   private mutating func reset() {
@@ -131,11 +143,4 @@ package struct JSONFramer {
   }
 
   private static func isSpace(_ byte: UInt8) -> Bool { [0x20, 0x09, 0x0a, 0x0d].contains(byte) }
-
-  private static func endsWord(_ byte: UInt8) -> Bool {
-    switch byte {
-    case UInt8(ascii: "\""), UInt8(ascii: "'"), UInt8(ascii: "{"), UInt8(ascii: "["): true
-    default: isSpace(byte)
-    }
-  }
 }

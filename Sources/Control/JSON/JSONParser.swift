@@ -1,3 +1,5 @@
+import Host
+
 /// Why bytes are no JSON value. The texts are QEMU's where it has one.
 package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
   package let description: String
@@ -5,7 +7,8 @@ package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
   init(_ problem: String) { description = "JSON parse error, " + problem }
 }
 
-/// Reads one JSON value (RFC 8259) strictly, but for strings in single quotes, which QMP knows.
+/// Reads one JSON value (RFC 8259) strictly, but for strings in single quotes, which QMP knows, and
+/// for objects' member names, which are `ForeignText` names.
 package struct JSONParser {
   private let bytes: [UInt8]
   private let depthLimit: Int
@@ -73,13 +76,15 @@ package struct JSONParser {
   private mutating func object(depth: Int) throws(JSONError) -> JSONObject {
     position += 1
     var object = JSONObject()
-    // By bytes: to a `String`, two spellings of an accent are one.
     var names: Set<[UInt8]> = []
     skipSpace()
     if skip("}") { return object }
     repeat {
       guard case .string(let name) = try value(depth: depth + 1) else {
         throw JSONError("key is not a string in object")
+      }
+      guard ForeignText.isName(name) else {
+        throw JSONError("key is not ASCII of at most \(ForeignText.largestName) bytes")
       }
       skipSpace()
       guard skip(":") else { throw JSONError("missing : in object pair") }

@@ -1,8 +1,14 @@
+import Host
+
 /// What a command was given, taken apart member by member. The errors' texts are QEMU's.
+///
+/// The only way from a client's text to a `String` that may be compared or become a key: a name or
+/// a text within the limits of `ForeignText`. All else stays bytes.
 struct Arguments {
   private let object: JSONObject
   /// The names of the objects around this one, each with a dot after it.
   private let path: String
+  // String keys: the program's own words.
   private var known: Set<String> = []
 
   init(_ object: JSONObject, path: String = "") {
@@ -16,21 +22,30 @@ struct Arguments {
     throw QMPError("Parameter '\(path)\(name)' is unexpected")
   }
 
-  /// The first member that nobody has asked for.
+  /// The first member that has not been asked for.
   var firstUnknown: String? { object.members.first { !known.contains($0.name) }?.name }
 
-  mutating func optionalString(_ name: String) throws(QMPError) -> String? {
+  /// A text of at most 4096 bytes, not all of which need be ASCII: a path, an address.
+  mutating func optionalText(_ name: String) throws(QMPError) -> String? {
     guard let value = take(name) else { return nil }
     guard let text = value.text else { throw wrongType(name, "string") }
-    // Most strings become names and paths of the system's, which end at a NUL.
-    guard !text.utf8.contains(0) else {
-      throw QMPError("Parameter '\(path)\(name)' must not contain a NUL character")
-    }
-    return text
+    return try bounded(text, name, limit: ForeignText.largestText)
   }
 
-  mutating func string(_ name: String) throws(QMPError) -> String {
-    guard let value = try optionalString(name) else { throw missing(name) }
+  mutating func text(_ name: String) throws(QMPError) -> String {
+    guard let value = try optionalText(name) else { throw missing(name) }
+    return value
+  }
+
+  /// A name or a word: ASCII of at most 256 bytes.
+  mutating func optionalName(_ name: String) throws(QMPError) -> String? {
+    guard let value = take(name) else { return nil }
+    guard let text = value.text else { throw wrongType(name, "string") }
+    return try self.name(text, name)
+  }
+
+  mutating func name(_ name: String) throws(QMPError) -> String {
+    guard let value = try optionalName(name) else { throw missing(name) }
     return value
   }
 
@@ -62,22 +77,22 @@ struct Arguments {
     return value
   }
 
-  mutating func strings(_ name: String) throws(QMPError) -> [String]? {
+  mutating func names(_ name: String) throws(QMPError) -> [String]? {
     guard let value = take(name) else { return nil }
     guard let elements = value.elements else { throw wrongType(name, "array") }
-    var strings: [String] = []
+    var names: [String] = []
     for (index, element) in elements.enumerated() {
       guard let text = element.text else { throw wrongType("\(name)[\(index)]", "string") }
-      strings.append(text)
+      names.append(try self.name(text, name))
     }
-    return strings
+    return names
   }
 
   /// One of a few words.
   mutating func optionalChoice<Choice: RawRepresentable<String>>(
     _ name: String
   ) throws(QMPError) -> Choice? {
-    guard let text = try optionalString(name) else { return nil }
+    guard let text = try optionalName(name) else { return nil }
     guard let choice = Choice(rawValue: text) else { throw Self.noSuchValue(name, text) }
     return choice
   }
@@ -87,32 +102,28 @@ struct Arguments {
     QMPError("Parameter '\(name)' does not accept value '\(value)'")
   }
 
-  fileprivate mutating func take(_ name: String) -> JSONValue? {
-    known.insert(name)
-    return object[name]
-  }
+  // MARK: Other kinds of values
 
-  fileprivate func missing(_ name: String) -> QMPError {
-    QMPError("Parameter '\(path)\(name)' is missing")
-  }
-
-  fileprivate func wrongType(_ name: String, _ type: String) -> QMPError {
-    QMPError("Invalid parameter type for '\(path)\(name)', expected: \(type)")
-  }
-}
-
-extension Arguments {
-  /// A text that is data, and so may hold anything.
-  mutating func data(_ name: String) throws(QMPError) -> String {
+  /// The bytes of a text that is data: it may hold anything, and be as long as a message.
+  mutating func data(_ name: String) throws(QMPError) -> [UInt8] {
     guard let value = take(name) else { throw missing(name) }
     guard let text = value.text else { throw wrongType(name, "string") }
-    return text
+    return Array(text.utf8)
+  }
+
+  /// What the guest knows a port by, or its id: at most 256 bytes, not all of which need be ASCII.
+  mutating func portName(_ name: String) throws(QMPError) -> String {
+    guard let value = take(name) else { throw missing(name) }
+    guard let text = value.text else { throw wrongType(name, "string") }
+    return try bounded(text, name, limit: ForeignText.largestName)
   }
 
   /// A time in seconds, fractions allowed, as milliseconds.
   mutating func optionalTimeout(_ name: String) throws(QMPError) -> Int? {
     guard let value = take(name) else { return nil }
-    guard case .number(let text) = value, let seconds = Double(text) else {
+    guard case .number(let text) = value, text.utf8.count <= ForeignText.largestName,
+      let seconds = Double(text)
+    else {
       throw wrongType(name, "number")
     }
     guard seconds >= 0, seconds <= 1e9 else {
@@ -121,12 +132,56 @@ extension Arguments {
     return Int(seconds * 1000)
   }
 
-  /// A member that is text, a number or a truth value, as text (QEMU's properties of devices).
-  mutating func optionalScalar(_ name: String) throws(QMPError) -> String? {
-    switch take(name) {
-    case .number(let text): return text
-    case .bool(let value): return value ? "on" : "off"
-    default: return try optionalString(name)
+  /// A member that is text, a number or a truth value, as text of at most 256 bytes (QEMU's
+  /// properties of devices).
+  ///
+  /// - Parameter isASCII: false for one that may hold other characters, too, as a port's name may.
+  mutating func optionalScalar(
+    _ name: String, isASCII: Bool = true
+  ) throws(QMPError) -> String? {
+    guard let value = take(name) else { return nil }
+    let text: String
+    switch value {
+    case .number(let digits): text = digits
+    case .bool(let isOn): text = isOn ? "on" : "off"
+    case .string(let string): text = string
+    default: throw wrongType(name, "string")
     }
+    return try isASCII
+      ? self.name(text, name) : bounded(text, name, limit: ForeignText.largestName)
+  }
+
+  // MARK: Limits
+
+  private mutating func take(_ name: String) -> JSONValue? {
+    known.insert(name)
+    return object[name]
+  }
+
+  private func name(_ text: String, _ name: String) throws(QMPError) -> String {
+    let text = try bounded(text, name, limit: ForeignText.largestName)
+    guard ForeignText.isName(text) else {
+      throw QMPError("Parameter '\(path)\(name)' must be ASCII")
+    }
+    return text
+  }
+
+  private func bounded(_ text: String, _ name: String, limit: Int) throws(QMPError) -> String {
+    guard text.utf8.count <= limit else {
+      throw QMPError("Parameter '\(path)\(name)' has more than \(limit) bytes")
+    }
+    // Names and paths of the system's end at a NUL.
+    guard !text.utf8.contains(0) else {
+      throw QMPError("Parameter '\(path)\(name)' must not contain a NUL character")
+    }
+    return text
+  }
+
+  private func missing(_ name: String) -> QMPError {
+    QMPError("Parameter '\(path)\(name)' is missing")
+  }
+
+  private func wrongType(_ name: String, _ type: String) -> QMPError {
+    QMPError("Invalid parameter type for '\(path)\(name)', expected: \(type)")
   }
 }

@@ -1,5 +1,11 @@
+import Host
+
 /// The protocol with one client, from its first byte on: QEMU's QMP (docs/interop/qmp-spec), the
 /// capability `oob` not offered. Pure: bytes in, steps out.
+///
+/// Stricter than QEMU's in one respect: a byte that cannot begin a JSON object ends the session, and
+/// so does any error before `qmp_capabilities`. Nothing that follows is carried out. So a program
+/// that speaks another protocol, such as a web browser, gives no commands by what it quotes.
 package struct QMPSession {
   /// What is to be done next.
   package enum Step: Equatable {
@@ -7,6 +13,8 @@ package struct QMPSession {
     case reply(JSONValue)
     /// Carry this out, and reply.
     case command(QMPRequest)
+    /// Send this, and close the connection.
+    case end(JSONValue)
   }
 
   /// What may mark a reply: it comes back, perhaps six times as long.
@@ -15,6 +23,7 @@ package struct QMPSession {
   private var framer = JSONFramer()
   /// Whether the client has ended the negotiation: commands are taken, and events are sent.
   package private(set) var isReady = false
+  private var hasEnded = false
 
   package init() {}
 
@@ -27,25 +36,38 @@ package struct QMPSession {
   package mutating func append(_ bytes: some Collection<UInt8>) { framer.append(bytes) }
 
   /// Whether nothing of another message has arrived behind the last one.
-  package var isBetweenMessages: Bool { framer.isBetweenValues }
+  package var isBetweenMessages: Bool { framer.isBetweenObjects }
 
-  /// What to do next; nil until more arrives.
+  /// What to do next; nil until more arrives, and for good after an `end`.
   package mutating func next() -> Step? {
-    guard let frame = framer.next() else { return nil }
+    guard !hasEnded, let frame = framer.next() else { return nil }
     switch frame {
-    case .broken(let reason): return .reply(QMPReply.failure(QMPError(reason), id: nil))
-    case .value(let bytes):
+    case .broken(let reason): return refuse(QMPError(reason), id: nil)
+    case .foreign(let byte):
+      isReady = false
+      let text =
+        UInt8(ascii: " ")...UInt8(ascii: "~") ~= byte
+        ? "'\(Unicode.Scalar(byte))'" : "byte 0x" + String(byte, radix: 16)
+      return refuse(
+        QMPError("QMP input must be a JSON object, and none begins with \(text)"), id: nil)
+    case .object(let bytes):
       do throws(JSONError) { return step(try JSONParser.parse(bytes)) } catch {
-        return .reply(QMPReply.failure(QMPError(error.description), id: nil))
+        return refuse(QMPError(error.description), id: nil)
       }
     }
+  }
+
+  private mutating func refuse(_ error: QMPError, id: JSONValue?) -> Step {
+    let reply = QMPReply.failure(error, id: id)
+    hasEnded = !isReady
+    return hasEnded ? .end(reply) : .reply(reply)
   }
 
   private mutating func step(_ value: JSONValue) -> Step {
     let id = value["id"]
     guard id?.textSize ?? 0 <= Self.largestID else {
-      let error = QMPError("QMP input member 'id' has more than \(Self.largestID) bytes")
-      return .reply(QMPReply.failure(error, id: nil))
+      return refuse(
+        QMPError("QMP input member 'id' has more than \(Self.largestID) bytes"), id: nil)
     }
     do throws(QMPError) {
       let request = try QMPRequest(value)
@@ -64,13 +86,13 @@ package struct QMPSession {
       isReady = true
       return .reply(QMPReply.success([:], id: id))
     } catch {
-      return .reply(QMPReply.failure(error, id: id))
+      return refuse(error, id: id)
     }
   }
 
   private func negotiate(_ arguments: JSONObject) throws(QMPError) {
     var arguments = Arguments(arguments)
-    for capability in try arguments.strings("enable") ?? [] {
+    for capability in try arguments.names("enable") ?? [] {
       guard capability == "oob" else {
         throw QMPError("Parameter 'enable' does not accept value '\(capability)'")
       }
@@ -97,6 +119,7 @@ package struct QMPRequest: Equatable, Sendable {
 
   init(_ value: JSONValue) throws(QMPError) {
     guard let object = value.object else { throw QMPError("QMP input must be a JSON object") }
+    // Comparing is cheap: the parser bounds the names.
     for member in object.members where !["execute", "arguments", "id"].contains(member.name) {
       throw QMPError("QMP input member '\(member.name)' is unexpected")
     }
@@ -105,6 +128,10 @@ package struct QMPRequest: Equatable, Sendable {
     }
     guard let command = execute.text else {
       throw QMPError("QMP input member 'execute' must be a string")
+    }
+    guard ForeignText.isName(command) else {
+      throw QMPError(
+        "QMP input member 'execute' is not ASCII of at most \(ForeignText.largestName) bytes")
     }
     guard let arguments = (object["arguments"] ?? [:]).object else {
       throw QMPError("QMP input member 'arguments' must be an object")

@@ -14,6 +14,7 @@ final class ControlClient {
 
   private unowned let server: ControlServer
   private let connection: ControlConnection
+  private let opensHost: Bool
   private let loop: EventLoop
   private var token: EventLoop.Token?
   private var session = QMPSession()
@@ -24,12 +25,18 @@ final class ControlClient {
   private var wait: (request: JSONValue?, wait: Command.Wait, timer: EventLoop.Timer?)?
   private var isTurnPosted = false
   private var hasInputEnded = false
-  /// It gets no replies any more; what it has sent is carried out all the same.
+  /// It gets no replies any more; what it has sent is carried out all the same, as long as it is
+  /// without error.
   private var hasLeft = false
   private(set) var isClosed = false
 
-  init(_ connection: consuming ControlConnection, server: ControlServer, loop: EventLoop) {
+  /// - Parameter opensHost: whether it may have the machine open things on the host.
+  init(
+    _ connection: consuming ControlConnection, opensHost: Bool, server: ControlServer,
+    loop: EventLoop
+  ) {
     self.connection = connection
+    self.opensHost = opensHost
     self.server = server
     self.loop = loop
   }
@@ -132,6 +139,9 @@ final class ControlClient {
     switch step {
     case .reply(let reply): send(reply)
     case .command(let request): perform(request)
+    case .end(let reply):
+      send(reply)
+      server.close(self)
     }
     // A descriptor goes with its command, and what that has left is not the next one's.
     if session.isBetweenMessages { passed.removeAll() }
@@ -162,7 +172,9 @@ final class ControlClient {
   private func perform(_ request: QMPRequest) {
     do throws(QMPError) {
       let command = try CommandTable.command(request.command)
-      switch try command.perform(request.arguments, server.context(passed: passed)) {
+      switch try command.perform(
+        request.arguments, server.context(passed: passed, opensHost: opensHost))
+      {
       case .value(let value): reply(request.id, .success(value))
       case .descriptor(let descriptor):
         outgoing = descriptor

@@ -1,27 +1,15 @@
 import Chardev
-import Host
 
-/// Where QMP clients come.
-package final class ControlListener {
-  private let socket: ServiceSocket
+/// Where QMP clients come, and what those who come there may do.
+package struct ControlListener {
+  /// The socket.
+  let socket: ServiceSocket
+  /// Whether its clients may have the machine open paths, addresses and programs on the host.
+  let opensHost: Bool
 
-  /// Listens, so that clients may connect from now on.
-  package init(
-    _ configuration: SocketConfiguration, patience: OpeningPatience = .atStart()
-  ) throws(ChardevError) {
-    socket = try ServiceSocket(configuration, patience: patience)
-  }
-
-  /// Takes over an inherited socket, which has to listen.
-  package init(_ source: DescriptorSource) throws(ChardevError) {
-    socket = try ServiceSocket(source)
-  }
-
-  var number: Int32 { socket.descriptor }
-
-  /// The next client; nil for nobody.
-  func accept() throws(SystemError) -> ControlConnection? {
-    guard let client = try socket.accept() else { return nil }
-    return ControlConnection(client)
+  /// Serves a socket's clients.
+  package init(_ socket: ServiceSocket, opensHost: Bool) {
+    self.socket = socket
+    self.opensHost = opensHost
   }
 }

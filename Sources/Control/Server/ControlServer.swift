@@ -12,6 +12,8 @@ package final class ControlServer {
     package var acceptedClients: UInt64 = 0
     /// Clients refused because there were enough.
     package var refusedClients: UInt64 = 0
+    /// Clients refused because their user is not served.
+    package var deniedClients: UInt64 = 0
     /// Clients closed because they did not read.
     package var slowClients: UInt64 = 0
   }
@@ -26,7 +28,8 @@ package final class ControlServer {
 
   private unowned let machine: any MachineControl
   private var listeners: [ControlListener]
-  private let descriptors = DescriptorStore()
+  /// What clients have left, of those that may open things on the host and of those that may not.
+  private let descriptors = (open: DescriptorStore(), closed: DescriptorStore())
   private let log = RateLimitedLog()
   private lazy var throttle = EventThrottle { [unowned self] in tell($0) }
   private var loop: EventLoop?
@@ -58,7 +61,7 @@ package final class ControlServer {
     for listener in listeners {
       let place = tokens.count
       tokens.append(
-        try loop.register(listener.number, interest: .readable) { [weak self] _ in
+        try loop.register(listener.socket.descriptor, interest: .readable) { [weak self] _ in
           self?.accept(listener, place: place)
         })
     }
@@ -112,9 +115,11 @@ package final class ControlServer {
 
   // MARK: For clients
 
-  func context(passed: PassedDescriptors) -> CommandContext {
+  func context(passed: PassedDescriptors, opensHost: Bool) -> CommandContext {
     CommandContext(
-      machine: machine, descriptors: descriptors, passed: passed, version: version,
+      machine: machine, opensHost: opensHost,
+      descriptors: opensHost ? descriptors.open : descriptors.closed, passed: passed,
+      version: version,
       somethingChanged: { [weak self] in self?.somethingChanged() })
   }
 
@@ -135,8 +140,16 @@ package final class ControlServer {
   private func accept(_ listener: ControlListener, place: Int) {
     guard let loop else { return }
     do throws(SystemError) {
-      guard let connection = try listener.accept() else { return }
-      receive(connection, loop)
+      guard let client = try listener.socket.accept() else { return }
+      guard client.isAllowed else {
+        counters.deniedClients &+= 1
+        log.warning(
+          "QMP socket '\(listener.socket.name)': a client's user may not connect "
+            + "(\(counters.deniedClients) sent away so far)")
+        return refuse(
+          client.connection(), "this control socket does not serve your user; see allow-uid=")
+      }
+      receive(client.connection(), listener, loop)
     } catch {
       log.warning("QMP socket: \(error); trying again")
       guard tokens.indices.contains(place) else { return }
@@ -150,16 +163,23 @@ package final class ControlServer {
     }
   }
 
-  private func receive(_ connection: consuming ControlConnection, _ loop: EventLoop) {
+  /// Tells a client why it is not served, as far as it hears that at once, and closes it.
+  private func refuse(_ client: consuming FileDescriptor, _ reason: String) {
+    let line = QMPReply.failure(QMPError(reason), id: nil).printed + "\r\n"
+    _ = ControlConnection(client).send(Array(line.utf8)[...], descriptor: nil)
+  }
+
+  private func receive(
+    _ descriptor: consuming FileDescriptor, _ listener: ControlListener, _ loop: EventLoop
+  ) {
     guard clients.count < Self.clientLimit else {
       counters.refusedClients &+= 1
-      let error = QMPError("there are \(Self.clientLimit) QMP clients already; try again later")
-      let line = QMPReply.failure(error, id: nil).printed + "\r\n"
-      _ = connection.send(Array(line.utf8)[...], descriptor: nil)
-      return
+      return refuse(
+        descriptor, "there are \(Self.clientLimit) QMP clients already; try again later")
     }
     counters.acceptedClients &+= 1
-    let client = ControlClient(connection, server: self, loop: loop)
+    let client = ControlClient(
+      ControlConnection(descriptor), opensHost: listener.opensHost, server: self, loop: loop)
     clients.append(client)
     do throws(SystemError) { try client.start() } catch {
       log.warning("a QMP client is lost: \(error)")

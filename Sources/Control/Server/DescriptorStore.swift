@@ -1,12 +1,10 @@
 import Host
 
-/// The descriptors that clients have left with the machine: by name (`getfd`), and in sets
-/// (`add-fd`). Bounded; it outlives the clients, as in QEMU.
+/// The descriptors that clients of one right have left with the machine: by name (`getfd`), and in
+/// sets (`add-fd`). Bounded; it outlives the clients, as in QEMU.
 final class DescriptorStore {
   /// How many there may be of either kind.
   static let limit = 64
-  /// The most bytes of a name, and of what a client says of a descriptor.
-  static let largestText = 4096
 
   /// One descriptor of a set.
   struct Entry {
@@ -15,22 +13,23 @@ final class DescriptorStore {
     let opaque: String?
   }
 
-  private var names: [String: PassedDescriptor] = [:]
+  private var names: [[UInt8]: PassedDescriptor] = [:]
   private(set) var sets: [Int: [Entry]] = [:]
 
   // MARK: Names
 
   /// Gives a descriptor a name; one that had it before is closed.
   func add(_ descriptor: PassedDescriptor, named name: String) throws(QMPError) {
-    guard names[name] != nil || names.count < Self.limit else {
+    let key = Array(name.utf8)
+    guard names[key] != nil || names.count < Self.limit else {
       throw QMPError("there are \(Self.limit) named file descriptors already; close one by closefd")
     }
-    names[name] = descriptor
+    names[key] = descriptor
   }
 
   /// The descriptor of a name.
   func named(_ name: String) throws(QMPError) -> PassedDescriptor {
-    guard let descriptor = names[name] else {
+    guard let descriptor = names[Array(name.utf8)] else {
       throw QMPError("File descriptor named '\(name)' has not been found")
     }
     return descriptor
@@ -38,7 +37,7 @@ final class DescriptorStore {
 
   /// Closes the descriptor of a name.
   func close(named name: String) throws(QMPError) {
-    guard names.removeValue(forKey: name) != nil else {
+    guard names.removeValue(forKey: Array(name.utf8)) != nil else {
       throw QMPError("File descriptor named '\(name)' not found")
     }
   }

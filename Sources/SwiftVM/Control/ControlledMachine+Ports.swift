@@ -10,7 +10,7 @@ extension ControlledMachine {
     let totals = machine.portTotals
     return owner.configuration.consoleDevices.enumerated().flatMap { index, device in
       let label = device.label(index: index)
-      let numbered = Dictionary(
+      let numbered = Dictionary<Int, PortTotal>(
         (totals.indices.contains(index) ? totals[index] : []).map { (Int($0.report.number), $0) },
         uniquingKeysWith: { first, _ in first })
       let chardevs = machine.chardevs(ofDevice: index)
@@ -81,12 +81,16 @@ extension ControlledMachine {
     throw QMPError("Duplicate device ID '\(id)'")
   }
 
-  func plug(option: String, value: String, directory: String) throws(QMPError) {
+  func plug(
+    option: String, value: String, directory: String,
+    check: (ChardevConfiguration) throws(QMPError) -> Void
+  ) throws(QMPError) {
     guard let parse = owner.hooks.parsePort else {
       throw QMPError("this machine's program has no command line; use device_add")
     }
+    var (bus, port) = try parsed("--" + option, value, parse)
+    try check(port.attachment)
     do throws(ConfigurationError) {
-      var (bus, port) = try parse("--" + option, value)
       port.attachment = port.attachment.resolved(in: directory)
       try requireRightPlace(of: port)
       let index: Int
@@ -97,6 +101,14 @@ extension ControlledMachine {
       }
       _ = try owner.add(port, toDeviceAt: index)
     } catch {
+      throw QMPError(error.description)
+    }
+  }
+
+  private func parsed(
+    _ option: String, _ value: String, _ parse: ProgramHooks.PortParser
+  ) throws(QMPError) -> (bus: String?, port: VirtioConsolePortConfiguration) {
+    do throws(ConfigurationError) { return try parse(option, value) } catch {
       throw QMPError(error.description)
     }
   }

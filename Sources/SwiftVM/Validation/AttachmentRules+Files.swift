@@ -133,12 +133,12 @@ extension AttachmentRules {
         throw error(
           "this process has inherited no such descriptor", "open it before swiftvm starts")
       }
-      try claim(.descriptor(source)) {
+      try claim(.descriptor(number: number)) {
         error("this descriptor is in use already", "give every port one of its own")
       }
     case .activation(let name):
       guard !name.isEmpty else { throw words.error("fd=", "the name is empty", "give fd=NAME") }
-      try claim(.descriptor(source)) {
+      try claim(.activation(name: Array(name.utf8))) {
         words.error(
           "fd=" + name, "this descriptor is in use already", "give every port one of its own")
       }

@@ -23,7 +23,7 @@ extension AttachmentRules {
           "choose a shorter name")
       }
       guard isListening else { return }
-      try claim(.abstractSocket(name: name)) {
+      try claim(.abstractSocket(name: Array(name.utf8))) {
         error("this name is in use already", "give every port a name of its own")
       }
     case .tcp(let host, let port, let lastPort):
@@ -51,7 +51,7 @@ extension AttachmentRules {
         throw error("the ports' range is empty", "give a last port that is not below the first")
       }
     } else if port != 0 {
-      try claim(.port(host: host, number: port, isDatagram: false)) {
+      try claim(.port(host: Array(host.utf8), number: port, isDatagram: false)) {
         error("this port is in use already", "give another port")
       }
     }
@@ -68,7 +68,7 @@ extension AttachmentRules {
     }
     guard datagram.localPort != 0 else { return }
     let local = Claim.port(
-      host: datagram.localHost ?? "", number: datagram.localPort, isDatagram: true)
+      host: Array((datagram.localHost ?? "").utf8), number: datagram.localPort, isDatagram: true)
     try claim(local) {
       words.error(
         "udp=\(datagram.host):\(datagram.port)",

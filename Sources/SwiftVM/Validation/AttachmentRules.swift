@@ -3,18 +3,19 @@ import Glibc
 
 /// What host ends may be: each possible on this host, none used twice in a machine.
 struct AttachmentRules {
-  /// What only one attachment can have.
+  /// What only one attachment can have. Names are bytes: clients choose them.
   enum Claim: Hashable {
     case standardIO
     /// An entry of a directory; spellings of the path may differ.
     case entry(directory: FileStatus.Identity, name: [UInt8])
-    case abstractSocket(name: String)
-    case port(host: String, number: UInt16, isDatagram: Bool)
-    case descriptor(DescriptorSource)
+    case abstractSocket(name: [UInt8])
+    case port(host: [UInt8], number: UInt16, isDatagram: Bool)
+    case descriptor(number: Int32)
+    case activation(name: [UInt8])
   }
 
   private var claims: Set<Claim> = []
-  private var identified: [String: ChardevConfiguration] = [:]
+  private var identified: [[UInt8]: ChardevConfiguration] = [:]
 
   /// For a machine that is to be made.
   init() {}
@@ -27,7 +28,7 @@ struct AttachmentRules {
     for (attachment, option) in existing.attachments where id == nil || attachment.id != id {
       try? check(attachment, option: option)
     }
-    claims = claims.filter { if case .descriptor(.number) = $0 { false } else { true } }
+    claims = claims.filter { if case .descriptor = $0 { false } else { true } }
   }
 
   /// Checks an attachment, and that nothing else has what it wants.
@@ -67,7 +68,9 @@ struct AttachmentRules {
     _ id: String, _ attachment: ChardevConfiguration
   ) throws(ConfigurationError) -> Bool {
     try IdentifierRules.check(id, option: OptionName.chardev)
-    guard let known = identified.updateValue(attachment, forKey: id) else { return true }
+    guard let known = identified.updateValue(attachment, forKey: Array(id.utf8)) else {
+      return true
+    }
     func error(_ problem: String, _ remedy: String) -> ConfigurationError {
       ConfigurationError(
         option: OptionName.chardev, value: "id=" + id, problem: problem, remedy: remedy)

@@ -1,6 +1,14 @@
-/// What ids may be: QEMU's identifiers.
+import Host
+
+/// What ids may be: QEMU's identifiers, of at most 256 bytes.
 enum IdentifierRules {
   static func check(_ id: String, option: String) throws(ConfigurationError) {
+    guard id.utf8.count <= ForeignText.largestName else {
+      throw ConfigurationError(
+        option: option, value: "id=" + id,
+        problem: "the id has more than \(ForeignText.largestName) bytes",
+        remedy: "give e.g. id=vs0")
+    }
     guard isWellFormed(id) else {
       throw ConfigurationError(
         option: option, value: "id=" + id,
@@ -23,12 +31,12 @@ enum IdentifierRules {
 
 /// The ids of devices and ports: none used twice in a machine.
 struct DeviceIdentifierRules {
-  private var taken: Set<String> = []
+  private var taken: Set<[UInt8]> = []
 
   mutating func check(_ id: String?, option: String) throws(ConfigurationError) {
     guard let id else { return }
     try IdentifierRules.check(id, option: option)
-    guard taken.insert(id).inserted else {
+    guard taken.insert(Array(id.utf8)).inserted else {
       throw ConfigurationError(
         option: option, value: "id=" + id, problem: "Duplicate device ID '\(id)'",
         remedy: "give another id, or none")

@@ -41,7 +41,7 @@ extension VirtualMachineConfiguration {
     [(serialPort.attachment, OptionName.serial)]
       + consoleDevices.flatMap(\.ports).map { ($0.attachment, OptionName.of($0)) }
       + characterDevices.map { ($0, OptionName.chardev) }
-      + controlSockets.map { ($0, OptionName.qmp) }
+      + controlSockets.map { ($0.socket, OptionName.qmp) }
       + (emergencyAttachment.map { [($0, OptionName.emergency)] } ?? [])
   }
 

@@ -7,6 +7,7 @@ enum ChardevOption {
   ]
 
   /// QEMU's backends that swiftvm does not have, and what to take instead.
+  // String keys: the program's own words; what is looked up is its user's.
   private static let refused: [String: String] = {
     let socket = "use a socket, which the viewer or a bridge connects to"
     let line = "use pty, or exec,command= with a program that talks to the device"

@@ -142,8 +142,8 @@ struct HostEndOptions {
       access.group = list["group"]
     }
     if case .tcp = address { return access }
-    access.peerUsers = try numbers("allow-uid")
-    access.peerGroups = try numbers("allow-gid")
+    access.peerUsers = try list.numbers("allow-uid")
+    access.peerGroups = try list.numbers("allow-gid")
     return access
   }
 
@@ -157,16 +157,5 @@ struct HostEndOptions {
       }
       return mode
     }
-  }
-
-  private func numbers(_ key: String) throws(ConfigurationError) -> [UInt32]? {
-    guard let text = list[key] else { return nil }
-    let words = text.split(separator: ":", omittingEmptySubsequences: false)
-    let numbers = words.compactMap { $0.utf8.first == UInt8(ascii: "+") ? nil : UInt32($0) }
-    guard numbers.count == words.count else {
-      throw list.error(
-        "the value of \"\(key)\" is not a list of numbers", "give e.g. \(key)=0:1000")
-    }
-    return numbers
   }
 }

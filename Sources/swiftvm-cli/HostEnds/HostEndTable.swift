@@ -3,7 +3,7 @@ import SwiftVM
 /// The host ends that `-chardev` describes, and which of them are connected to something.
 struct HostEndTable {
   private var ends: [ChardevConfiguration] = []
-  private var used: Set<String> = []
+  private var used: Set<[UInt8]> = []
 
   /// Adds one.
   mutating func add(_ end: ChardevConfiguration) throws(ConfigurationError) {
@@ -31,7 +31,7 @@ struct HostEndTable {
         nearest.map { "did you mean chardev=\($0)?" }
           ?? "add -chardev BACKEND,id=\(PlainText.shortened(id))")
     }
-    guard used.insert(id).inserted || end.isMultiplexed else {
+    guard used.insert(Array(id.utf8)).inserted || end.isMultiplexed else {
       throw error(
         "Property '\(property)' can't take value '\(id)': Device '\(id)' is in use",
         "add mux=on to that -chardev, or give every port one of its own")
@@ -41,6 +41,6 @@ struct HostEndTable {
 
   /// Those that nothing is connected to yet, in their order.
   var unused: [ChardevConfiguration] {
-    ends.filter { end in end.id.map { !used.contains($0) } ?? false }
+    ends.filter { end in end.id.map { !used.contains(Array($0.utf8)) } ?? false }
   }
 }

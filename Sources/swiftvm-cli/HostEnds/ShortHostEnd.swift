@@ -50,7 +50,7 @@ struct ShortHostEnd {
       ("connect", .connector), ("connect-abstract", .connector), ("tcp-connect", .tcpConnector),
       ("file", .output),
     ]
-    return Set(all.lazy.filter { list[$0.0] != nil }.map(\.1))
+    return Set<HostEndOptions.Target>(all.lazy.filter { list[$0.0] != nil }.map(\.1))
   }
 
   private let list: KeyValueList

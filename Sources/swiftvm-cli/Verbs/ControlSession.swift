@@ -20,8 +20,10 @@ final class ControlSession {
     var limits = JSONFramer.Limits()
     limits.size = 64 << 20
     framer = JSONFramer(limits: limits)
-    guard try next(patience: Self.patienceMilliseconds)["QMP"] != nil else {
-      throw ControlError("\(path) is no control socket")
+    let greeting = try next(patience: Self.patienceMilliseconds)
+    guard greeting["QMP"] != nil else {
+      let problem = greeting["error"]?["desc"]?.text
+      throw ControlError(problem ?? "\(path) is no control socket")
     }
     try execute("qmp_capabilities")
   }
@@ -58,11 +60,13 @@ final class ControlSession {
 
   private func next(patience: Int32) throws(ControlError) -> JSONValue {
     while true {
-      if case .value(let bytes) = framer.next() {
+      switch framer.next() {
+      case .object(let bytes):
         guard let value = try? JSONParser.parse(bytes, countLimit: .max) else { throw Self.gone }
         return value
+      case .broken, .foreign: throw ControlError("this is no control socket")
+      case nil: try wait(Int16(POLLIN), patience: patience)
       }
-      try wait(Int16(POLLIN), patience: patience)
       try receive()
     }
   }
