@@ -48,6 +48,43 @@ struct OpeningPatienceTests {
     chardev.stop()
   }
 
+  @Test("While the machine runs, a name server that does not answer is waited for as briefly")
+  func waitsBrieflyForNames() throws {
+    let pipe = Pipe()
+    let reading = pipe.reading.rawValue
+    let start = monotonicSeconds()
+    for _ in 0..<12 {
+      let error = #expect(throws: ChardevError.self) {
+        try AddressResolver.resolve(
+          host: "name", port: 1, type: Int32(SOCK_STREAM.rawValue), patience: .brief()
+        ) { _, _, flags in
+          if flags != 0 { return .init(result: EAI_NONAME) }
+          // Until the test ends.
+          var byte: UInt8 = 0
+          _ = read(reading, &byte, 1)
+          return .init(result: EAI_AGAIN)
+        }
+      }
+      #expect(error?.description.contains("is found in time; give its address") == true)
+    }
+    #expect(monotonicSeconds() - start < 5)
+    let quick = try AddressResolver.resolve(
+      host: "127.0.0.1", port: 7, type: Int32(SOCK_STREAM.rawValue), patience: .brief())
+    #expect(quick.map(\.text) == ["127.0.0.1:7"])
+    pipe.put("one byte for each thread")
+    // The threads have ended, and others find their place.
+    #expect(
+      waitUntil {
+        let answer = try? AddressResolver.resolve(
+          host: "name", port: 7, type: Int32(SOCK_STREAM.rawValue), patience: .brief()
+        ) { _, _, flags in
+          flags != 0
+            ? .init(result: EAI_NONAME) : .init(result: 0, addresses: [.loopback(AF_INET)])
+        }
+        return answer?.map(\.port) == [7]
+      })
+  }
+
   @Test("While the machine runs, peers that do not answer are waited for together, and briefly")
   func waitsForPeersOnce() throws {
     // Its queue is full, so it answers nobody.

@@ -65,7 +65,8 @@ package struct ChardevOpener {
       case .null: return NullChardev()
       case .standardIO: return try StandardIO()
       case .socket(let socket): return try SocketOpener(socket, patience: patience).open()
-      case .datagram(let datagram): return try DatagramOpener(datagram).open()
+      case .datagram(let datagram):
+        return try DatagramOpener(datagram, patience: patience).open()
       case .descriptor(let source): return try DescriptorOpener(source).open()
       case .file(let file): return try FileChardev(file)
       case .pipe(let path): return try PipeChardev(path: path)

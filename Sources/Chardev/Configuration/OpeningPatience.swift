@@ -28,9 +28,9 @@ package final class OpeningPatience {
   }
 
   /// Does what waits for a peer.
-  func whileConnecting<Value>(
-    _ body: (_ milliseconds: Int) throws(SystemError) -> Value
-  ) throws(SystemError) -> Value {
+  func whileConnecting<Value, Failure>(
+    _ body: (_ milliseconds: Int) throws(Failure) -> Value
+  ) throws(Failure) -> Value {
     let start = MonotonicClock.now()
     defer { forPeers -= Self.milliseconds(since: start, of: forPeers) }
     return try body(forPeers)

@@ -5,17 +5,23 @@ import Host
 /// Makes chardevs of datagrams from their configurations.
 struct DatagramOpener {
   private let datagram: DatagramConfiguration
+  private let patience: OpeningPatience
 
-  init(_ datagram: DatagramConfiguration) { self.datagram = datagram }
+  init(_ datagram: DatagramConfiguration, patience: OpeningPatience = .atStart()) {
+    self.datagram = datagram
+    self.patience = patience
+  }
 
   func open() throws(ChardevError) -> DatagramChardev {
     guard datagram.port != 0 else {
       throw ChardevError("UDP port 0 is nobody's; give the peer's port")
     }
     let type = Int32(SOCK_DGRAM.rawValue)
-    let peers = try AddressResolver.resolve(host: datagram.host, port: datagram.port, type: type)
+    let peers = try AddressResolver.resolve(
+      host: datagram.host, port: datagram.port, type: type, patience: patience)
     let locals = try datagram.localHost.map { (host) throws(ChardevError) in
-      try AddressResolver.resolve(host: host, port: datagram.localPort, type: type)
+      try AddressResolver.resolve(
+        host: host, port: datagram.localPort, type: type, patience: patience)
     }
     var failure = SystemError("connect", errno: EAFNOSUPPORT)
     for peer in peers {

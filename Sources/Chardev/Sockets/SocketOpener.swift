@@ -137,12 +137,14 @@ struct SocketOpener {
 
   private func hosts(_ host: String, _ port: UInt16) throws(ChardevError) -> [SocketAddress] {
     guard case .listening = socket.role else {
-      return try AddressResolver.resolve(host: host, port: port, type: type)
+      return try AddressResolver.resolve(
+        host: host, port: port, type: type, patience: patience)
     }
     if host.isEmpty, socket.isReachableFromOutside {
       return [.wildcard(AF_INET).withPort(port), .wildcard(AF_INET6).withPort(port)]
     }
-    let found = try AddressResolver.resolve(host: host, port: port, type: type)
+    let found = try AddressResolver.resolve(
+      host: host, port: port, type: type, patience: patience)
     guard socket.isReachableFromOutside || found.allSatisfy(\.isLoopback) else {
       throw ChardevError(
         "\(text) can be reached from other machines; listen at 127.0.0.1, or give expose=on"
