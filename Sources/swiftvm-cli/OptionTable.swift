@@ -92,9 +92,9 @@ package enum OptionTable {
 
   private static let control = [
     CommandOption(
-      OptionName.qmp, "PATH[,KEY=VALUE...]", isRepeatable: true,
+      OptionName.qmp, "PATH", isRepeatable: true,
       help: "A Unix socket of mode 600 at which this user's programs control the machine by QMP; or"
-        + " as QEMU's -qmp names it: unix:PATH,server=on,wait=off. Keys: allow-uid=N[:N...],"
+        + " as QEMU's -qmp names it: unix:PATH,server=on,wait=off. Keys that may follow: allow-uid=N[:N...],"
         + " allow-gid=N[:N...], who is served, too; host=on|off (on), whether clients may have paths,"
         + " addresses and programs of the host opened; insecure=on, needed for tcp: and abstract"
         + " names (host=off there), where every program that gets to them controls the machine."),

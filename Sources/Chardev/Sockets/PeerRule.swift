@@ -18,7 +18,7 @@ struct PeerRule {
     guard isRestrictive else { return true }
     guard let (user, group) = Self.credentials(socket) else { return false }
     if users?.contains(user) == true { return true }
-    guard let groups else { return false }
+    guard let groups, !groups.isEmpty else { return false }
     return groups.contains(group) || Self.furtherGroups(socket).contains { groups.contains($0) }
   }
 
