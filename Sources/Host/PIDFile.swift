@@ -25,6 +25,8 @@ package struct PIDFile: ~Copyable {
   private let entry: DirectoryEntry
   private let file: FileDescriptor
   private let identity: FileIdentity
+  /// For an end that this owner does not live to see.
+  private let owned: OwnedPath?
 
   /// Makes the file, or takes over one whose process has ended.
   package init(path: String) throws(PIDFileError) {
@@ -53,12 +55,16 @@ package struct PIDFile: ~Copyable {
       self.entry = entry
       self.file = file
       self.identity = identity
+      owned = OwnedPath(path)
       return
     }
     throw .inUse
   }
 
-  deinit { entry.remove(ifLeadingTo: identity) }
+  deinit {
+    owned?.remove()
+    entry.remove(ifLeadingTo: identity)
+  }
 
   private static func host<Value: ~Copyable>(
     _ body: () throws(FileRefusal) -> Value
