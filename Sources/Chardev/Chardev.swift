@@ -42,6 +42,10 @@ package protocol Chardev: AnyObject {
   /// a little time.
   var hasUnsentBytes: Bool { get }
 
+  /// Bytes that have left the process and that their reader has not taken, as far as the host tells:
+  /// by it a reader that is slow differs from one that has stopped.
+  var unreadByteCount: Int { get }
+
   /// Begins to serve on `loop`. Everything that can fail for the user's fault has been done before,
   /// when the chardev was made.
   func start(on loop: EventLoop) throws(SystemError)
@@ -90,6 +94,7 @@ extension Chardev {
   package var holdsStart: Bool { false }
   package var packetLimit: Int? { nil }
   package var hasUnsentBytes: Bool { false }
+  package var unreadByteCount: Int { 0 }
   package func frontEndOpens() {}
   package func endOutput() {}
   package func disconnectClient() {}

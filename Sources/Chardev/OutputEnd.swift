@@ -40,6 +40,14 @@ package final class OutputEnd {
     }
   }
 
+  /// Bytes in the pipe, or on their way to the terminal; 0 for what has neither.
+  var unreadByteCount: Int {
+    var count: Int32 = 0
+    // For pipes the one, which a terminal would answer with its input, for terminals the other.
+    if ioctl(descriptor.rawValue, UInt(TIOCOUTQ), &count) == 0 { return Int(count) }
+    return ioctl(descriptor.rawValue, UInt(FIONREAD), &count) == 0 ? Int(count) : 0
+  }
+
   /// The number of what is written to, to ask about it.
   var descriptorNumber: Int32 { descriptor.rawValue }
 

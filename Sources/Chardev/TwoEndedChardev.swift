@@ -36,6 +36,8 @@ extension TwoEndedChardev {
     }
   }
 
+  package var unreadByteCount: Int { output?.unreadByteCount ?? 0 }
+
   /// What an end without output is given, nobody could ever read.
   package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
     output?.write(segments) ?? .transferred(segments.byteCount)

@@ -51,6 +51,18 @@ import Testing
     #expect(directory.entries == ["pipe.in", "pipe.out"])
   }
 
+  @Test("What is in the pipe and unread is known, to the byte")
+  func countsWhatIsUnread() throws {
+    let (pipe, frontEnd) = try started()
+    let reader = open("pipe.out", O_RDONLY)
+    #expect(frontEnd.write("from it") == .transferred(7))
+    #expect(pipe.unreadByteCount == 7)
+    #expect(read(reader, 2) == "fr")
+    #expect(pipe.unreadByteCount == 5)
+    #expect(read(reader) == "om it")
+    #expect(pipe.unreadByteCount == 0)
+  }
+
   @Test func oneFIFOTakesTheOutputAlone() throws {
     let (pipe, frontEnd) = try started(pair: false)
     frontEnd.setWantsReadable(true)

@@ -32,6 +32,7 @@ package final class LoggedChardev: Chardev {
   package var holdsStart: Bool { backend.holdsStart }
   package var packetLimit: Int? { backend.packetLimit }
   package var hasUnsentBytes: Bool { backend.hasUnsentBytes }
+  package var unreadByteCount: Int { backend.unreadByteCount }
   package var windowSize: (columns: UInt16, rows: UInt16)? { backend.windowSize }
 
   package func start(on loop: EventLoop) throws(SystemError) {

@@ -26,6 +26,7 @@ final class MuxEnd: Chardev {
   var holdsStart: Bool { mux.backend.holdsStart }
   var packetLimit: Int? { mux.backend.packetLimit }
   var hasUnsentBytes: Bool { mux.backend.hasUnsentBytes }
+  var unreadByteCount: Int { mux.backend.unreadByteCount }
   var windowSize: (columns: UInt16, rows: UInt16)? { mux.backend.windowSize }
 
   func start(on loop: EventLoop) throws(SystemError) { try mux.start(self, on: loop) }
