@@ -74,6 +74,24 @@ package final class VCPU: @unchecked Sendable {
   /// (KVM_KVMCLOCK_CTRL). Without effect for a guest that does not use KVM's clock.
   package func excusePause() { _ = ckvm_kvmclock_ctrl(descriptor.rawValue) }
 
+  /// Whether it runs no more unless another processor, or the host, wakes it: it has halted with
+  /// interrupts off, or waits to be started. Only for a processor that is out of the guest.
+  var isHaltedForGood: Bool {
+    var state = kvm_mp_state()
+    var registers = kvm_regs()
+    guard ckvm_get_mp_state(rawValue, &state) == 0, ckvm_get_regs(rawValue, &registers) == 0 else {
+      return false
+    }
+    switch Int32(bitPattern: state.mp_state) {
+    case KVM_MP_STATE_UNINITIALIZED, KVM_MP_STATE_INIT_RECEIVED: return true
+    case KVM_MP_STATE_HALTED: return registers.rflags & Self.interruptFlag == 0
+    default: return false
+    }
+  }
+
+  /// RFLAGS.IF.
+  private static let interruptFlag: UInt64 = 1 << 9
+
   private func immediateExit(_ value: UInt8) {
     // At byte 1 by the interface; offset(of:) gives it for members outside the union.
     let offset = MemoryLayout<kvm_run>.offset(of: \kvm_run.immediate_exit) ?? 1

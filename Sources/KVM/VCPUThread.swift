@@ -9,6 +9,8 @@ package final class VCPUThread: Sendable {
   private struct State: ~Copyable {
     var stopRequested = false
     var pauseRequested = false
+    /// The pause is so short that the guest need not be told of it.
+    var isPauseBrief = false
     /// The thread has left the guest, and waits.
     var isParked = false
     /// The thread to signal; nil before it runs and once it has left the guest for good.
@@ -55,8 +57,12 @@ package final class VCPUThread: Sendable {
 
   /// Makes the vCPU leave the guest, finish any access it is in the middle of, and wait for
   /// `resume`. Does not wait. A thread that has not been started does not enter the guest then.
-  package func requestPause() {
+  ///
+  /// - Parameter briefly: for a look at the processor alone, of which the guest's watchdogs hear
+  ///   nothing.
+  package func requestPause(briefly: Bool = false) {
     state.withLock { state in
+      state.isPauseBrief = briefly && (state.isPauseBrief || !state.pauseRequested)
       state.pauseRequested = true
       kick(state)
     }
@@ -66,6 +72,12 @@ package final class VCPUThread: Sendable {
   /// vCPU's own thread.
   package func waitUntilPaused() {
     state.wait { $0.isParked || $0.running == nil }
+  }
+
+  /// Whether the processor has halted with interrupts off, or waits to be started; false for one that
+  /// is not paused.
+  package var isHaltedForGood: Bool {
+    state.withLock { $0.isParked && vcpu.isHaltedForGood }
   }
 
   /// Takes a request to pause back: the guest runs on.
@@ -114,12 +126,12 @@ package final class VCPUThread: Sendable {
 
   /// Waits while a pause is asked for; returns whether the thread is to end.
   private func mustStop() -> Bool {
-    var hasPaused = false
+    var mustExcuse = false
     while park() {
-      hasPaused = true
       state.wait { $0.stopRequested || !$0.pauseRequested }
+      mustExcuse = mustExcuse || !state.withLock { $0.isPauseBrief }
     }
-    if hasPaused { vcpu.excusePause() }
+    if mustExcuse { vcpu.excusePause() }
     return state.withLock { $0.stopRequested }
   }
 
