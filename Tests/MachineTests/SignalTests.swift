@@ -72,8 +72,11 @@ struct SignalTests {
     let waiting = (1...3).map { _ in Loopback.connect(to: port, waits: false) }
     defer { for descriptor in [listener] + waiting { close(descriptor) } }
     let machine = try MicroVM(
-      "run=hello end=halt", options: ["--virtserialport", "name=b,tcp-connect=127.0.0.1:\(port)"])
-    #expect(waitUntil { machine.directory.entries.contains("a") })
+      "run=hello end=halt",
+      options: [
+        "--virtconsole", "pty=link", "--virtserialport", "name=b,tcp-connect=127.0.0.1:\(port)",
+      ])
+    #expect(waitUntil { machine.directory.entries == ["a", "link"] })
     usleep(200_000)
     expectEnd(of: machine, by: SIGTERM)
     #expect(
