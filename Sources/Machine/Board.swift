@@ -19,18 +19,24 @@ final class Board {
   let surroundings: PluggedConsole.Surroundings
   let platform: PlatformDevices
   private let processors: [VCPUThread]
+  private let serial: SerialConsole
 
   /// Builds everything and loads the guest; no vCPU runs yet.
   ///
   /// - Parameters:
   ///   - onNews: hears of what the guest may do as often as it likes; on the loop's thread.
   ///   - onEvent: hears of all else; on vCPU threads.
+  ///   - faults: what the guest's kernel tells of itself is noted there, at once.
+  ///   - onConsoleOutput: told on the loop's thread that a virtconsole has printed something; must
+  ///     not call the board.
   init(
     _ configuration: MachineConfiguration, hypervisor: Hypervisor, loop: EventLoop,
     serial: SerialConsole, emergencyOutput: EmergencyOutput, timings: Timings,
+    faults: KernelFaultRecord, onConsoleOutput: @escaping @Sendable () -> Void,
     onNews: @escaping @Sendable (BoardEvent) -> Void,
     onEvent: @escaping @Sendable (BoardEvent) -> Void
   ) throws {
+    self.serial = serial
     let memory = try GuestMemory(
       regions: MemoryMap.ram(size: configuration.memorySize),
       usesHugePages: configuration.usesHugePages)
@@ -46,12 +52,19 @@ final class Board {
     let news = GuestNews(remote: loop.remote, tell: onNews)
     platform = try PlatformDevices(
       configuration, router: router, machine: machine, console: serial,
-      onPanic: { news.panicked($0) }, onEvent: onEvent)
+      onPanic: {
+        faults.note(.panic)
+        news.panicked($0)
+      }, onEvent: onEvent)
     surroundings = PluggedConsole.Surroundings(
       loop: loop, memory: memory, machine: machine,
       messages: KVMMessageRouter(machine: machine), router: router,
       emergencyOutput: emergencyOutput,
-      onGuestOpen: { news.portChanged(id: $0.id, isOpen: $1) }, onDriver: { news.driverCame() })
+      onGuestOpen: { news.portChanged(id: $0.id, isOpen: $1) }, onDriver: { news.driverCame() },
+      onConsoleOutput: {
+        faults.note($0)
+        onConsoleOutput()
+      })
     var backplane = Backplane(
       bus: platform.bus, machine: machine,
       reserved: Set<Int>(configuration.consoleDevices.compactMap(\.slot)))
@@ -82,6 +95,7 @@ final class Board {
   /// Stops the guest for good, paused or not. Every vCPU has left it when this returns; the devices
   /// may still pass on what the guest has handed over.
   func stopProcessors() {
+    serial.letWritersGo()
     for processor in processors { processor.requestStop() }
     for processor in processors { processor.join() }
     for console in consoles { console.device.resume() }
@@ -90,21 +104,51 @@ final class Board {
   /// Stops the guest for a while, and the devices with it. Every vCPU has left it when this returns.
   /// Before `powerOn`, no vCPU begins.
   func pause() {
-    for processor in processors { processor.requestPause() }
-    for processor in processors { processor.waitUntilPaused() }
+    pause(processors[...], briefly: false)
     for console in consoles { console.device.pause() }
   }
 
   /// Lets a paused guest go on.
   func resume() {
     for console in consoles { console.device.resume() }
+    resume(processors[...])
+  }
+
+  private func pause(_ processors: ArraySlice<VCPUThread>, briefly: Bool) {
+    serial.letWritersGo()
+    for processor in processors { processor.requestPause(briefly: briefly) }
+    for processor in processors { processor.waitUntilPaused() }
+  }
+
+  private func resume(_ processors: ArraySlice<VCPUThread>) {
+    serial.holdWriters()
     for processor in processors { processor.resume() }
+  }
+
+  /// Whether every processor has halted with interrupts off, or has not been started: nothing can
+  /// wake any of them. For a guest that runs; it stands still for a moment.
+  func isHaltedForGood() -> Bool {
+    // Mostly the first one tells, and the others are not disturbed.
+    isHaltedForGood(processors.prefix(1)) && isHaltedForGood(processors[...])
+  }
+
+  private func isHaltedForGood(_ processors: ArraySlice<VCPUThread>) -> Bool {
+    pause(processors, briefly: true)
+    defer { resume(processors) }
+    return processors.allSatisfy(\.isHaltedForGood)
   }
 
   /// Whether the guest has handed over bytes that their host ends have not taken; writes what they
   /// take now.
   func hasUnsentBytes() -> Bool {
     consoles.map { $0.device.flush() }.contains(true)
+  }
+
+  /// What host ends have taken until now, and what of it waits for its readers.
+  var progress: (taken: UInt64, unread: Int) {
+    consoles.reduce((taken: 0, unread: 0)) {
+      ($0.taken &+ $1.device.bytesToHost, $0.unread &+ $1.device.unreadByteCount)
+    }
   }
 
   /// Ends the devices, once no vCPU runs.

@@ -1,6 +1,7 @@
 import Chardev
 import Host
 import Synchronization
+import VirtioSerial
 
 /// Where bytes go that a guest writes to emerg_wr (virtio 1.2, 5.3.5): to the serial console, to a
 /// host end of their own, or line by line to the log, so many lines a second.
@@ -17,13 +18,15 @@ final class EmergencyOutput: Sendable {
 
   init(
     _ destination: MachineConfiguration.EmergencyOutput, serial: SerialConsole,
-    remote: EventLoop.Remote
+    remote: EventLoop.Remote, faults: KernelFaultRecord
   ) {
     switch destination {
     case .log: (console, hasOwnConsole) = (nil, false)
     case .serial: (console, hasOwnConsole) = (serial, false)
     case .hostEnd(let chardev):
-      (console, hasOwnConsole) = (SerialConsole(chardev: chardev, remote: remote), true)
+      console = SerialConsole(
+        chardev: chardev, remote: remote, faults: faults, onOutput: {})
+      hasOwnConsole = true
     }
   }
 
@@ -39,11 +42,22 @@ final class EmergencyOutput: Sendable {
     log.warning("guest, emergency: \(String(decoding: complete, as: UTF8.self))")
   }
 
-  /// Writes what waits for a host end of its own, and warns of what is lost; at the end.
-  func conclude() {
-    guard hasOwnConsole, let console else { return }
-    if console.flush() { Log.warning("the rest of the emergency output is lost") }
+  private var ownConsole: SerialConsole? { hasOwnConsole ? console : nil }
+
+  /// Writes what waits for a host end of its own, at the end; returns whether it may take more.
+  func flush() -> Bool { ownConsole?.flush() == true }
+
+  /// How far the reader of a host end of its own is.
+  var progress: [UInt64] { ownConsole?.progress ?? [] }
+
+  /// The same as `flush` for the last time, with a warning of what is lost; returns whether anything
+  /// is.
+  func conclude() -> Bool {
+    guard let console = ownConsole else { return false }
+    let isUntaken = console.flush()
+    if isUntaken { Log.warning("the rest of the emergency output is lost") }
     let dropped = console.droppedByteCount
     if dropped > 0 { Log.warning("\(dropped) bytes of the emergency output were dropped") }
+    return isUntaken || dropped > 0
   }
 }

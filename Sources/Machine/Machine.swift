@@ -10,8 +10,8 @@ import VirtioSerial
 /// host side of every device. Each vCPU has a thread of its own. `@unchecked Sendable`: everything
 /// here happens on the loop's thread; others only post to it, through `remote`.
 package final class Machine: @unchecked Sendable {
-  /// How long a guest that has powered off may still be emptied by slow clients.
-  private static let lingerMilliseconds = 5000
+  /// How long the end waits for readers that take nothing.
+  private static let stallMilliseconds = 10_000
   /// So long after a boot, or the coming of a driver, the code of the start is not needed any more.
   private static let startMilliseconds = 500
   /// How long programs on its ports may take to end after it, and a little more.
@@ -29,6 +29,14 @@ package final class Machine: @unchecked Sendable {
   private let timings: Timings
   private let serial: SerialConsole
   private let emergencyOutput: EmergencyOutput
+  /// What the guest's kernel has told of itself in this life.
+  let faults = KernelFaultRecord()
+  /// See `Machine+Silence.swift`.
+  var silence = Silence()
+  /// The panic device has told of a panic that is to end the machine, once the kernel has said all.
+  var awaitsLastWords = false
+  /// Some of what the guest has printed or sent is lost, as a reader was too slow for it.
+  private var hasLostOutput = false
   private(set) var board: Board?
   /// Hears what becomes of the machine while it runs; on the loop's thread. May call the machine.
   package var onEvent: (MachineEvent) -> Void = { _ in }
@@ -58,9 +66,13 @@ package final class Machine: @unchecked Sendable {
     self.hypervisor = hypervisor
     self.loop = loop
     self.timings = timings
-    serial = SerialConsole(chardev: configuration.serial, remote: loop.remote)
+    let owner = WeakMachine()
+    serial = SerialConsole(
+      chardev: configuration.serial, waitsForReader: configuration.serialWaitsForReader,
+      remote: loop.remote, faults: faults, onOutput: { owner.machine?.guestSpoke() })
     emergencyOutput = EmergencyOutput(
-      configuration.emergency, serial: serial, remote: loop.remote)
+      configuration.emergency, serial: serial, remote: loop.remote, faults: faults)
+    owner.machine = self
   }
 
   /// Boots and stays until the machine has ended; its chardevs have been stopped then.
@@ -90,6 +102,9 @@ package final class Machine: @unchecked Sendable {
       loop.turn(timeoutMilliseconds: -1)
     }
   }
+
+  /// Whether a reset ends the machine now.
+  var endsOnReset: Bool { configuration.endsOnReset || awaitsLastWords }
 
   /// Ends the machine as soon as it can be; on the loop's thread.
   package func end(_ outcome: MachineOutcome) { finish(outcome, lingering: false) }
@@ -121,6 +136,7 @@ package final class Machine: @unchecked Sendable {
     guard isPaused, !isEnding else { return }
     isPaused = false
     board?.resume()
+    guestSpoke()
     hasRun = hasRun || board != nil
     if isStarted { onEvent(.resumed) }
   }
@@ -138,12 +154,15 @@ package final class Machine: @unchecked Sendable {
   private func boot() {
     generation += 1
     bootTime = MonotonicClock.now()
+    faults.clear()
+    guestSpoke()
     let generation = generation
     let remote = loop.remote
     do {
       let board = try Board(
         configuration, hypervisor: hypervisor, loop: loop, serial: serial,
         emergencyOutput: emergencyOutput, timings: timings,
+        faults: faults, onConsoleOutput: { [weak self] in self?.guestSpoke() },
         onNews: { [weak self] in self?.handle($0, ofBoard: generation) }
       ) { [weak self] event in
         remote.post { [weak self] in self?.handle(event, ofBoard: generation) }
@@ -167,6 +186,7 @@ package final class Machine: @unchecked Sendable {
   }
 
   private func handle(_ event: BoardEvent, ofBoard generation: Int) {
+    guestSpoke()
     // Those of a board that is gone, too: its guest had them open until then.
     if case .portChanged(let id, let isOpen) = event {
       return onEvent(.portChanged(id: id, isOpen: isOpen))
@@ -180,7 +200,7 @@ package final class Machine: @unchecked Sendable {
     case .ejected(let slot): slotEjected(slot)
     case .portChanged: break
     case .driverCame: releaseCodeLater()
-    case .tripleFault where configuration.endsOnReset: finish(.tripleFault, lingering: true)
+    case .tripleFault where endsOnReset: finish(.tripleFault, lingering: true)
     case .reset:
       earlyFaults = 0
       reset(byGuest: true)
@@ -201,8 +221,8 @@ package final class Machine: @unchecked Sendable {
     case .crashKernelLoaded: log.warning("the guest panicked, and starts its crash kernel")
     case .panicked:
       switch configuration.panicAction {
-      case .end: return finish(.panicked, lingering: true)
-      case .proceed: log.warning("the guest panicked")
+      case .end: awaitLastWords()
+      case .proceed: log.warning("the guest panicked, and decides itself what comes next")
       case .pause:
         log.warning("the guest panicked, and is paused")
         pause()
@@ -211,7 +231,7 @@ package final class Machine: @unchecked Sendable {
   }
 
   private func reset(byGuest: Bool) {
-    if configuration.endsOnReset { return finish(.reset, lingering: true) }
+    if endsOnReset { return finish(.reset, lingering: true) }
     reboot(byGuest: byGuest)
   }
 
@@ -225,13 +245,15 @@ package final class Machine: @unchecked Sendable {
   private func removeBoard() {
     board?.stopProcessors()
     if board?.hasUnsentBytes() == true {
+      hasLostOutput = true
       Log.warning("a client had not taken all the guest sent when it ended; the rest is lost")
     }
     if let board {
       let before = board.portReports
       board.dismantle()
-      statistics.retire(
-        before: before, after: board.portReports, devices: board.deviceReports)
+      let after = board.portReports
+      hasLostOutput = hasLostOutput || after.contains { $0.contains(where: \.hasLostOutput) }
+      statistics.retire(before: before, after: after, devices: board.deviceReports)
     }
     board = nil
     serial.removeUART()
@@ -241,33 +263,66 @@ package final class Machine: @unchecked Sendable {
 
   /// - Parameter lingering: whether clients that are slow to read get time for what the guest has
   ///   sent before it ended.
-  private func finish(_ outcome: MachineOutcome, lingering: Bool) {
-    if self.outcome == nil { self.outcome = outcome }
+  func finish(_ outcome: MachineOutcome, lingering: Bool) {
     if isEnding, lingering { return }
     let isFirst = !isEnding
     isEnding = true
     board?.stopProcessors()
-    if isFirst { onEvent(.shutdown(outcome)) }
+    // What the guest has printed last may tell of a panic.
+    if lingering { _ = flush() }
+    if self.outcome == nil { self.outcome = outcome.after(faults.fault) }
+    if isFirst { onEvent(.shutdown(self.outcome ?? outcome)) }
     guard lingering else { return conclude() }
-    let deadline = loop.after(milliseconds: Self.lingerMilliseconds) {}
-    linger(until: deadline)
+    let now = MonotonicClock.now()
+    linger(
+      until: configuration.lingerLimit.map { now &+ Int64($0) &* 1_000_000_000 },
+      progress: progress, since: now)
   }
 
   /// One bounded step at a time, so that a signal still ends it.
-  private func linger(until deadline: EventLoop.Timer) {
-    let hasUnsentBytes = [board?.hasUnsentBytes() == true, serial.flush()].contains(true)
-    guard hasUnsentBytes, deadline.isPending else { return conclude() }
+  ///
+  /// - Parameters:
+  ///   - deadline: the end of all patience; nil for none.
+  ///   - before: how far the readers were at `time`, when they last took something.
+  private func linger(until deadline: Int64?, progress before: Progress, since time: Int64) {
+    let isLeft = flush()
+    let (progress, now) = (self.progress, MonotonicClock.now())
+    let lastTime = progress == before ? time : now
+    let isStalled = now &- lastTime >= Int64(Self.stallMilliseconds) &* 1_000_000
+    guard isLeft, !isStalled, deadline.map({ now < $0 }) ?? true else { return conclude() }
     loop.after(milliseconds: Self.lingerStepMilliseconds) { [weak self] in
-      self?.linger(until: deadline)
+      self?.linger(until: deadline, progress: progress, since: lastTime)
     }
   }
 
+  /// Passes on what host ends take now; returns whether they may take more.
+  private func flush() -> Bool {
+    [board?.hasUnsentBytes() == true, serial.flush(), emergencyOutput.flush()].contains(true)
+  }
+
+  /// How far readers are. Bytes that leave this process count, and bytes that leave a pipe.
+  private typealias Progress = [UInt64]
+
+  private var progress: Progress {
+    let ports = board?.progress ?? (taken: 0, unread: 0)
+    return [ports.taken, UInt64(clamping: ports.unread)] + serial.progress
+      + emergencyOutput.progress
+  }
+
   private func conclude() {
-    if serial.flush() { Log.warning("the rest of the serial console's output is lost") }
+    let isUntaken = serial.flush()
+    if isUntaken { Log.warning("the rest of the serial console's output is lost") }
     let dropped = serial.droppedByteCount
     if dropped > 0 { Log.warning("\(dropped) bytes of the serial console were dropped") }
-    emergencyOutput.conclude()
+    let isEmergencyLost = emergencyOutput.conclude()
     removeBoard()
+    if isUntaken || dropped > 0 || isEmergencyLost { hasLostOutput = true }
+    if hasLostOutput, outcome == .poweredOff { outcome = .outputLost }
     loop.stop()
   }
+}
+
+/// Lets the serial console call a machine that is made after it.
+private final class WeakMachine {
+  weak var machine: Machine?
 }

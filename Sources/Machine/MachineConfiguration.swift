@@ -65,7 +65,7 @@ package struct MachineConfiguration {
     case proceed
     /// It is paused.
     case pause
-    /// It ends.
+    /// It ends, once the kernel has said all it has to say.
     case end
   }
 
@@ -86,10 +86,14 @@ package struct MachineConfiguration {
   package var keptChardevs: [any Chardev] = []
   /// COM1's host end; nil for a serial port that leads nowhere.
   package var serial: (any Chardev)?
+  /// Whether vCPUs wait for COM1's host end, in place of dropping what it is too slow for.
+  package var serialWaitsForReader = false
   /// Where emergency writes go.
   package var emergency = EmergencyOutput.log
   /// Whether a reset ends the machine instead of booting anew.
   package var endsOnReset: Bool
+  /// The longest that the end waits for slow readers, in seconds; nil for as long as they read.
+  package var lingerLimit: Int?
   /// Whether there is a pvpanic device.
   package var hasPanicDevice = false
   /// What a panic that the guest tells of leads to.

@@ -1,6 +1,7 @@
 import Devices
 import Host
 import KVM
+import VirtioSerial
 
 /// How a machine ended.
 package enum MachineOutcome: Equatable, Sendable {
@@ -8,8 +9,14 @@ package enum MachineOutcome: Equatable, Sendable {
   case poweredOff
   /// The guest reset itself, and was to end then.
   case reset
-  /// The guest's kernel panicked, and the machine was to end then.
+  /// The guest ended, or the machine was to, after its kernel had told of a panic.
   case panicked
+  /// The guest ended itself after its kernel had told of an oops.
+  case oopsed
+  /// Every processor halted with interrupts off, and the machine was to end on resets.
+  case halted
+  /// The guest powered off, and some of what it had printed or sent is lost, as its reader was too slow.
+  case outputLost
   /// The guest wrote this to the debug exit's ports.
   case debugExit(value: UInt32)
   /// A triple fault, and the machine was to end on resets; or one after another without progress.
@@ -24,6 +31,18 @@ package enum MachineOutcome: Equatable, Sendable {
   case endedByClient
   /// A signal ended it.
   case stopped(signal: Int32)
+}
+
+extension MachineOutcome {
+  /// What the end means of a guest whose kernel has told of a fault before.
+  func after(_ fault: KernelFault) -> MachineOutcome {
+    switch (self, fault) {
+    case (.poweredOff, .panic), (.reset, .panic), (.tripleFault, .panic), (.halted, .panic):
+      .panicked
+    case (.poweredOff, .oops), (.reset, .oops), (.halted, .oops): .oopsed
+    default: self
+    }
+  }
 }
 
 /// What a guest, or the host under it, does to the machine as a whole.

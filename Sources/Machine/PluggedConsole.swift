@@ -21,6 +21,9 @@ final class PluggedConsole {
     let onGuestOpen: @Sendable (PortConfiguration, Bool) -> Void
     /// Hears of each driver that comes; on any thread.
     let onDriver: @Sendable () -> Void
+    /// Told that a console has printed something, and what its kernel says of itself there; on the
+    /// loop's thread, with the device locked.
+    let onConsoleOutput: @Sendable (KernelFault) -> Void
   }
 
   private enum Transport {
@@ -55,7 +58,8 @@ final class PluggedConsole {
       ports: configuration.ports, maximumPorts: configuration.maximumPorts, lock: lock,
       remote: surroundings.loop.remote, resizeOrder: configuration.resizeOrder,
       emergencyOutput: { emergencyOutput.write($0) }, trace: configuration.trace,
-      onGuestOpen: surroundings.onGuestOpen, onDriver: surroundings.onDriver)
+      onGuestOpen: surroundings.onGuestOpen, onDriver: surroundings.onDriver,
+      onConsoleOutput: surroundings.onConsoleOutput)
     doorbells = Doorbells(machine: surroundings.machine, loop: surroundings.loop)
     switch configuration.transport {
     case .pci(let interface):

@@ -3,13 +3,13 @@ import Chardev
 import Devices
 import Glibc
 import Host
-import Synchronization
+import VirtioSerial
 
 /// COM1 and its host end: output is buffered between the vCPU that transmits and the loop that
 /// writes, input is read only while the UART has room. Without a UART, output alone.
 ///
-/// The buffer is bounded, and a vCPU never waits for the host end: what does not fit is dropped and
-/// counted. Lives on the loop's thread but for `write` and the UART's two closures.
+/// The buffer is bounded, and a vCPU does not wait for the host end unless it is to: what does not fit
+/// is dropped and counted. Lives on the loop's thread but for `write` and the UART's two closures.
 final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   /// Output waiting for the host end, at most.
   private static let capacity = 1 << 20
@@ -18,20 +18,40 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
     var bytes: [UInt8] = []
     var isDraining = false
     var dropped: UInt64 = 0
+    var messages = KernelMessageReader()
+    /// vCPUs wait where there is no room.
+    var holdsWriters = false
+
+    var isFull: Bool { bytes.count >= capacity }
   }
 
-  private let output = Mutex(Output())
+  private let output = Monitor(Output())
   private let remote: EventLoop.Remote
   private let chardev: (any Chardev)?
+  private let waitsForReader: Bool
+  private let faults: KernelFaultRecord
+  private let onOutput: () -> Void
   private var uart: UART?
   /// Taken from the buffer and not yet written; from `written` on.
   private var pending: [UInt8] = []
   private var written = 0
+  /// What the host end has taken until now.
+  private var bytesToHost: UInt64 = 0
 
-  /// - Parameter chardev: nil swallows output and gives no input.
-  init(chardev: (any Chardev)?, remote: EventLoop.Remote) {
+  /// - Parameters:
+  ///   - chardev: nil swallows output and gives no input.
+  ///   - waitsForReader: whether a vCPU waits where the buffer is full, in place of dropping.
+  ///   - faults: what the guest's kernel tells of itself is noted there, at once.
+  ///   - onOutput: told on the loop's thread that the guest has printed something.
+  init(
+    chardev: (any Chardev)?, waitsForReader: Bool = false, remote: EventLoop.Remote,
+    faults: KernelFaultRecord, onOutput: @escaping () -> Void
+  ) {
     self.chardev = chardev
+    self.waitsForReader = waitsForReader
     self.remote = remote
+    self.faults = faults
+    self.onOutput = onOutput
     chardev?.delegate = self
   }
 
@@ -43,6 +63,8 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
         self?.remote.post { [weak self] in self?.feed() }
       })
     self.uart = uart
+    output.withLock { $0.messages = KernelMessageReader() }
+    holdWriters()
     remote.post { [weak self] in self?.feed() }
     return uart
   }
@@ -50,7 +72,7 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   /// Forgets the UART of a machine that is gone, and with it that machine's memory.
   func removeUART() { uart = nil }
 
-  /// Output that nobody took.
+  /// Output that did not fit into the buffer.
   var droppedByteCount: UInt64 { output.withLock { $0.dropped } }
 
   /// Writes what is waiting, as far as the host end takes it now; returns whether it may still take
@@ -60,27 +82,50 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
     return written < pending.count || chardev?.hasUnsentBytes == true
   }
 
+  /// Bytes that the host end has taken, and those of them that wait for their reader, as far as the
+  /// host tells.
+  var progress: [UInt64] { [bytesToHost, UInt64(clamping: chardev?.unreadByteCount ?? 0)] }
+
   // MARK: Output
 
-  /// Puts a byte into the buffer. Callable on any thread.
+  /// Puts a byte into the buffer, once there is room where that is to be waited for. Callable on any
+  /// thread but the loop's.
   func write(_ byte: UInt8) {
+    faults.note(output.withLock { $0.messages.read(byte) })
     guard chardev != nil else { return }
-    let mustWake = output.withLock { output in
-      guard output.bytes.count < Self.capacity else {
+    while !put(byte) { output.wait { !$0.isFull || !$0.holdsWriters } }
+  }
+
+  /// Returns whether the byte has been put into the buffer, or dropped.
+  private func put(_ byte: UInt8) -> Bool {
+    var mustWake = false
+    let isDone = output.withLock { output in
+      // A vCPU that is let go brings what one access of its has besides: a page of a string instruction.
+      guard !output.isFull || waitsForReader else {
         output.dropped &+= 1
-        return false
+        return true
       }
+      guard !output.isFull || !output.holdsWriters else { return false }
       output.bytes.append(byte)
-      defer { output.isDraining = true }
-      return !output.isDraining
+      mustWake = !output.isDraining
+      output.isDraining = true
+      return true
     }
     if mustWake { remote.post { [weak self] in self?.drain() } }
+    return isDone
   }
+
+  /// vCPUs that wait for room go on without, and need not wait: they are to leave the guest.
+  func letWritersGo() { output.withLock { $0.holdsWriters = false } }
+
+  /// vCPUs wait for room from now on, if they are to.
+  func holdWriters() { output.withLock { $0.holdsWriters = waitsForReader } }
 
   /// A guest may print as fast as the host end takes it, so the loop's other work gets its turn
   /// after so many buffers.
   private func drain(turns: Int = 16) {
     guard let chardev else { return }
+    onOutput()
     for _ in 0..<turns {
       if written == pending.count {
         pending.removeAll(keepingCapacity: true)
@@ -96,7 +141,9 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
         return chardev.setWantsWritable(false)
       }
       switch writePending(to: chardev) {
-      case .transferred(let count): written += count
+      case .transferred(let count):
+        written += count
+        bytesToHost &+= UInt64(count)
       case .wouldBlock: return chardev.setWantsWritable(true)
       case .disconnected: written = pending.count
       }

@@ -62,6 +62,8 @@ struct ConfigurationOpener {
       bootFiles: files, consoleDevices: consoles, serial: serial,
       endsOnReset: configuration.resetPolicy == .exit)
     machine.usesHugePages = configuration.usesHugePages
+    machine.serialWaitsForReader = configuration.serialPort.waitsForReader
+    machine.lingerLimit = configuration.lingerLimit
     machine.hasPanicDevice = configuration.hasPanicDevice
     machine.panicAction =
       switch configuration.panicPolicy {

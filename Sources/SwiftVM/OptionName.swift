@@ -12,6 +12,8 @@ package enum OptionName {
   package static let serial = "--serial"
   package static let emergency = "--emergency"
   package static let noReboot = "--no-reboot"
+  package static let onTerminate = "--on-sigterm"
+  package static let linger = "--linger"
   package static let stats = "--stats"
   package static let chardev = "-chardev"
   package static let device = "-device"

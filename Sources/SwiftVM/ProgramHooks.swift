@@ -8,6 +8,9 @@ package struct ProgramHooks {
   package var whenStarted: () -> Void = {}
   /// Signals that end the machine.
   package var endingSignals: [Int32] = []
+  /// How long a guest whose power button SIGTERM presses has to end, in seconds; nil where that signal
+  /// ends the machine itself, as every other does, and a second one.
+  package var powerDownSeconds: Int?
   /// The signal on which `report` is called, on the machine's thread.
   package var reportSignal: Int32?
   /// Gets the devices' reports; must not wait.

@@ -4,13 +4,14 @@ import Glibc
 import Host
 import KVM
 import Machine
+import Synchronization
 import VirtioSerial
 
 /// A virtual machine: made from a configuration, run once to its end.
 ///
 /// ```swift
 /// let machine = try VirtualMachine(configuration)
-/// let outcome = machine.run()
+/// let outcome = try machine.run()
 /// ```
 ///
 /// Made and run on one thread, which becomes the machine's I/O thread while it runs. Ports may come,
@@ -25,6 +26,7 @@ public final class VirtualMachine: @unchecked Sendable {
   var configuration: VirtualMachineConfiguration
   /// Touched through the gate alone.
   var hasEnded = false
+  private let hasBegun = Atomic<Bool>(false)
   /// Touched on the machine's thread alone, through the gate.
   var eventHandlers: [@Sendable (VirtualMachineEvent) -> Void] = []
   /// Serves QMP's clients while the machine runs; nil where no control socket is asked for.
@@ -40,6 +42,7 @@ public final class VirtualMachine: @unchecked Sendable {
   private let signalGuard: SignalGuard?
   let hooks: ProgramHooks
   private var terminal: Terminal?
+  private var powerDownDeadline: EventLoop.Timer?
 
   /// Opens everything the configuration names: `/dev/kvm`, the kernel, the initrd, last of all the
   /// sockets, which listen from now on. Throws what the user has to change, having created nothing.
@@ -91,9 +94,16 @@ public final class VirtualMachine: @unchecked Sendable {
     if configuration.startsPaused { machine.pause() }
   }
 
-  /// Boots the guest, and returns when the machine has ended. To be called once. A terminal used as
-  /// a console is raw meanwhile.
-  public func run() -> VirtualMachineOutcome {
+  /// Boots the guest, and returns when the machine has ended. A terminal used as a console is raw
+  /// until then.
+  ///
+  /// - Throws: at once where it has been called before, on whatever thread.
+  public func run() throws(ConfigurationError) -> VirtualMachineOutcome {
+    guard !hasBegun.exchange(true, ordering: .relaxed) else {
+      throw ConfigurationError(
+        option: "", problem: "run() has been called before",
+        remedy: "make another VirtualMachine, as one runs once")
+    }
     gate.begin()
     hostEnds.isMachineRunning = true
     defer {
@@ -122,7 +132,24 @@ public final class VirtualMachine: @unchecked Sendable {
       terminal?.reapply()
       machine.windowSizeMayHaveChanged()
     case hooks.reportSignal: hooks.report(consoleDeviceReports)
+    case SIGTERM where mayPowerDown: powerDown()
     default: machine.end(.stopped(signal: signal))
+    }
+  }
+
+  /// Whether a guest is there that may answer to its power button, which has not been pressed for this.
+  private var mayPowerDown: Bool {
+    hooks.powerDownSeconds != nil && powerDownDeadline == nil && machine.hasRun && !machine.isEnding
+  }
+
+  /// Presses the power button, and ends the machine where that does not help in time.
+  private func powerDown() {
+    machine.pressPowerButton()
+    powerDownDeadline = machine.loop.after(
+      milliseconds: (hooks.powerDownSeconds ?? 0).multipliedReportingOverflow(by: 1000).partialValue
+    ) { [weak self] in
+      Log.warning("the guest has not powered off in time after SIGTERM")
+      self?.machine.end(.stopped(signal: SIGTERM))
     }
   }
 
@@ -175,6 +202,9 @@ extension VirtualMachineOutcome {
       case .poweredOff: .poweredOff
       case .reset: .reset
       case .panicked: .panicked
+      case .oopsed: .oopsed
+      case .halted: .halted
+      case .outputLost: .outputLost
       case .debugExit(let value): .debugExit(value: value)
       case .tripleFault: .tripleFault
       case .internalError(let report): .internalError(report: report)

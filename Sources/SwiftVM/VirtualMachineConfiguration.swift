@@ -6,17 +6,20 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   public enum ResetPolicy: Equatable, Sendable {
     /// The guest starts again, as on a real machine.
     case reboot
-    /// The machine ends with `VirtualMachineOutcome.reset`.
+    /// The machine ends with `VirtualMachineOutcome.reset`; and with `VirtualMachineOutcome.halted`
+    /// where every CPU has halted for good.
     case exit
   }
 
-  /// What the machine does when the guest tells of a panic, through its panic device.
+  /// What the machine does when the guest tells of a panic, through its panic device. Of one that is
+  /// only told on a console, `VirtualMachineOutcome.panicked` tells at the end.
   public enum PanicPolicy: Equatable, Sendable {
     /// It goes on: the guest decides, by `panic=` on its command line.
     case proceed
     /// It is paused, to be looked at.
     case pause
-    /// The machine ends with `VirtualMachineOutcome.panicked`.
+    /// The machine ends with `VirtualMachineOutcome.panicked`, once the kernel has said all: with the
+    /// guest, or when no console has printed anything for a second, after ten seconds at the latest.
     case exit
   }
 
@@ -67,6 +70,10 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
 
   /// Listening sockets at which clients control the machine in QMP's language.
   public var controlSockets: [ControlSocketConfiguration] = []
+
+  /// The longest that the end waits for slow readers of what the guest has printed and sent, in
+  /// seconds; nil for as long as they take something every ten seconds.
+  public var lingerLimit: Int?
 
   /// Whether the guest has a pvpanic device, by which its kernel tells of a panic.
   public var hasPanicDevice = false

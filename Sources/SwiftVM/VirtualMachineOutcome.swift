@@ -6,8 +6,21 @@ public enum VirtualMachineOutcome: Equatable, Sendable {
   /// The guest reset itself, under `VirtualMachineConfiguration.ResetPolicy.exit`.
   case reset
 
-  /// The guest's kernel panicked, under `VirtualMachineConfiguration.PanicPolicy.exit`.
+  /// The guest ended after its kernel had told of a panic, by its panic device or on a console; or the
+  /// machine did, under `VirtualMachineConfiguration.PanicPolicy.exit`.
   case panicked
+
+  /// The guest powered itself off, or reset itself under `ResetPolicy.exit`, after its kernel had told of
+  /// an oops on a console.
+  case oopsed
+
+  /// Every CPU halted with interrupts off, so that nothing could wake any of them, under
+  /// `ResetPolicy.exit`.
+  case halted
+
+  /// The guest powered itself off, and some of what it had printed or sent is lost, as its reader was
+  /// too slow.
+  case outputLost
 
   /// The guest wrote this value to `VirtualMachineConfiguration.debugExit`.
   case debugExit(value: UInt32)

@@ -208,6 +208,9 @@ final class Port: @unchecked Sendable {
     return hasBacklogForClient || chardev.hasUnsentBytes
   }
 
+  /// A reader was too slow for a console that was to keep everything.
+  var hasLostOutput: Bool { transmitPath.hasLostOutput }
+
   private var hasBacklogForClient: Bool { transmitPath.backlogByteCount > 0 && chardev.isConnected }
 
   /// The port is being removed: passes on what the client takes, gives back the rest.
@@ -222,7 +225,7 @@ final class Port: @unchecked Sendable {
   func end(using list: SegmentList) {
     dropQueues(using: list)
     _ = flushBacklog()
-    counters.bytesDropped &+= UInt64(transmitPath.dropBacklog())
+    counters.bytesDropped &+= UInt64(transmitPath.dropBacklog(hasReader: chardev.isConnected))
     if owesGuestClose { passOnGuestClose() }
     letGoOfChardev()
     device = nil
@@ -253,6 +256,7 @@ final class Port: @unchecked Sendable {
       queue, to: chardev, using: list, budget: budget, watched: watched, counters: &counters,
       driver: driver)
     chardev.setWantsWritable(outcome == .blocked || transmitPath.backlogByteCount > 0)
+    if let fault = transmitPath.takeKernelFault() { device?.onConsoleOutput?(fault) }
     setThrottled(outcome == .blocked)
     if owesGuestClose, outcome == .idle || outcome == .disconnected { passOnGuestClose() }
     return outcome

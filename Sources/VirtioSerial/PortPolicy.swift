@@ -1,7 +1,7 @@
 /// What becomes of bytes where one side of a port is not there or not listening.
 ///
 /// By default nothing is lost on either side and neither side disturbs the other, but for a console
-/// whose host end is too slow: it drops what does not fit, since its guest cannot wait.
+/// whose host end is too slow: it drops what does not fit, since its guest spins while it waits.
 public struct PortPolicy: Equatable, Sendable {
   /// What a generic port does with bytes the guest has queued when the host's client leaves.
   public enum OnHostClose: String, CaseIterable, Sendable {
@@ -29,12 +29,15 @@ public struct PortPolicy: Equatable, Sendable {
     case close
   }
 
-  /// What a console drops when its host end is too slow. It never holds its guest back.
+  /// What a console does when its host end is too slow.
   public enum Overflow: String, CaseIterable, Sendable {
     /// What does not fit any more.
     case dropNewest = "drop-newest"
     /// What has waited longest, so that the last bytes before a crash are kept.
     case dropOldest = "drop-oldest"
+    /// Nothing is dropped while the host end is connected: the guest's processor that prints stands
+    /// still, with interrupts off, until its bytes are taken.
+    case wait
   }
 
   /// For generic ports.

@@ -14,6 +14,9 @@ package struct PortReport: Equatable, Sendable {
   package let hostOpen: Bool
   /// The guest waits for the client to read.
   package let isThrottled: Bool
+  /// A console has lost some of its output since its reader was too slow, and not by the policy of
+  /// dropping what is oldest.
+  package let hasLostOutput: Bool
   /// What went through it.
   package let counters: PortCounters
   /// What happened on the queue of the guest's buffers to be filled, over all drivers' lives.
@@ -28,6 +31,7 @@ package struct PortReport: Equatable, Sendable {
     guestOpen = port.state.isGuestOpen
     hostOpen = port.state.isHostOpen
     isThrottled = port.isThrottled
+    hasLostOutput = port.hasLostOutput
     counters = port.counters
     receiveQueue = port.receiveSlot.counters
     transmitQueue = port.transmitSlot.counters
@@ -37,6 +41,17 @@ package struct PortReport: Equatable, Sendable {
 extension SerialDevice {
   /// Every port's report, by ascending number. On any thread.
   package var portReports: [PortReport] { lock.withLock { table.ports.map(PortReport.init) } }
+
+  /// Bytes that host ends have taken since the device was made. On any thread.
+  package var bytesToHost: UInt64 {
+    lock.withLock { table.ports.reduce(0) { $0 &+ $1.counters.bytesToHost } }
+  }
+
+  /// Bytes that have left this process and wait for their readers, as far as the host tells. On the
+  /// I/O thread.
+  package var unreadByteCount: Int {
+    lock.withLock { table.ports.reduce(0) { $0 &+ $1.chardev.unreadByteCount } }
+  }
 
   /// Whether the guest has a port open; false where there is no such port. On any thread.
   package func isOpenInGuest(port number: UInt32) -> Bool {

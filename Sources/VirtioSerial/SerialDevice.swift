@@ -29,6 +29,7 @@ package final class SerialDevice: @unchecked Sendable {
   let tracer: Tracer
   let onGuestOpen: (@Sendable (PortConfiguration, Bool) -> Void)?
   let onDriver: (@Sendable () -> Void)?
+  let onConsoleOutput: (@Sendable (KernelFault) -> Void)?
   let resizeOrder: ResizeOrder
   let list = SegmentList()
   var table: PortTable
@@ -80,16 +81,20 @@ package final class SerialDevice: @unchecked Sendable {
   ///     on the I/O thread or a vCPU's, so it must neither wait nor call the device.
   ///   - onGuestOpen: hears of each port that the guest opens or closes; called as `trace` is.
   ///   - onDriver: hears of each driver that comes (DRIVER_OK); called as `trace` is.
+  ///   - onConsoleOutput: told that a console has printed something, and of what its kernel says of
+  ///     itself there; called as `trace` is, on the I/O thread.
   package init(
     ports: [(configuration: PortConfiguration, chardev: any Chardev)], maximumPorts: Int,
     lock: DeviceLock, remote: EventLoop.Remote, resizeOrder: ResizeOrder = .specification,
     emergencyOutput: @escaping @Sendable (UInt8) -> Void,
     trace: (@Sendable (TraceEvent) -> Void)? = nil,
     onGuestOpen: (@Sendable (PortConfiguration, Bool) -> Void)? = nil,
-    onDriver: (@Sendable () -> Void)? = nil
+    onDriver: (@Sendable () -> Void)? = nil,
+    onConsoleOutput: (@Sendable (KernelFault) -> Void)? = nil
   ) {
     self.onGuestOpen = onGuestOpen
     self.onDriver = onDriver
+    self.onConsoleOutput = onConsoleOutput
     self.lock = lock
     self.remote = remote
     self.resizeOrder = resizeOrder

@@ -7,9 +7,9 @@ import Virtio
 ///
 /// What the host end of a channel does not take stays in the queue and thereby holds the guest's
 /// writer back; nothing is stored here but how much of the first chain has been written. A console
-/// is never held back, since its driver spins until the buffer returns (with interrupts off): what
-/// its host end does not take goes to a bounded backlog, and what does not fit there is dropped
-/// and counted.
+/// is not held back unless its policy is to wait, since its driver spins until the buffer returns
+/// (with interrupts off): what its host end does not take goes to a bounded backlog, and what does
+/// not fit there is dropped and counted.
 struct TransmitPath: ~Copyable {
   /// Bytes of one `writev`: a chain may have 4 GiB, and a client that reads as fast as we write would
   /// keep the call going for all of them, with the device locked.
@@ -32,11 +32,19 @@ struct TransmitPath: ~Copyable {
   /// Bytes of the first available chain that the host end already has.
   private var written = 0
   private var backlog = ConsoleBacklog()
+  private var messages = KernelMessageReader()
+  private var kernelFault: KernelFault?
+  /// A reader was too slow for a console that was to keep everything.
+  private(set) var hasLostOutput = false
 
   init(isConsole: Bool, policy: PortPolicy) {
     self.isConsole = isConsole
     self.policy = policy
   }
+
+  /// What the guest's kernel has told of on this console since the last call; nil where the console
+  /// has printed nothing.
+  mutating func takeKernelFault() -> KernelFault? { kernelFault.take() }
 
   /// Bytes of a console that wait for its host end.
   var backlogByteCount: Int { backlog.count }
@@ -116,9 +124,16 @@ struct TransmitPath: ~Copyable {
   }
 
   /// Gives the backlog up; returns how many bytes that were.
-  mutating func dropBacklog() -> Int {
+  ///
+  /// - Parameter hasReader: whether it is a reader's fault that they are still there.
+  mutating func dropBacklog(hasReader: Bool) -> Int {
     defer { backlog.removeAll() }
+    noteLoss(backlog.count, hasReader: hasReader)
     return backlog.count
+  }
+
+  private mutating func noteLoss(_ count: Int, hasReader: Bool) {
+    if count > 0, hasReader, policy.overflow != .dropOldest { hasLostOutput = true }
   }
 
   // MARK: Passing on
@@ -135,10 +150,18 @@ struct TransmitPath: ~Copyable {
     if case .transferred(let count) = result { taken = min(count, wanted) }
     counters.bytesToHost &+= UInt64(taken)
     let isRefused = result == .disconnected
+    let hasReader = !isRefused && chardev.isConnected
+    let mayDrop = isConsole && (!hasReader || policy.overflow != .wait)
+    if isConsole {
+      let fault = messages.read(list.segments, count: mayDrop ? wanted : taken)
+      kernelFault = max(kernelFault ?? .none, fault)
+    }
     if taken < wanted {
-      if isConsole {
+      if mayDrop {
         list.dropFirst(taken)
-        counters.bytesDropped &+= UInt64(backlog.append(list.segments, overflow: policy.overflow))
+        let dropped = backlog.append(list.segments, overflow: policy.overflow)
+        noteLoss(dropped, hasReader: hasReader)
+        counters.bytesDropped &+= UInt64(dropped)
         taken = wanted
       } else if isRefused, policy.onHostClose == .discard {
         counters.bytesDiscarded &+= UInt64(wanted)

@@ -16,8 +16,14 @@ package enum ExitStatus: Equatable, Sendable {
   case internalError
   /// Ctrl-A x on the console, `swiftvm stop`, or QMP's `quit`.
   case endedByUser
-  /// The guest's kernel panicked, and the machine was to end then.
+  /// The guest's kernel panicked.
   case guestPanic
+  /// Every CPU of the guest halted with interrupts off, under `--no-reboot`.
+  case guestHalt
+  /// The guest ended after its kernel had told of an oops.
+  case guestOops
+  /// The guest powered off, and some of what it wrote is lost.
+  case outputLost
   /// The guest wrote this value to isa-debug-exit.
   case debugExit(value: UInt32)
   /// The process was told to end by a signal.
@@ -30,6 +36,9 @@ package enum ExitStatus: Equatable, Sendable {
       case .poweredOff: .success
       case .reset: .guestReset
       case .panicked: .guestPanic
+      case .halted: .guestHalt
+      case .oopsed: .guestOops
+      case .outputLost: .outputLost
       case .debugExit(let value): .debugExit(value: value)
       case .tripleFault: .tripleFault
       case .internalError: .internalError
@@ -50,6 +59,10 @@ package enum ExitStatus: Equatable, Sendable {
     case .internalError: 5
     case .endedByUser: 6
     case .guestPanic: 7
+    // Even from here on, as every odd one may be isa-debug-exit's.
+    case .guestHalt: 8
+    case .guestOops: 10
+    case .outputLost: 12
     // What wait(2) lets through of QEMU's (value << 1) | 1.
     case .debugExit(let value): Int32(truncatingIfNeeded: (value << 1 | 1) & 0xff)
     case .endedBySignal(let signal): 128 &+ signal
@@ -65,8 +78,15 @@ package enum ExitStatus: Equatable, Sendable {
     ("4", "triple fault of a virtual CPU (with --no-reboot, or three in a row)"),
     ("5", "KVM could not go on with the guest (internal error, failed entry)"),
     ("6", "ended by its user (Ctrl-A x on the console, swiftvm stop, quit)"),
-    ("7", "the guest panicked (with -action panic=shutdown)"),
-    ("2N+1", "the guest wrote N to isa-debug-exit"),
+    ("7", "the guest's kernel panicked, as pvpanic or a console told, and then the guest ended"),
+    ("8", "every CPU halted with interrupts off (with --no-reboot)"),
+    ("10", "the guest powered off or reset itself after an oops that a console told of"),
+    ("12", "the guest powered off, but its output is lost in part: a reader was too slow"),
+    (
+      "2N+1",
+      "the guest wrote N to isa-debug-exit; where 2N+1 is 1, 3, 5, 7 or 129 and more, a line on"
+        + " standard error says so"
+    ),
     ("128+N", "ended by signal N (130: Ctrl-C or SIGINT, 143: SIGTERM)"),
   ]
 }

@@ -49,8 +49,10 @@ package enum HelpText {
   }
 
   private static var exitStatuses: String {
+    let column = 9
     let lines = ExitStatus.meanings.map { code, meaning in
-      "  " + code + String(repeating: " ", count: max(1, 7 - code.count)) + meaning + "\n"
+      let term = "  " + code
+      return term + wrapped(meaning, indentation: column).dropFirst(min(term.count, column - 1))
     }
     return "Exit status:\n" + lines.joined()
   }

@@ -217,7 +217,7 @@ private struct MachineWordReader {
       .init(
         optional: ["panic", "reboot"],
         fixed: ["shutdown": .init(["poweroff"]), "watchdog": .init([], "there is no watchdog")],
-        example: "\(option) panic=none|pause|shutdown,reboot=reset|shutdown"))
+        example: "\(option) panic=none|pause|shutdown|exit-failure,reboot=reset|shutdown"))
     if let panic: PanicAction = try list.choice("panic") {
       request.panicPolicy =
         switch panic {

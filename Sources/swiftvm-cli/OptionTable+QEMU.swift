@@ -20,17 +20,20 @@ extension OptionTable {
           + " -non-transitional), virtio-serial-device (id, max_ports, vectors, bus, addr,"
           + " disable-legacy, disable-modern, packed, event_idx, indirect_desc, queue_reset);"
           + " virtserialport, virtconsole (id, name, chardev, bus, nr); pvpanic; isa-debug-exit"
-          + " (iobase, iosize), which ends the machine with status (value << 1) | 1. Also as"
+          + " (iobase, iosize), which ends the machine with status (value << 1) | 1: of 0 to 3, which so"
+          + " make 1, 3, 5 and 7, standard error tells. Also as"
           + " {\"driver\":\"DRIVER\",\"KEY\":VALUE}."),
       CommandOption(
         OptionName.mon, "chardev=ID,mode=control", isRepeatable: true,
         help: "A -chardev socket at which clients control the machine by QMP; keys as of --qmp."),
       CommandOption(
-        OptionName.action, "panic=none|pause|shutdown,reboot=reset|shutdown",
+        OptionName.action, "panic=none|pause|shutdown|exit-failure,reboot=reset|shutdown",
         help:
-          "What happens when the guest tells of a panic (-device pvpanic): nothing, as the guest"
-          + " decides itself (the default); it is paused; or the machine ends with status 7. reboot=shutdown is"
-          + " --no-reboot."),
+          "What happens when the guest tells of a panic by -device pvpanic, without which there is a"
+          + " warning: nothing, as the guest decides itself (the default); it is paused; or the"
+          + " machine ends with status 7, once the kernel has said all (shutdown, and exit-failure,"
+          + " for which QEMU has status 1). A guest that ends itself after a panic makes status 7"
+          + " in any case. reboot=shutdown is --no-reboot."),
       CommandOption(
         OptionName.startPaused,
         help: "The guest waits before its first instruction until a client of --qmp says cont."),

@@ -43,7 +43,17 @@ package enum OptionTable {
         + " must agree; the guest sees one socket in any case."),
     CommandOption(
       OptionName.noReboot,
-      help: "End with status 3 when the guest resets itself, instead of starting it again."),
+      help: "End with status 3 when the guest resets itself, instead of starting it again; and with"
+        + " status 8 when all its CPUs have halted with interrupts off, as after \"halt -f\"."),
+    CommandOption(
+      OptionName.onTerminate, "end|powerdown[,SECONDS]",
+      help: "What SIGTERM does: it ends the machine (the default), or presses the guest's power"
+        + " button. A guest that has not powered off after so many seconds (60) is ended, as by a"
+        + " second SIGTERM."),
+    CommandOption(
+      OptionName.linger, "SECONDS",
+      help: "The longest that the end waits for slow readers of what the guest has printed and"
+        + " sent. By default as long as they take something every ten seconds."),
   ]
 
   private static let ports = [
@@ -69,8 +79,8 @@ package enum OptionTable {
       help:
         "A console: /dev/hvc0, hvc1... in the guest, with any host end of --virtserialport. Keys:"
         + " name=NAME, id=ID, bus=ID.0, nr=NUMBER (0 for the first);"
-        + " overflow=drop-newest|drop-oldest, what is dropped when the host end is too slow"
-        + " (drop-newest); weight=1...64 (16)."),
+        + " overflow=drop-newest|drop-oldest|wait, what is dropped when the host end is too slow"
+        + " (drop-newest), or that the guest's CPU waits for it; weight=1...64 (16)."),
     CommandOption(
       OptionName.preset, "agent|spice|guestfs|anaconda-log[,KEY=VALUE...]", isRepeatable: true,
       help: "The channel of a well-known program, with the keys of --virtserialport but name."
@@ -82,7 +92,8 @@ package enum OptionTable {
       help: "Where the serial console goes: any host end of --virtserialport, or as QEMU's -serial"
         + " names it (unix:PATH,server=on,wait=off, chardev:ID...). stdio is interactive: Ctrl-A h"
         + " shows the keys. It is the default unless a --virtconsole has stdio, then none is. A"
-        + " comma in PATH is written twice."),
+        + " comma in PATH is written twice. overflow=wait: the guest's CPU waits for a reader that"
+        + " is too slow, in place of dropping what exceeds 1 MiB."),
     CommandOption(
       OptionName.emergency, "serial|file=PATH|chardev=ID",
       help: "Where emergency writes to virtio-serial devices go: the serial console, a file, or the"

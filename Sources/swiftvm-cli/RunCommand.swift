@@ -9,6 +9,10 @@ enum RunCommand {
     let configuration = try request.configuration { () throws(ConfigurationError) in
       try GuestImage.locate()
     }
+    if configuration.panicPolicy != .proceed, !configuration.hasPanicDevice {
+      Log.warning(
+        "\(OptionName.action) panic= is without a device that tells of panics: add -device pvpanic")
+    }
     let daemon = request.daemonizes ? try daemon() : nil
     let log = LossyLog()
     var hooks = hooks(for: request, log: log)
@@ -17,7 +21,7 @@ enum RunCommand {
     // Not before: from now on no signal ends the process without removing it.
     let pidFile = try request.pidFilePath.map(pidFile)
     defer { withExtendedLifetime(pidFile) {} }
-    let outcome = machine.run()
+    let outcome = try machine.run()
     var lines: [String] = []
     if log.droppedLineCount > 0 {
       lines.append("swiftvm: warning: \(log.droppedLineCount) lines of diagnosis were dropped")
@@ -93,6 +97,7 @@ enum RunCommand {
   private static func hooks(for request: RunRequest, log: LossyLog) -> ProgramHooks {
     var hooks = ProgramHooks()
     hooks.endingSignals = [SIGINT, SIGTERM, SIGHUP].filter { !SignalSource.isIgnored($0) }
+    hooks.powerDownSeconds = request.powerDownSeconds
     hooks.reportSignal = SIGUSR1
     hooks.report = { reports in
       for line in StatisticsTable.lines(reports) { log.line(line) }
@@ -110,13 +115,25 @@ extension VirtualMachineOutcome {
   /// What the user is told at the end; nil where the end is what they meant.
   package var message: String? {
     switch self {
-    case .poweredOff, .stoppedByUser, .debugExit: nil
+    case .poweredOff, .stoppedByUser: nil
+    case .debugExit(let value): Self.message(ofDebugExit: value)
     case .panicked: "the guest panicked"
+    case .oopsed: "the guest's kernel had an oops before the guest ended"
+    case .halted: "every CPU of the guest halted with interrupts off, and nothing could wake them"
+    case .outputLost:
+      "the guest powered off, but some of what it printed or sent is lost: its reader was too slow"
     case .reset: "the guest reset itself"
     case .tripleFault: "the guest's CPU shut down on a triple fault"
     case .internalError(let report): report
     case .hostFailure(let text): text
     case .stopped(let signal): "ended by signal \(signal)"
     }
+  }
+
+  /// Told where the status may also mean something else.
+  private static func message(ofDebugExit value: UInt32) -> String? {
+    let code = ExitStatus.debugExit(value: value).code
+    guard code < 8 || code > 128 else { return nil }
+    return "the guest wrote \(value) to isa-debug-exit, which makes status \(code)"
   }
 }

@@ -28,13 +28,15 @@ extension RunRequest {
     case OptionName.virtconsole: ports.append(try Self.console(value, &hostEnds))
     case OptionName.preset: ports.append(try Self.preset(value, &hostEnds))
     case OptionName.device: try DeviceOption.read(value, into: &self, &hostEnds)
-    case OptionName.serial: serial = try Self.serial(value, &hostEnds)
+    case OptionName.serial: serial = try readSerial(value, &hostEnds)
     case OptionName.emergency: emergency = try Self.emergency(value, &hostEnds)
     case OptionName.qmp: controlSockets.append(try ControlWords.socket(value, &hostEnds))
     case OptionName.mon: controlSockets.append(try ControlWords.monitor(value, &hostEnds))
     case OptionName.pidFile: pidFilePath = value
     case OptionName.daemonize: daemonizes = true
     case OptionName.noReboot: resetPolicy = .exit
+    case OptionName.onTerminate: powerDownSeconds = try Self.powerDownSeconds(value)
+    case OptionName.linger: lingerLimit = try Self.seconds(value, option: OptionName.linger)
     case OptionName.stats: printsStatistics = true
     case OptionName.trace: printsTrace = true
     case OptionName.timings: printsTimings = true
@@ -52,24 +54,55 @@ extension RunRequest {
       remedy: "give e.g. --serial none, --serial pty or --serial file=PATH")
   }
 
-  private static func serial(
+  /// What SIGTERM leads to: seconds for the guest to power off, or nil for the machine's end.
+  private static func powerDownSeconds(_ value: String) throws(ConfigurationError) -> Int? {
+    if value == "end" { return nil }
+    if value == "powerdown" { return 60 }
+    guard value.utf8.starts(with: "powerdown,".utf8) else {
+      throw ConfigurationError(
+        option: OptionName.onTerminate, value: value, problem: "there is no such action",
+        remedy: "give powerdown, powerdown,SECONDS or end")
+    }
+    return try seconds(String(value.dropFirst(10)), option: OptionName.onTerminate)
+  }
+
+  private static func seconds(_ text: String, option: String) throws(ConfigurationError) -> Int {
+    let isNumber = text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    guard isNumber, let seconds = Int(text), seconds <= 86400 else {
+      throw ConfigurationError(
+        option: option, value: text, problem: "this is not a number of seconds",
+        remedy: "give 0 to 86400")
+    }
+    return seconds
+  }
+
+  private mutating func readSerial(
     _ value: String, _ table: inout HostEndTable
   ) throws(ConfigurationError) -> SerialPortAttachment {
     let option = OptionName.serial
+    serialWaitsForReader = false
     if LegacyHostEnd.isMeant(value) {
       if let end = try LegacyHostEnd.read(value, option: option, &table) { return end }
-      throw noSuchHostEnd(value, option, LegacyHostEnd.forms)
+      throw Self.noSuchHostEnd(value, option, LegacyHostEnd.forms)
     }
     let words = ["stdio", "none", "pty", "file=PATH", "socket=PATH"]
     guard value.contains("=") || value.contains(",") || value == "ringbuf" else {
-      throw noSuchHostEnd(value, option, words)
+      throw Self.noSuchHostEnd(value, option, words)
     }
-    var grammar = KeyValueList.Grammar(example: "file=PATH")
+    var grammar = KeyValueList.Grammar(
+      optional: KeyValueList.consolePolicyKeys, example: "file=PATH")
     ShortHostEnd.extend(&grammar)
     let list = try KeyValueList(value, option: option, grammar)
     guard let end = try ShortHostEnd.read(list, &table, property: "serial") else {
       throw list.error("the host end is missing", "give e.g. stdio, none or file=PATH")
     }
+    let overflow: VirtioConsolePortPolicy.Overflow? = try list.choice("overflow")
+    guard overflow != .dropOldest else {
+      throw list.error(
+        "the serial console drops what is newest, or nothing", "give overflow=wait, or leave it out"
+      )
+    }
+    serialWaitsForReader = overflow == .wait
     return end
   }
 

@@ -20,6 +20,8 @@ package struct RunRequest: Equatable, Sendable {
   package var ports: [Port] = []
   /// The host end of the serial line; nil for standard input and output where no console has them.
   package var serial: SerialPortAttachment?
+  /// Whether a CPU that prints waits for the serial line's reader.
+  package var serialWaitsForReader = false
   /// Where emergency writes go.
   package var emergency = EmergencyOutputAttachment.automatic
   /// Host ends with an id that nothing is connected to yet.
@@ -42,6 +44,10 @@ package struct RunRequest: Equatable, Sendable {
   package var panicPolicy = VirtualMachineConfiguration.PanicPolicy.proceed
   /// The ports by which the guest ends the machine with a status.
   package var debugExit: DebugExitConfiguration?
+  /// How long a guest has to power off after SIGTERM, in seconds; nil where that ends the machine.
+  package var powerDownSeconds: Int?
+  /// The longest that the end waits for slow readers, in seconds; nil for as long as they read.
+  package var lingerLimit: Int?
   /// What a guest reset leads to.
   package var resetPolicy = VirtualMachineConfiguration.ResetPolicy.reboot
   /// Whether the ports' counters are printed at the end.
@@ -71,12 +77,22 @@ package struct RunRequest: Equatable, Sendable {
   package var commandLine: String {
     var words: [String] = []
     if serialAttachment != .none { words.append("console=ttyS0") }
-    let consoles = ports.lazy.map(\.configuration).filter(\.isConsole)
-    if consoles.first?.attachment.isStandardIO == true { words.append("console=hvc0") }
+    if let number = consoleOnStandardIO { words.append("console=hvc\(number)") }
     // A panic shall end the machine too, not leave it hanging.
     if resetPolicy == .exit { words.append("panic=-1") }
     if !appendedCommandLine.isEmpty { words.append(appendedCommandLine) }
     return words.joined(separator: " ")
+  }
+
+  /// Which of the guest's consoles, hvc0, hvc1 and so on, is the first on standard input and output. A
+  /// guest numbers them as it finds them: by device, then by port.
+  private var consoleOnStandardIO: Int? {
+    let devices = (try? consoleDevices) ?? []
+    let consoles = devices.flatMap { device in
+      zip(device.ports, (try? device.portNumbers) ?? [])
+        .filter(\.0.isConsole).sorted { $0.1 < $1.1 }.map(\.0)
+    }
+    return consoles.firstIndex(where: \.attachment.isStandardIO)
   }
 
   /// The configuration asked for, validated.
@@ -93,7 +109,8 @@ package struct RunRequest: Equatable, Sendable {
       cpuCount: cpuCount,
       memorySize: memorySize,
       consoleDevices: try consoleDevices,
-      serialPort: SerialPortConfiguration(attachment: serialAttachment),
+      serialPort: SerialPortConfiguration(
+        attachment: serialAttachment, waitsForReader: serialWaitsForReader),
       emergencyOutput: emergency,
       resetPolicy: resetPolicy)
     configuration.characterDevices = characterDevices
@@ -101,6 +118,7 @@ package struct RunRequest: Equatable, Sendable {
     configuration.startsPaused = startsPaused
     configuration.name = name
     configuration.usesHugePages = usesHugePages
+    configuration.lingerLimit = lingerLimit
     configuration.hasPanicDevice = hasPanicDevice
     configuration.panicPolicy = panicPolicy
     configuration.debugExit = debugExit

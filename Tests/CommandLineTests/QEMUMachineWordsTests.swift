@@ -69,6 +69,24 @@ struct QEMUMachineWordsTests {
     try #expect(self.request(["-device", "isa-debug-exit"]).debugExit == DebugExitConfiguration())
   }
 
+  @Test(arguments: [("end", nil), ("powerdown", 60), ("powerdown,0", 0), ("powerdown,90", 90)])
+  func takesWhatSIGTERMDoes(value: String, seconds: Int?) throws {
+    try #expect(request(["--on-sigterm", value]).powerDownSeconds == seconds)
+  }
+
+  @Test func takesHowLongTheEndWaits() throws {
+    try #expect(request([]).lingerLimit == nil)
+    try #expect(request(["--linger", "0"]).lingerLimit == 0)
+    try #expect(request(["--linger", "30"]).lingerLimit == 30)
+  }
+
+  @Test func takesWhatTheSerialConsoleDrops() throws {
+    try #expect(!request(["--serial", "file=/l,overflow=drop-newest"]).serialWaitsForReader)
+    let request = try request(["--serial", "file=/l,overflow=wait"])
+    #expect(request.serialWaitsForReader)
+    #expect(request.serial == .file(path: "/l"))
+  }
+
   @Test func takesNamesAndFiles() throws {
     let request = try request([
       "-name", "guest=vm1,debug-threads=on", "-pidfile", "/p", "-daemonize", "-qmp",

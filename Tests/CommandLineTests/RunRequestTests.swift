@@ -204,7 +204,14 @@ struct RunRequestTests {
     (["--virtconsole", "stdio", "--serial", "file=/l"], "console=ttyS0 console=hvc0"),
     (["--virtconsole", "stdio", "--serial", "none", "--append", "x"], "console=hvc0 x"),
     (["--virtconsole", "socket=/s"], "console=ttyS0"),
-    (["--virtconsole", "socket=/s", "--virtconsole", "stdio"], ""),
+    (["--virtconsole", "socket=/s", "--virtconsole", "stdio"], "console=hvc1"),
+    (["--virtconsole", "file=/l,nr=3", "--virtconsole", "stdio,nr=2"], "console=hvc0"),
+    (
+      [
+        "--virtio-serial", "id=a", "--virtio-serial", "id=b", "--virtconsole", "stdio,bus=b.0",
+        "--virtconsole", "file=/l,bus=a.0", "--virtconsole", "file=/m,bus=a.0",
+      ], "console=hvc2"
+    ),
     (["--virtserialport", "name=n,socket=/s", "--virtconsole", "stdio"], "console=hvc0"),
   ])
   func makesTheKernelCommandLine(words: [String], commandLine: String) throws {

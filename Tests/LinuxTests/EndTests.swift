@@ -19,23 +19,6 @@ extension StockGuestTests {
       #expect(guest.sockets == [])
     }
 
-    /// What continuous integration wants of a kernel that panics.
-    @Test func panicEndsTheMachine() throws {
-      let guest = try Guest(Guest.Options(action: "crash", arguments: ["--no-reboot"]))
-      #expect(try guest.awaitEnd() == .exit(3))
-      #expect(guest.console.contains("Kernel panic"))
-    }
-
-    /// What a guest that would hang after its panic says through the panic device.
-    @Test func panicDeviceEndsTheMachine() throws {
-      let guest = try Guest(
-        Guest.Options(
-          action: "crash", arguments: ["-device", "pvpanic", "-action", "panic=shutdown"]))
-      #expect(try guest.awaitEnd() == .exit(7))
-      #expect(guest.console.contains("Kernel panic"))
-      #expect(guest.messages.contains("the guest panicked"))
-    }
-
     /// The same clients talk to the guest before and after; then SIGTERM ends it.
     @Test func resetBootsAgainWithTheSameClients() throws {
       let guest = try Guest(Guest.Options(ports: [Self.port]))

@@ -10,13 +10,7 @@ extension StockGuestTests.EndTests {
     let guest = try Guest(Guest.Options(spareSockets: ["spare"], hasControl: true))
     try guest.awaitAgent()
     let control = try guest.control
-    // As the daemon wants it: a program for the key's press.
-    try guest.agent.run(
-      "mkdir -p /etc/acpi/PWRF; printf '#!/bin/sh\\nexec poweroff -f\\n' >/etc/acpi/PWRF/00000080;"
-        + " chmod +x /etc/acpi/PWRF/00000080")
-    try guest.agent.startProgram("acpid", "acpid -d")
-    try guest.agent.wait(
-      until: "ls -l /proc/$(cat /tmp/acpid.pid)/fd | grep -q /dev/input/event", "the daemon")
+    try guest.startPowerButtonDaemon()
     try guest.addDevice("vs1")
     try guest.addPort("spare", to: "vs1", number: 1)
     let client = try guest.connect("spare")
@@ -31,5 +25,18 @@ extension StockGuestTests.EndTests {
     }
     #expect(try guest.awaitEnd() == .exit(0))
     #expect(try client.receiveToEnd().isEmpty)
+  }
+}
+
+extension Guest {
+  /// From now on the guest powers off when its power button is pressed.
+  func startPowerButtonDaemon() throws {
+    // As the daemon wants it: a program for the key's press.
+    try agent.run(
+      "mkdir -p /etc/acpi/PWRF; printf '#!/bin/sh\\nexec poweroff -f\\n' >/etc/acpi/PWRF/00000080;"
+        + " chmod +x /etc/acpi/PWRF/00000080")
+    try agent.startProgram("acpid", "acpid -d")
+    try agent.wait(
+      until: "ls -l /proc/$(cat /tmp/acpid.pid)/fd | grep -q /dev/input/event", "the daemon")
   }
 }

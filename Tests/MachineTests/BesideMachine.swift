@@ -6,7 +6,7 @@ import TestSupport
 /// Runs the machine with a thread beside it; returns what the thread noted.
 func run(
   _ machine: VirtualMachine, beside body: @escaping @Sendable (Notes) -> Void
-) -> (outcome: VirtualMachineOutcome, notes: [String]) {
+) throws -> (outcome: VirtualMachineOutcome, notes: [String]) {
   let notes = Notes()
   let hasEnded = Counter()
   let thread = startThread {
@@ -14,7 +14,7 @@ func run(
     // One that waits for what the thread did not come to must not wait for ever.
     if !waitUntil(seconds: 20, { hasEnded.value > 0 }) { machine.stop() }
   }
-  let outcome = machine.run()
+  let outcome = try machine.run()
   hasEnded.add(1)
   pthread_join(thread, nil)
   return (outcome, notes.all)

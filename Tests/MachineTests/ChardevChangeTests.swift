@@ -30,7 +30,7 @@ struct ChardevChangeTests: QMPSuite {
       "run=console mode=msix port=a wait=host send=hello echo=2 end=asked",
       ports: [port(ChardevConfiguration(id: "c", .ringBuffer()))])
     let directory = directory
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["qmp"]) else { return }
       let wait = #"{"device":"c","text":"hello","timeout":20}"#
       notes.add(qmp.ask("x-swiftvm-ringbuf-wait", wait))
@@ -72,7 +72,7 @@ struct ChardevChangeTests: QMPSuite {
     let machine = try machine(
       "run=console mode=msix port=a send=hello echo=1 end=asked", ports: [port(spare("c"))])
     let directory = directory
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["qmp"]) else { return }
       notes.add(qmp.ask("x-swiftvm-wait-open", #"{"port":"p","timeout":20}"#))
       notes.add(qmp.ask("stop"))
@@ -95,7 +95,7 @@ struct ChardevChangeTests: QMPSuite {
     let machine = try machine(
       "run=console mode=msix port=a wait=host echo=3 end=asked", ports: [port(spare("c"))])
     let directory = directory
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["qmp"]) else { return }
       let path = directory["c"]
       guard let first = try? SocketClient(path) else { return }
@@ -129,7 +129,7 @@ struct ChardevChangeTests: QMPSuite {
     let machine = try machine(
       "run=console mode=msix port=a wait=host echo=2 end=asked", ports: [port(spare("c"))])
     let directory = directory
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["qmp"]),
         let client = try? SocketClient(directory["c"])
       else { return }
@@ -156,7 +156,7 @@ struct ChardevChangeTests: QMPSuite {
       "run=console mode=msix port=a wait=host send=hello echo=1 end=asked",
       ports: [port(.unixSocketServer(path: directory["a"]), isConsole: true)])
     let directory = directory
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["qmp"]) else { return }
       notes.add(
         qmp.ask("chardev-change", Self.change("p", "socket", Self.socket(directory["b"]))))
@@ -177,7 +177,7 @@ struct ChardevChangeTests: QMPSuite {
     shared.isMultiplexed = true
     let machine = try machine("run=hello end=halt", ports: [port(shared)], spares: [spare("s")])
     let directory = directory
-    let (_, notes) = run(machine) { notes in
+    let (_, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["qmp"]) else { return }
       for id in ["m", "serial0", "s", "nobody"] {
         notes.add(qmp.ask("chardev-change", Self.change(id, "null", "{}")))

@@ -51,7 +51,7 @@ struct DeviceHotPlugTests {
       "run=replugged cycles=11 device=1 mode=\(mode) port=late wait=host send=hello"
         + " echo=1", [device("vs0", port: "first")])
     let (directory, late, gone) = (directory, device("vs1", port: "late"), gone)
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard Self.says("waiting for slots", in: directory) else { return notes.add("no guest") }
       for cycle in 1...11 {
         do { try machine.addDevice(late) } catch { return notes.add("\(error)") }
@@ -79,7 +79,7 @@ struct DeviceHotPlugTests {
     let machine = try machine(
       "run=pci end=spin", [device("vs0", port: "a"), device("vs1", port: "b")])
     let (directory, third) = (directory, device("vs2", port: "c", slot: 9))
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       notes.add(Self.says("pci functions 3", in: directory))
       notes.add(problem { () throws(ConfigurationError) in try machine.removeDevice(id: "vs0") })
       notes.add(problem { () throws(ConfigurationError) in try machine.removeDevice(id: "vs0") })
@@ -108,7 +108,7 @@ struct DeviceHotPlugTests {
   func ejectsByItself() throws {
     let machine = try machine(
       "run=eject,eject,pci slots=0xfffffffd", [device("vs0", port: "a"), device("vs1", port: "b")])
-    #expect(machine.run() == .poweredOff)
+    #expect(try machine.run() == .poweredOff)
     #expect(gone.all == ["vs1p", "vs1"])
     #expect(Self.says("pci functions 2", in: directory))
     let lines = directory.text(of: "log").split(whereSeparator: \.isNewline)
@@ -122,7 +122,7 @@ struct DeviceHotPlugTests {
       "run=replugged device=1 mode=msix port=late wait=host send=hello echo=1",
       [device("vs0", port: "first")])
     let (directory, late, gone) = (directory, device("vs1", port: "late"), gone)
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard Self.says("waiting for slots", in: directory) else { return notes.add("no guest") }
       machine.pause()
       notes.add(problem { () throws(ConfigurationError) in try machine.addDevice(late) })
@@ -147,7 +147,7 @@ struct DeviceHotPlugTests {
     try machine.removeDevice(id: "vs0")
     #expect(!directory.entries.contains("a"))
     #expect(gone.all.isEmpty, "nothing was there yet")
-    #expect(machine.run() == .poweredOff)
+    #expect(try machine.run() == .poweredOff)
     #expect(Self.says("pci functions 2", in: directory))
     #expect(directory.text(of: "log").contains("pci 20: 0x1af4"))
   }
@@ -159,7 +159,7 @@ struct DeviceHotPlugTests {
     let (directory, other) = (directory, device("vs1", port: "b", slot: 1))
     let same = device("vs0", port: "b")
     let samePort = device("vs1", port: "a")
-    let (_, notes) = run(machine) { [onMMIO] notes in
+    let (_, notes) = try run(machine) { [onMMIO] notes in
       notes.add(Self.says("done", in: directory))
       let before = directory.entries
       for wrong in [onMMIO, other, same, samePort] {
@@ -189,7 +189,7 @@ struct DeviceHotPlugTests {
     let machine = try machine(
       "run=unmastered mode=msix port=a wait=host", [device("vs0", port: "a")])
     let directory = directory
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let client = try? SocketClient(directory["a"]) else { return }
       notes.add(client.line())
     }

@@ -87,16 +87,45 @@ struct EndTests {
     #expect(machine.process.errorOutput == "")
   }
 
-  @Test("A client that takes nothing of the last bytes delays the end for some seconds only")
-  func lingersNotForEver() throws {
-    let machine = try MicroVM("run=swamp mode=poll port=a wait=host")
+  @Test(
+    "A client that takes nothing of the last bytes delays the end for some seconds only, and the status tells of the loss",
+    arguments: [nil, 1])
+  func lingersNotForEver(limit: Int?) throws {
+    let machine = try MicroVM(
+      "run=swamp mode=poll port=a wait=host",
+      options: limit.map { ["--linger", "\($0)"] } ?? [])
     let client = try machine.connect()
     #expect(machine.says("done"))
     let start = monotonicSeconds()
-    #expect(machine.status() == 0)
-    #expect(monotonicSeconds() - start < 7)
+    #expect(machine.status() == 12)
+    #expect(monotonicSeconds() - start < Double(limit ?? 10) + 3)
     #expect(machine.process.errorOutput.contains("the rest is lost"))
+    #expect(machine.process.errorOutput.hasSuffix("is lost: its reader was too slow\n"))
     client.close()
+  }
+
+  @Test("The end waits for a slow reader of the console for as long as it reads")
+  func lingersForAReaderThatReads() throws {
+    let directory = try TemporaryDirectory()
+    let descriptor = open(try directory.makePipe("pipe"), O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    defer { close(descriptor) }
+    let setPipeSize: Int32 = 1031  // F_SETPIPE_SZ, which Swift does not import
+    #expect(fcntl(descriptor, setPipeSize, 4096) == 4096)
+    let machine = try MicroVM(
+      "run=chatter lines=640", options: ["--serial", "file=pipe"], in: directory)
+    var total = 0
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    // Longer in all than it would wait for one that does not read.
+    #expect(
+      waitUntil(seconds: 60) {
+        usleep(1_200_000)
+        let count = read(descriptor, &buffer, buffer.count)
+        total += max(0, count)
+        return count == 0
+      })
+    #expect(total > 640 * 64)
+    #expect(machine.status() == 0)
+    #expect(machine.process.errorOutput == "")
   }
 
   @Test("A signal ends the wait for a client")
@@ -105,7 +134,7 @@ struct EndTests {
     let client = try machine.connect()
     #expect(machine.says("done"))
     let end = machine.process.end(by: SIGTERM)
-    #expect(end.ending == .exited(0) || end.ending == .exited(143))
+    #expect(end.ending == .exited(12) || end.ending == .exited(143))
     #expect(end.seconds < 1)
     client.close()
   }

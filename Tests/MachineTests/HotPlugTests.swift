@@ -42,7 +42,7 @@ struct HotPlugTests {
     let machine = try machine(
       "run=console mode=msix port=late wait=host send=hello echo=1 end=asked", ports: ["first"])
     let (directory, late) = (directory, port("late", id: "p"))
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       notes.add(Self.waitForLine("port 1 named first", in: directory))
       notes.add(try? machine.addPort(late, toDevice: "vs0"))
       guard let client = try? SocketClient(late.name.map { directory[$0] } ?? "") else { return }
@@ -63,7 +63,7 @@ struct HotPlugTests {
     let machine = try machine(
       "run=console mode=msix port=a wait=host send=hello echo=1 end=asked", ports: ["a", "b"])
     let directory = directory
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let client = try? SocketClient(directory["a"]),
         let other = try? SocketClient(directory["b"])
       else { return }
@@ -104,7 +104,7 @@ struct HotPlugTests {
       #expect(!directory.entries.contains("x"))
     }
     let directory = directory
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       notes.add(Self.waitForLine("ready", in: directory))
       // Numbers of their own: the micro guest does not take buffers back from a port that goes.
       for number in 1...20 {
@@ -125,7 +125,7 @@ struct HotPlugTests {
   @Test func stopsAGuestThatDoesNotEnd() throws {
     let machine = try machine("run=hello end=spin", ports: ["a"])
     let directory = directory
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       notes.add(Self.waitForLine("done", in: directory))
       machine.stop()
     }
@@ -174,7 +174,7 @@ struct HotPlugTests {
       problem { () throws(ConfigurationError) in try machine.removePort(id: "a") }
         == "--virtserialport id=a: there is no such port; give the id or the name of a port")
     #expect(directory.entries == before)
-    #expect(machine.run() == .poweredOff)
+    #expect(try machine.run() == .poweredOff)
     #expect(adding(port("late")) == "the machine has ended")
     #expect(
       problem { () throws(ConfigurationError) in try machine.removePort(named: "a") }
@@ -188,7 +188,7 @@ struct HotPlugTests {
       "run=console mode=msix port=a wait=host send=hello echo=1 end=asked", ports: ["a", "b"])
     #expect(machine.consoleDeviceReports.map(\.label) == ["vs0"])
     let directory = directory
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let client = try? SocketClient(directory["a"]) else { return }
       notes.add(client.line())
       notes.add(Self.waitForLine("port 1 host open", in: directory))

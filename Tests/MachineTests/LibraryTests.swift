@@ -39,10 +39,30 @@ struct LibraryTests {
       client.send("x\n")
       answers.add(client.line())
     }
-    #expect(machine.run() == .poweredOff)
+    #expect(try machine.run() == .poweredOff)
     pthread_join(thread, nil)
     #expect(answers.all == ["ninth", "echo x"])
     #expect(directory.entries == [])
+  }
+
+  @Test(
+    "A machine runs once: a second run() throws at once, on any thread, while it runs and after")
+  func runsOnce() throws {
+    let directory = try TemporaryDirectory()
+    let machine = try VirtualMachine(
+      configuration(
+        "run=console mode=msix port=a wait=host send=ready echo=1", devices: [["a"]], in: directory)
+    )
+    let first = Outcomes()
+    let thread = startThread { first.add(Result { try machine.run() }) }
+    let client = try SocketClient(directory["a"])
+    #expect(client.line() == "ready")
+    #expect(throws: ConfigurationError.self) { try machine.run() }
+    client.send("x\n")
+    #expect(client.line() == "echo x")
+    pthread_join(thread, nil)
+    #expect(try first.all.map { try $0.get() } == [.poweredOff])
+    #expect(throws: ConfigurationError.self) { try machine.run() }
   }
 
   @Test("A machine that is never run takes its sockets along")
@@ -55,6 +75,15 @@ struct LibraryTests {
       _ = consume machine
     }
     #expect(directory.entries == [])
+  }
+}
+
+private final class Outcomes: Sendable {
+  private let outcomes = Mutex<[Result<VirtualMachineOutcome, any Error>]>([])
+  var all: [Result<VirtualMachineOutcome, any Error>] { outcomes.withLock { $0 } }
+  func add(_ outcome: sending Result<VirtualMachineOutcome, any Error>) {
+    let outcome = outcome
+    outcomes.withLock { $0.append(outcome) }
   }
 }
 

@@ -35,7 +35,7 @@ struct PauseTests {
     let machine = try machine("run=flood mode=msix port=a wait=host bytes=\(count)")
     let directory = directory
     let received = Received()
-    let (outcome, _) = run(machine) { _ in
+    let (outcome, _) = try run(machine) { _ in
       guard let client = try? SocketClient(directory["a"]) else { return }
       let pauses = startThread {
         for _ in 1...100 {
@@ -59,7 +59,7 @@ struct PauseTests {
   func losesNoLine(mode: String) throws {
     let machine = try machine("run=console mode=\(mode) port=a wait=host echo=100")
     let directory = directory
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let client = try? SocketClient(directory["a"]) else { return }
       for number in 1...100 {
         if number % 2 == 0 { machine.pause() }
@@ -77,7 +77,7 @@ struct PauseTests {
   func standsStill() throws {
     let machine = try machine("run=flood,console mode=msix port=a wait=host")
     let directory = directory
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let client = try? SocketClient(directory["a"]) else { return }
       _ = client.receive()
       for _ in 1...2 { machine.pause() }
@@ -113,7 +113,7 @@ struct PauseTests {
     machine.pause()
     #expect(machine.isPaused)
     let directory = directory
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let client = try? SocketClient(directory["a"]) else { return }
       notes.add(
         waitUntil {
@@ -140,7 +140,7 @@ struct PauseTests {
     let machine = try machine("run=console mode=msix port=a wait=host send=hello echo=1 end=spin")
     let directory = directory
     machine.reset()
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let client = try? SocketClient(directory["a"]) else { return }
       notes.add(client.line())
       machine.reset()
@@ -170,7 +170,7 @@ struct PauseTests {
       let machine = try machine(
         "run=console mode=msix port=a wait=host send=hello end=spin", resetPolicy: .exit)
       let directory = directory
-      let (outcome, notes) = run(machine) { notes in
+      let (outcome, notes) = try run(machine) { notes in
         guard let client = try? SocketClient(directory["a"]) else { return }
         notes.add(client.line())
         if isPaused { machine.pause() }
@@ -188,7 +188,7 @@ struct PauseTests {
     let machine = try machine(
       "run=console mode=msix port=a wait=host send=hello echo=1 end=asked")
     let directory = directory
-    let (outcome, _) = run(machine) { notes in
+    let (outcome, _) = try run(machine) { notes in
       guard let client = try? SocketClient(directory["a"]) else { return }
       for way in ["reset-cf9", "poweroff"] {
         notes.add(client.line())

@@ -16,7 +16,7 @@ struct QMPPortTests: QMPSuite {
       "run=console mode=msix port=late wait=host send=hello echo=1 end=asked", ports: [])
     let directory = directory
     let path = directory["late"]
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["qmp"]) else { return }
       let backend =
         #"{"type":"socket","data":{"addr":{"type":"unix","data":{"path":"\#(path)"}}}}"#
@@ -54,7 +54,7 @@ struct QMPPortTests: QMPSuite {
     let machine = try machine(
       "run=console mode=msix port=last wait=host echo=1", ports: [], spares: [spare("c")])
     let directory = directory
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["qmp"]),
         let client = try? SocketClient(directory["c"])
       else { return }
@@ -103,7 +103,7 @@ struct QMPPortTests: QMPSuite {
         "virtio-serial-bus: Out-of-range port id specified, max. allowed: 30"
       ),
     ]
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["qmp"]) else { return }
       for (arguments, _) in requests { notes.add(qmp.ask("device_add", arguments)) }
       notes.add(
@@ -130,7 +130,7 @@ struct QMPPortTests: QMPSuite {
     let machine = try machine(
       "run=console mode=msix port=late wait=host send=hello echo=1 end=asked", ports: [])
     let directory = directory
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["qmp"]) else { return }
       var pair: [Int32] = [-1, -1]
       guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &pair) == 0 else { return }
@@ -160,7 +160,7 @@ struct QMPPortTests: QMPSuite {
     let machine = try machine(
       "run=console mode=msix port=a send=hello end=spin", ports: [port])
     let directory = directory
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["qmp"]) else { return }
       notes.add(
         qmp.ask("x-swiftvm-ringbuf-wait", #"{"device":"r","text":"ello","timeout":20}"#))
@@ -182,7 +182,7 @@ struct QMPPortTests: QMPSuite {
     let machine = try machine(
       "run=console mode=msix port=a send=hello end=spin", ports: [port])
     let directory = directory
-    let (_, notes) = run(machine) { notes in
+    let (_, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["qmp"]) else { return }
       notes.add(
         qmp.ask("x-swiftvm-ringbuf-wait", #"{"device":"r","text":"ello","timeout":20}"#))
@@ -202,7 +202,7 @@ struct QMPPortTests: QMPSuite {
       ]
     }
     let directory = directory
-    let (_, notes) = run(machine) { notes in
+    let (_, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["qmp"]) else { return }
       for bus in ["virtio-serial-bus.0", "vs1.0", "virtio-serial-bus.1", "virtio-serial-bus.2"] {
         notes.add(

@@ -14,7 +14,7 @@ struct QMPTests: QMPSuite {
   func controlsTheMachine() throws {
     let machine = try machine()
     let directory = directory
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let client = try? SocketClient(directory["a"]),
         let qmp = try? QMPClient(directory["qmp"])
       else { return }
@@ -54,7 +54,7 @@ struct QMPTests: QMPSuite {
   func tellsWhatTheGuestDoes() throws {
     let machine = try machine()
     let directory = directory
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["qmp"]),
         let client = try? SocketClient(directory["a"])
       else { return }
@@ -85,7 +85,7 @@ struct QMPTests: QMPSuite {
       configuration.panicPolicy = .pause
     }
     let directory = directory
-    let (_, notes) = run(machine) { notes in
+    let (_, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["qmp"]) else { return }
       notes.add(qmp.ask("query-status"))
       notes.add(qmp.ask("cont"))
@@ -108,7 +108,7 @@ struct QMPTests: QMPSuite {
     let kernel = try directory.makeLink("kernel", to: MicroVM.kernelPath)
     let machine = try machine("run=hello end=halt", ports: [])
     let directory = directory
-    let (_, notes) = run(machine) { notes in
+    let (_, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["qmp"]) else { return }
       let file = #"{"type":"file","data":{"out":"\#(kernel)"}}"#
       notes.add(
@@ -126,7 +126,7 @@ struct QMPTests: QMPSuite {
       configuration.controlSockets[0].socket.id = "mon"
     }
     let directory = directory
-    let (_, notes) = run(machine) { notes in
+    let (_, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["qmp"]) else { return }
       notes.add(qmp.ask("query-chardev"))
       for id in ["ser", "mon"] {
@@ -153,7 +153,7 @@ struct QMPTests: QMPSuite {
   @Test func handsConnectionsOver() throws {
     let machine = try machine()
     let directory = directory
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["qmp"]) else { return }
       notes.add(qmp.ask("x-swiftvm-connect", #"{"port":"p"}"#))
       guard let descriptor = qmp.takeDescriptor() else { return }
@@ -184,7 +184,7 @@ struct QMPTests: QMPSuite {
         ControlSocketConfiguration(ChardevConfiguration(id: "m", .descriptor(.number(listener))))
       ]
     }
-    let (outcome, notes) = run(machine) { notes in
+    let (outcome, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["given"]) else { return }
       notes.add(qmp.ask("query-name"))
       var pair: [Int32] = [-1, -1]

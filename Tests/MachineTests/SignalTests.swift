@@ -85,6 +85,36 @@ struct SignalTests {
         + "swiftvm: ended by signal 15\n")
   }
 
+  @Test("--on-sigterm powerdown presses the guest's power button")
+  func powersDown() throws {
+    let machine = try MicroVM("run=button", options: ["--on-sigterm", "powerdown"])
+    #expect(machine.says("waiting for the button"))
+    #expect(machine.process.end(by: SIGTERM).ending == .exited(0))
+    #expect(machine.says("pressed"))
+    #expect(machine.process.errorOutput == "")
+  }
+
+  @Test(
+    "A guest that does not heed its power button is ended in the time given, or by a second SIGTERM"
+  )
+  func powersDownInTime() throws {
+    let options = ["--on-sigterm", "powerdown,1"]
+    let patient = try MicroVM("run=hello end=spin", options: options)
+    #expect(patient.says("done"))
+    kill(patient.process.pid, SIGTERM)
+    #expect(patient.process.waitForEnd(seconds: 0.5) == nil)
+    #expect(patient.status() == 143)
+    #expect(
+      patient.process.errorOutput
+        == "swiftvm: warning: the guest has not powered off in time after SIGTERM\n"
+        + "swiftvm: ended by signal 15\n")
+    let hasty = try MicroVM("run=hello end=spin", options: ["--on-sigterm", "powerdown"])
+    #expect(hasty.says("done"))
+    kill(hasty.process.pid, SIGTERM)
+    #expect(hasty.process.waitForEnd(seconds: 0.5) == nil)
+    expectEnd(of: hasty, by: SIGTERM)
+  }
+
   @Test("A signal that comes while the machine is being made leaves no socket")
   func endsAtAnyTime() throws {
     for _ in 1...15 {

@@ -40,7 +40,7 @@ struct StartOnClientTests {
       _ = first.rest()
       withExtendedLifetime(second) {}
     }
-    #expect(machine.run() == .poweredOff)
+    #expect(try machine.run() == .poweredOff)
     pthread_join(thread, nil)
     #expect(saidBefore.withLock { $0 } == "")
     #expect(directory.text(of: "serial").contains("done"))
@@ -85,7 +85,7 @@ struct StartOnClientTests {
         machine.stop()
       }
     }
-    #expect(machine.run() == .stoppedByUser)
+    #expect(try machine.run() == .stoppedByUser)
     hasEnded.add(1)
     pthread_join(thread, nil)
     #expect(directory.entries == ["serial"])

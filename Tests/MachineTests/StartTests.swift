@@ -33,9 +33,9 @@ struct StartTests {
     let client = try machine.connect()
     #expect(machine.says("done"))
     let status = ProcessStatus(of: machine.process.pid)
-    // The last of the work that follows the guest's last line, and what is done half a second after
-    // the start.
-    usleep(1_000_000)
+    // The last of the work that follows the guest's last line, what is done half a second after the
+    // start, and the one look at a guest that says nothing.
+    usleep(1_500_000)
     #expect(waitUntil { status.mainThreadState == "S" })
     let before = status.mainThreadSleeps
     #expect(before > 0)

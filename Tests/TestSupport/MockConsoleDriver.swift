@@ -61,7 +61,8 @@ package final class MockConsoleDriver {
     numbers: [Int: UInt32] = [:], policy: PortPolicy = PortPolicy(), weights: [Int: Int] = [:],
     lastPort: Int? = nil,
     controlBufferBytes: Int = 4096, smallRings: Bool = false,
-    resizeOrder: ResizeOrder = .specification, trace: (@Sendable (TraceEvent) -> Void)? = nil
+    resizeOrder: ResizeOrder = .specification, trace: (@Sendable (TraceEvent) -> Void)? = nil,
+    onConsoleOutput: (@Sendable (KernelFault) -> Void)? = nil
   ) throws {
     self.controlBufferBytes = controlBufferBytes
     controlBuffers = smallRings ? 64 : 16
@@ -86,7 +87,8 @@ package final class MockConsoleDriver {
     }
     device = SerialDevice(
       ports: ports, maximumPorts: limit, lock: DeviceLock(),
-      remote: loop.remote, resizeOrder: resizeOrder, emergencyOutput: { _ in }, trace: trace)
+      remote: loop.remote, resizeOrder: resizeOrder, emergencyOutput: { _ in }, trace: trace,
+      onConsoleOutput: onConsoleOutput)
     controller = DeviceController(device: device, memory: memory)
     notifier.controller = controller
     device.attach()

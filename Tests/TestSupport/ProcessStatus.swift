@@ -17,6 +17,13 @@ package struct ProcessStatus {
     number("voluntary_ctxt_switches", in: "/proc/\(pid)/task/\(pid)/status")
   }
 
+  /// The same of all threads.
+  package var sleeps: Int {
+    entries("/proc/\(pid)/task").reduce(0) {
+      $0 + number("voluntary_ctxt_switches", in: "/proc/\(pid)/task/\($1)/status")
+    }
+  }
+
   /// The scheduler's letter for the main thread: S while it sleeps.
   package var mainThreadState: String {
     let line = read("/proc/\(pid)/task/\(pid)/status").split(separator: "\n")

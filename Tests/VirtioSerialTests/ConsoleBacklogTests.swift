@@ -40,7 +40,7 @@ import Testing
       let room = ConsoleBacklog.capacity - model.count
       let dropped = append(bytes, to: &backlog, overflow)
       switch overflow {
-      case .dropNewest: model += bytes.prefix(room)
+      case .dropNewest, .wait: model += bytes.prefix(room)
       case .dropOldest: model = (model + bytes).suffix(ConsoleBacklog.capacity)
       }
       #expect(dropped == max(0, count - room))

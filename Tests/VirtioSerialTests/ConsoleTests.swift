@@ -14,12 +14,14 @@ import VirtioSerial
   typealias Message = MockConsoleDriver.Message
 
   private func makeDriver(
-    _ overflow: PortPolicy.Overflow = .dropNewest, resizeOrder: ResizeOrder = .specification
+    _ overflow: PortPolicy.Overflow = .dropNewest, resizeOrder: ResizeOrder = .specification,
+    onOutput: (@Sendable (KernelFault) -> Void)? = nil
   ) throws -> MockConsoleDriver {
     var policy = PortPolicy()
     policy.overflow = overflow
     return try MockConsoleDriver(
-      names: ["", ""], consoles: [0, 1], policy: policy, resizeOrder: resizeOrder)
+      names: ["", ""], consoles: [0, 1], policy: policy, resizeOrder: resizeOrder,
+      onConsoleOutput: onOutput)
   }
 
   // MARK: Overflow
@@ -57,6 +59,70 @@ import VirtioSerial
     driver.chardevs[0].takeMore(.max)
     #expect(driver.chardevs[0].received == Array(bytes.suffix(65536)))
     #expect(!driver.chardevs[0].wantsWritable)
+  }
+
+  @Test("overflow=wait: the guest's buffers wait for a reader that is slow, and nothing is dropped")
+  func waits() throws {
+    let driver = try makeDriver(.wait)
+    driver.chardevs[0].connect()
+    driver.chardevs[0].writeRoom = 100
+    driver.bringUp()
+    driver.send([UInt8](repeating: 7, count: 10_000), port: 0)
+    #expect(driver.queues[1]?.takeUsed().isEmpty == true)
+    #expect(driver.device.portReports[0].isThrottled)
+    driver.chardevs[0].takeMore(9_900)
+    #expect(driver.queues[1]?.takeUsed().count == 1)
+    #expect(driver.chardevs[0].received == [UInt8](repeating: 7, count: 10_000))
+    #expect(driver.device.portCounters[0].bytesDropped == 0)
+    #expect(!driver.device.portReports[0].hasLostOutput)
+  }
+
+  @Test("overflow=wait: where nobody reads, the guest is not held")
+  func waitsForReadersOnly() throws {
+    let driver = try makeDriver(.wait)
+    driver.bringUp()
+    _ = overflow(driver)
+    #expect(driver.device.portCounters[0].bytesDropped == 200_000 - 65536)
+  }
+
+  @Test(
+    "What a reader was too slow for is lost, unless the oldest was to be dropped or nobody reads",
+    arguments: [
+      (.dropNewest, true, true), (.dropNewest, false, false), (.dropOldest, true, false),
+    ] as [(PortPolicy.Overflow, Bool, Bool)])
+  func tellsOfLosses(overflow policy: PortPolicy.Overflow, hasReader: Bool, isLost: Bool) throws {
+    let driver = try makeDriver(policy)
+    if hasReader { driver.chardevs[0].connect() }
+    driver.chardevs[0].writeRoom = 0
+    driver.bringUp()
+    _ = overflow(driver)
+    #expect(driver.device.portReports.map(\.hasLostOutput) == [isLost, false])
+  }
+
+  @Test(
+    "What a kernel says of a panic or an oops is read however it is cut, and nothing else is",
+    arguments: [1, 2, 3, 5, 64])
+  func readsKernelMessages(size: Int) throws {
+    let told = Told()
+    let driver = try makeDriver(onOutput: { told.add($0) })
+    driver.chardevs[0].connect()
+    driver.bringUp()
+    func say(_ text: String) -> KernelFault? {
+      told.clear()
+      let bytes = Array((text + "\n").utf8)
+      for start in stride(from: 0, to: bytes.count, by: size) {
+        driver.send(Array(bytes[start..<min(start + size, bytes.count)]), port: 0)
+        _ = driver.queues[1]?.takeUsed()
+      }
+      return told.gravest
+    }
+    #expect(say("[ 1.0] Kernel panic - not syncing: Fatal exception") == .panic)
+    #expect(say("KKernel panKernel panic - not syncing") == .panic)
+    #expect(say("general protection fault, maybe: 0000 [#1] PREEMPT SMP") == .oops)
+    #expect(say("BUG: unable; Oops: : 00fA [#12]") == .oops)
+    #expect(say("Oops: 0002 [#1], then Kernel panic - not syncing") == .panic)
+    #expect(say("Kernel panic - not  syncing, : 000g [#1], :0002 [#1]") == KernelFault.none)
+    #expect(say("") == KernelFault.none)
   }
 
   @Test("What a console said before the guest crashed reaches a client that comes later")
@@ -234,4 +300,11 @@ import VirtioSerial
     write(3)
     #expect(bytes.withLock { $0 } == [1, 2, 3])
   }
+}
+
+private final class Told: Sendable {
+  private let faults = Mutex<[KernelFault]>([])
+  func add(_ fault: KernelFault) { faults.withLock { $0.append(fault) } }
+  func clear() { faults.withLock { $0 = [] } }
+  var gravest: KernelFault? { faults.withLock { $0.max() } }
 }

@@ -180,6 +180,12 @@ static void send_text(const char *prefix, const char *what, u32 length) {
   queue_send(&device, transmit_queue(port), out, used);
 }
 
+/* In two buffers, the first of which ends in the middle of a word. */
+static void send_in_two(const char *what) {
+  queue_send(&device, transmit_queue(port), what, 24);
+  send_text("", what + 24, (u32)strlen(what) - 24);
+}
+
 /* Answers `lines` lines with "echo " and the same. A line longer than the buffer is cut in two. */
 static void echo(u32 lines) {
   u32 count = 0;
@@ -218,7 +224,7 @@ void close_port(void) {
   interrupt_hook = 0;
 }
 
-/* device=N mode=poll|msix|intx multiport=no emergency=yes early=yes port=NAME wait=host send=WORD echo=LINES
+/* device=N mode=poll|msix|intx multiport=no emergency=yes early=yes port=NAME wait=host send=WORD say=WHAT echo=LINES
    move=yes times=N: brings the device up, opens the port, sends the word as a line, echoes that many lines
    (and, with move=yes, as many again with the BAR elsewhere), closes and resets; the whole `times` times. */
 void scenario_console(void) {
@@ -228,6 +234,7 @@ void scenario_console(void) {
     open_port();
     option_text("send", word, sizeof word);
     if (word[0]) send_text("", word, (u32)strlen(word));
+    if (option("say")) send_in_two(kernel_message());
     echo((u32)option_number("echo", 0));
     if (option_is("move", "yes")) {
       virtio_move(&device);

@@ -1,6 +1,6 @@
 /* The ways out: end=poweroff|reset-i8042|reset-cf9|debug-exit|panic|triple-fault|unmap|spin|undefined|halt; end=asked takes the
    one that the last echoed line named. debug-exit writes status=NUMBER to port=0x501; panic tells pvpanic, then powers
-   off, or with then=halt halts. */
+   off, with then=halt halts, with then=talk prints a hundred lines and spins. */
 #include "micro.h"
 
 static _Noreturn void halt(void) {
@@ -49,6 +49,10 @@ void finish(void) {
     if (in8(0x505) != 3) fail("no pvpanic");
     out8(0x505, 1);
     if (option_is("then", "halt")) halt();
+    if (option_is("then", "talk")) {
+      for (u32 line = 1; line <= 100; line++) print("last words %u\n", line);
+      for (;;) pause();
+    }
     power_off();
   }
   if (ends("triple-fault")) triple_fault();
@@ -73,6 +77,24 @@ void scenario_chatter(void) {
     unsigned long count = sizeof page;
     __asm__ volatile("rep outsb" : "+S"(from), "+c"(count) : "d"((u16)0x3f8) : "memory");
   }
+}
+
+/* say=panic|oops: what Linux prints then. */
+const char *kernel_message(void) {
+  if (option_is("say", "panic")) return "[    1.234567] Kernel panic - not syncing: sysrq triggered crash";
+  if (option_is("say", "oops")) return "[    1.234567] Oops: 0002 [#1] PREEMPT SMP NOPTI";
+  return "Kernel panic + not syncing, Kernel panic - not, : 000 [#1]";
+}
+
+/* Prints it. */
+void scenario_say(void) { print("%s\n", kernel_message()); }
+
+/* Sleeps until the power button is pressed. */
+void scenario_button(void) {
+  out16(0x602, 1 << 8);
+  print("waiting for the button\n");
+  while (!(in16(0x600) & 1 << 8)) pause();
+  print("pressed\n");
 }
 
 /* times=N: tells pvpanic of so many panics, one after the other. */

@@ -104,6 +104,8 @@ static const struct {
     {"swamp", scenario_swamp},
     {"bells", scenario_bells},
     {"panics", scenario_panics},
+    {"say", scenario_say},
+    {"button", scenario_button},
     {"unmastered", scenario_unmastered},
     {"plugged", scenario_plugged},
     {"ejected", scenario_ejected},

@@ -148,5 +148,8 @@ _Noreturn void power_off(void);
 void scenario_internal_error(void);
 void scenario_chatter(void);
 void scenario_panics(void);
+const char *kernel_message(void);
+void scenario_say(void);
+void scenario_button(void);
 
 #endif

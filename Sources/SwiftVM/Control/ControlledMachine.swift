@@ -65,7 +65,7 @@ extension QMPEvent.ShutdownReason {
   init(_ outcome: MachineOutcome) {
     self =
       switch outcome {
-      case .poweredOff, .debugExit: .guestShutdown
+      case .poweredOff, .oopsed, .halted, .outputLost, .debugExit: .guestShutdown
       case .reset, .tripleFault: .guestReset
       case .panicked: .guestPanic
       case .internalError, .hostFailure: .hostError
