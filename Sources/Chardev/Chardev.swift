@@ -42,8 +42,8 @@ package protocol Chardev: AnyObject {
   /// a little time.
   var hasUnsentBytes: Bool { get }
 
-  /// Bytes that have left the process and that their reader has not taken, as far as the host tells:
-  /// by it a reader that is slow differs from one that has stopped.
+  /// Bytes that `write` has taken and their readers have not, as far as the host tells: by it a reader
+  /// that is slow differs from one that has stopped.
   var unreadByteCount: Int { get }
 
   /// Begins to serve on `loop`. Everything that can fail for the user's fault has been done before,

@@ -37,7 +37,7 @@ package final class SeveralChardev: Chardev {
   /// The smallest of theirs; a packet is kept as one, too.
   package var packetLimit: Int? { sinks.compactMap { $0.chardev.packetLimit }.min() }
 
-  package var unreadByteCount: Int { sinks.reduce(0) { $0 &+ $1.chardev.unreadByteCount } }
+  package var unreadByteCount: Int { sinks.reduce(0) { $0 &+ $1.unreadByteCount } }
 
   package var hasUnsentBytes: Bool {
     isHeldBack || sinks.contains { $0.chardev.hasUnsentBytes }

@@ -12,6 +12,9 @@ final class Sink {
 
   var hasPending: Bool { !pending.isEmpty }
 
+  /// Bytes that its reader still has to take.
+  var unreadByteCount: Int { pending.count &+ chardev.unreadByteCount }
+
   /// Takes all bytes: what the chardev does not take now is kept, unless nobody is connected.
   /// Nothing may be pending.
   func write(_ segments: UnsafeBufferPointer<iovec>) {

@@ -48,6 +48,9 @@ package final class BroadcastChardev: ClientTaker {
   package var holdsStart: Bool { source.waitsForFirst && !hasHadPeer }
   package var filename: String { (isConnected ? "" : "disconnected:") + source.name + source.role }
   package var hasUnsentBytes: Bool { members.contains { $0.isBehind(buffer) } }
+  package var unreadByteCount: Int {
+    members.reduce(0) { $0 &+ ($1.isBehind(buffer) ? Int(buffer.end &- $1.position) : 0) }
+  }
 
   /// What has happened so far.
   package var counters: SocketCounters {
