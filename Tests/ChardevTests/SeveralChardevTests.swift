@@ -50,11 +50,13 @@ import Testing
     #expect(frontEnd.write("abcdef") == .transferred(6))
     #expect(frontEnd.write("gh") == .wouldBlock)
     #expect(right.wantsWritable && !left.wantsWritable)
+    #expect(several.unreadByteCount == 3)
     frontEnd.setWantsWritable(true)
     #expect(loop.sleepsThroughATurn())
     #expect(frontEnd.writableCalls == 0)
     right.takeMore(1)
     loop.settle()
+    #expect(several.unreadByteCount == 2)
     #expect(frontEnd.writableCalls == 0)
     frontEnd.whenWritable = { [frontEnd] in frontEnd.setWantsWritable(false) }
     right.takeMore(100)
