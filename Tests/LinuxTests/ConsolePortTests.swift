@@ -43,7 +43,7 @@ extension StockGuestTests {
       try checkSocketLogin(setup)
       try checkNoLoginOnChannel(setup)
       try checkOutputIsNeverHeld(setup)
-      #expect(try setup.guest.powerOff() == .exit(12), "since a reader was too slow")
+      #expect(try setup.guest.powerOff() == .exit(0))
     }
 
     private func checkSize(_ setup: Setup) throws {
