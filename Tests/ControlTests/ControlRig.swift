@@ -11,21 +11,26 @@ final class ControlRig {
   let loop: EventLoop
   let machine = FakeMachine()
   let server: ControlServer
+  let socket: ServiceSocket
 
   /// - Parameters:
   ///   - opensHost: whether clients have the right to open things on the host.
   ///   - users: those served beside this process's own.
   ///   - mode: the permissions of the socket's file.
-  init(opensHost: Bool = true, users: [UInt32] = [], mode: UInt32? = nil) throws {
+  ///   - address: where clients come; a Unix socket's file unless given.
+  init(
+    opensHost: Bool = true, users: [UInt32] = [], mode: UInt32? = nil,
+    address: SocketConfiguration.Address? = nil
+  ) throws {
     directory = try TemporaryDirectory()
     chmod(directory.path, 0o755)
     loop = try EventLoop()
-    var socket = SocketConfiguration(.unix(path: directory["qmp"]))
-    socket.access.mode = mode
+    var configuration = SocketConfiguration(address ?? .unix(path: directory["qmp"]))
+    configuration.access.mode = mode
+    socket = try ServiceSocket(configuration, users: users)
     server = ControlServer(
-      listeners: [
-        ControlListener(try ServiceSocket(socket, users: users), opensHost: opensHost)
-      ], machine: machine, version: (1, 2, 3))
+      listeners: [ControlListener(socket, opensHost: opensHost)], machine: machine,
+      version: (1, 2, 3))
     try server.start(on: loop)
   }
 

@@ -122,6 +122,19 @@ import Testing
     #expect(ask("x-swiftvm-connect", #"{"port":"m"}"#) == "!DeviceNotFound: there is no port 'm'")
   }
 
+  @Test("Over TCP, which carries no descriptors, a connection is refused and none is made")
+  func refusesConnectionsOverTCP() throws {
+    let rig = try ControlRig(address: .tcp(host: "127.0.0.1", port: 0))
+    rig.machine.ports = [PortStatus.named("n", isOpen: false)]
+    let port = try #require(rig.socket.name.split(separator: ":").last.flatMap { UInt16($0) })
+    let client = RigClient(SocketClient(adopting: Loopback.connect(to: port)), rig: rig)
+    _ = client.line()
+    _ = client.ask(#"{"execute":"qmp_capabilities"}"#)
+    let reply = client.ask(#"{"execute":"x-swiftvm-connect","arguments":{"port":"n"}}"#)
+    #expect(reply?.contains("over a Unix socket only") == true)
+    #expect(rig.machine.notes == [])
+  }
+
   private var directory: TemporaryDirectory { rig.directory }
 
   private func sameFile(_ first: Int32, _ second: Int32) -> Bool {

@@ -62,7 +62,8 @@ import Testing
     #expect(client.line() == #"{"return": {}}"#)
     #expect(add("socket", #"{"addr":{"type":"fd","data":{"str":"x"}}}"#) == "{}")
     if case .descriptor(.number(let number)) = rig.machine.added?.backend { close(number) }
-    let others = rig.server.context(passed: PassedDescriptors(), opensHost: true)
+    let others = rig.server.context(
+      passed: PassedDescriptors(), of: ControlListener(rig.socket, opensHost: true))
     try others.descriptors.add(
       PassedDescriptor(FileDescriptor(owning: dup(descriptor))), named: "theirs")
     #expect(

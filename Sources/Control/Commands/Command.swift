@@ -61,6 +61,8 @@ struct CommandContext {
   let machine: any MachineControl
   /// Whether this client may have the machine open paths, addresses and programs on the host.
   let opensHost: Bool
+  /// Whether replies can have a descriptor with them, which takes a Unix socket.
+  let carriesDescriptors: Bool
   /// The descriptors that clients of this right have given names.
   let descriptors: DescriptorStore
   /// Those that this client has sent and that no command has taken yet.

@@ -62,6 +62,9 @@ enum PortCommands {
     let word = try arguments.portName("port")
     try arguments.end()
     try requirePort(word, context)
+    guard context.carriesDescriptors else {
+      throw QMPError("a connection can be passed on over a Unix socket only; use one")
+    }
     return .descriptor(PassedDescriptor(try context.machine.connect(toPort: word)))
   }
 

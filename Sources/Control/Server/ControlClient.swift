@@ -14,7 +14,7 @@ final class ControlClient {
 
   private unowned let server: ControlServer
   private let connection: ControlConnection
-  private let opensHost: Bool
+  private let listener: ControlListener
   private let loop: EventLoop
   private var token: EventLoop.Token?
   private var session = QMPSession()
@@ -30,13 +30,13 @@ final class ControlClient {
   private var hasLeft = false
   private(set) var isClosed = false
 
-  /// - Parameter opensHost: whether it may have the machine open things on the host.
+  /// - Parameter listener: where it came, which tells what it may do.
   init(
-    _ connection: consuming ControlConnection, opensHost: Bool, server: ControlServer,
+    _ connection: consuming ControlConnection, of listener: ControlListener, server: ControlServer,
     loop: EventLoop
   ) {
     self.connection = connection
-    self.opensHost = opensHost
+    self.listener = listener
     self.server = server
     self.loop = loop
   }
@@ -173,7 +173,7 @@ final class ControlClient {
     do throws(QMPError) {
       let command = try CommandTable.command(request.command)
       switch try command.perform(
-        request.arguments, server.context(passed: passed, opensHost: opensHost))
+        request.arguments, server.context(passed: passed, of: listener))
       {
       case .value(let value): reply(request.id, .success(value))
       case .descriptor(let descriptor):

@@ -115,10 +115,11 @@ package final class ControlServer {
 
   // MARK: For clients
 
-  func context(passed: PassedDescriptors, opensHost: Bool) -> CommandContext {
+  func context(passed: PassedDescriptors, of listener: ControlListener) -> CommandContext {
     CommandContext(
-      machine: machine, opensHost: opensHost,
-      descriptors: opensHost ? descriptors.open : descriptors.closed, passed: passed,
+      machine: machine, opensHost: listener.opensHost,
+      carriesDescriptors: listener.socket.reach != .network,
+      descriptors: listener.opensHost ? descriptors.open : descriptors.closed, passed: passed,
       version: version,
       somethingChanged: { [weak self] in self?.somethingChanged() })
   }
@@ -179,7 +180,7 @@ package final class ControlServer {
     }
     counters.acceptedClients &+= 1
     let client = ControlClient(
-      ControlConnection(descriptor), opensHost: listener.opensHost, server: self, loop: loop)
+      ControlConnection(descriptor), of: listener, server: self, loop: loop)
     clients.append(client)
     do throws(SystemError) { try client.start() } catch {
       log.warning("a QMP client is lost: \(error)")

@@ -1,9 +1,9 @@
 import Glibc
 
 /// TCP on this host's loopback address.
-enum Loopback {
+package enum Loopback {
   /// A socket that listens, for the caller to close, and its port.
-  static func listen(backlog: Int32 = 5) -> (descriptor: Int32, port: UInt16) {
+  package static func listen(backlog: Int32 = 5) -> (descriptor: Int32, port: UInt16) {
     let descriptor = makeSocket()
     var address = sockaddr_in()
     withAddress(0) { _ = bind(descriptor, $0, $1) }
@@ -18,7 +18,7 @@ enum Loopback {
   }
 
   /// A connection, for the caller to close; with `waits` off, one that is perhaps never made.
-  static func connect(to port: UInt16, waits: Bool = true) -> Int32 {
+  package static func connect(to port: UInt16, waits: Bool = true) -> Int32 {
     let descriptor = makeSocket()
     if !waits { _ = fcntl(descriptor, F_SETFL, O_NONBLOCK) }
     withAddress(port) { _ = Glibc.connect(descriptor, $0, $1) }
