@@ -36,7 +36,7 @@ extension RunRequest {
     case OptionName.daemonize: daemonizes = true
     case OptionName.noReboot: resetPolicy = .exit
     case OptionName.onTerminate: powerDownSeconds = try Self.powerDownSeconds(value)
-    case OptionName.linger: lingerLimit = try Self.seconds(value, option: OptionName.linger)
+    case OptionName.linger: lingerLimit = try Self.seconds(value, of: value, OptionName.linger)
     case OptionName.stats: printsStatistics = true
     case OptionName.trace: printsTrace = true
     case OptionName.timings: printsTimings = true
@@ -63,14 +63,16 @@ extension RunRequest {
         option: OptionName.onTerminate, value: value, problem: "there is no such action",
         remedy: "give powerdown, powerdown,SECONDS or end")
     }
-    return try seconds(String(value.dropFirst(10)), option: OptionName.onTerminate)
+    return try seconds(String(value.dropFirst(10)), of: value, OptionName.onTerminate)
   }
 
-  private static func seconds(_ text: String, option: String) throws(ConfigurationError) -> Int {
+  private static func seconds(
+    _ text: String, of value: String, _ option: String
+  ) throws(ConfigurationError) -> Int {
     let isNumber = text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
     guard isNumber, let seconds = Int(text), seconds <= 86400 else {
       throw ConfigurationError(
-        option: option, value: text, problem: "this is not a number of seconds",
+        option: option, value: value, problem: "this is not a number of seconds",
         remedy: "give 0 to 86400")
     }
     return seconds

@@ -152,6 +152,21 @@ struct RunOptionErrorTests {
   }
 
   @Test(arguments: [
+    ("--on-sigterm", "reboot", "there is no such action; give powerdown, powerdown,SECONDS or end"),
+    ("--on-sigterm", "powerdown,", "this is not a number of seconds; give 0 to 86400"),
+    ("--on-sigterm", "powerdown,-1", "this is not a number of seconds; give 0 to 86400"),
+    ("--linger", "1s", "this is not a number of seconds; give 0 to 86400"),
+    ("--linger", "86401", "this is not a number of seconds; give 0 to 86400"),
+    (
+      "--serial", "file=/l,overflow=drop-oldest",
+      "the serial console drops what is newest, or nothing; give overflow=wait, or leave it out"
+    ),
+  ])
+  func refusesWaysToEnd(option: String, value: String, problem: String) {
+    #expect(refusal(bytes(["run", option, value])) == "\(option) \(value): \(problem)")
+  }
+
+  @Test(arguments: [
     ("vs0", "\"vs0\" is not key=value; give id=ID,max-ports=N"),
     ("max-port=3", "unknown key \"max-port\"; did you mean \"max-ports\"?"),
     ("max-ports=many", "the value of \"max-ports\" is not a whole number; give e.g. max-ports=1"),

@@ -32,7 +32,7 @@ extension StockGuestTests.EndTests {
     let guest = try Guest(Guest.Options())
     try guest.awaitAgent()
     // The stock kernel has nothing that breaks it and lets it live: its words, by its own way.
-    try guest.agent.run("echo '<1>Oops: 0002 [#1] PREEMPT SMP NOPTI' >/dev/kmsg")
+    try guest.agent.run("echo '<1>invalid opcode: 0000 [#1] PREEMPT SMP NOPTI' >/dev/kmsg")
     #expect(try guest.powerOff() == .exit(10))
     #expect(guest.messages.hasSuffix("had an oops before the guest ended\n"))
   }
