@@ -11,6 +11,10 @@ package enum BootError: Error, Equatable, Sendable {
   case notAKernel
   /// The kernel file is compressed as a whole, by the named format.
   case kernelCompressed(format: String)
+  /// The file is a unified kernel image with these sections, as far as they are of use.
+  case unifiedKernelImage(sections: [String])
+  /// The file is a program for EFI firmware.
+  case efiProgram
   /// The kernel runs in 32-bit mode only.
   case kernel32Bit
   /// The kernel is for another processor, named if known.
@@ -88,6 +92,12 @@ extension BootError: CustomStringConvertible {
       "neither an ELF vmlinux nor a bzImage; give a Linux kernel for x86_64"
     case .kernelCompressed(let format):
       "a \(format)-compressed file; unpack it first, or give the bzImage (vmlinuz)"
+    case .unifiedKernelImage(let sections):
+      "a unified kernel image (PE sections \(sections.map { "." + $0 }.joined(separator: ", ")));"
+        + " take each of these out and give it: "
+        + sections.map { "objcopy -O binary -j .\($0) IMAGE \($0)" }.joined(separator: " && ")
+    case .efiProgram:
+      "a program for EFI firmware without a kernel in it; give a Linux kernel for x86_64"
     case .kernel32Bit:
       "a 32-bit kernel; give one built for x86_64 (CONFIG_64BIT=y)"
     case .wrongArchitecture(let name):

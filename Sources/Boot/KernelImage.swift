@@ -103,6 +103,24 @@ package struct KernelImage: Equatable, Sendable {
     }
     // Documentation/arch/arm64/booting.rst: "ARM\x64" at offset 56.
     if file.starts(with: [0x41, 0x52, 0x4d, 0x64], at: 56) { return .wrongArchitecture("arm64") }
-    return .notAKernel
+    guard let sections = sections(ofPE: file) else { return .notAKernel }
+    // UAPI.5 Unified Kernel Image.
+    let parts = ["linux", "initrd", "cmdline"].filter { sections.contains("." + $0) }
+    return parts.first == "linux" ? .unifiedKernelImage(sections: parts) : .efiProgram
+  }
+
+  /// The names of a PE file's sections; nil for another file.
+  private static func sections(ofPE file: ImageBytes) -> [String]? {
+    guard file.starts(with: Array("MZ".utf8)), let start = file.read(UInt32.self, at: 0x3c),
+      file.starts(with: Array("PE\0\0".utf8), at: Int(start)),
+      let count = file.read(UInt16.self, at: Int(start) + 6),
+      let headerSize = file.read(UInt16.self, at: Int(start) + 20)
+    else { return nil }
+    let table = Int(start) + 24 + Int(headerSize)
+    // Images have a dozen; the bound keeps the cost of a hostile file constant.
+    return (0..<min(Int(count), 96)).map { index in
+      let name = file.copy((table + 40 * index)..<(table + 40 * index + 8))
+      return String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
+    }
   }
 }

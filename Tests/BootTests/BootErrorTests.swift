@@ -4,6 +4,7 @@ import Testing
 @Suite struct BootErrorTests {
   static let all: [BootError] = [
     .kernelEmpty, .kernelTruncated(size: 7), .notAKernel, .kernelCompressed(format: "gzip"),
+    .unifiedKernelImage(sections: ["linux"]), .efiProgram,
     .kernel32Bit, .wrongArchitecture("arm64"), .bootProtocolTooOld(version: 0x020a),
     .badSetupHeader(field: "loadflags"), .notExecutable, .badELFHeader(field: "e_phnum"),
     .noSegments, .segmentTooSmall(address: 1), .kernelTooLow(address: 1),
