@@ -65,8 +65,9 @@ package final class Hypervisor: Sendable {
     let result = Glibc.open(path, O_RDWR | O_CLOEXEC)
     if result >= 0 { return FileDescriptor(owning: result) }
     switch errno {
-    case ENOENT, ENODEV, ENXIO: throw .missing(path: path)
-    case EACCES, EPERM: throw .permissionDenied(path: path)
+    case ENOENT, ENODEV, ENXIO:
+      throw .missing(path: path, isInContainer: DevicePermissions.isInContainer)
+    case EACCES, EPERM: throw .permissionDenied(path: path, DevicePermissions(of: path))
     default: throw .system(SystemError("open", errno: errno))
     }
   }

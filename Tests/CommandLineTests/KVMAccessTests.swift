@@ -50,6 +50,31 @@ struct KVMAccessTests {
     try expectRefusal(HostKVM.ordinaryUser, ["permission denied", "group"])
   }
 
+  /// Both commands, where nothing but the node's mode keeps an ordinary user away.
+  @Test(
+    "The advice is one that would work: by the node's owner, group and mode",
+    .enabled(
+      if: HostKVM.canLaunch(missing + HostKVM.ordinaryUser), "skipped: cannot become another user"),
+    arguments: [
+      (
+        "-m 600", "0:0", "its mode is 0600 and it belongs to root:root, so that no membership helps"
+      ),
+      (
+        "-m 660", "0:0", "its mode is 0660 and it belongs to root:root, so that no membership helps"
+      ),
+      ("-m 660", "0:1", "it belongs to the group daemon; "),
+    ])
+  func advisesByModeAndOwner(mode: String, owner: String, advice: String) throws {
+    let launcher =
+      HostKVM.launcher(
+        changingDevices: "mount -t tmpfs none /dev && mknod \(mode) /dev/kvm c 10 232"
+          + " && chown \(owner) /dev/kvm") + HostKVM.ordinaryUser
+    try expectRefusal(launcher, ["permission denied: " + advice])
+    let result = try Program.run(bytes(["check"]), in: directory, launcher: launcher)
+    #expect(result.status == 1)
+    #expect(result.output.contains(advice))
+  }
+
   @Test(.enabled(if: HostKVM.canLaunch(missing), "skipped: needs the right to mount"))
   func checksWithoutIt() throws {
     let result = try Program.run(bytes(["check"]), in: directory, launcher: Self.missing)

@@ -44,10 +44,9 @@ struct SocketFileAccess {
 
   // MARK: Names
 
-  /// The files alone are asked: a static program cannot load the host's other name services.
   private static func user(_ name: String) throws(ChardevError) -> uid_t {
     if let number = uid_t(name) { return number }
-    guard let found = find(name, in: "/etc/passwd") else {
+    guard let found = AccountFile.user(name) else {
       throw ChardevError("there is no user '\(name)' in /etc/passwd; give a user's name or number")
     }
     return found
@@ -55,23 +54,9 @@ struct SocketFileAccess {
 
   private static func group(_ name: String) throws(ChardevError) -> gid_t {
     if let number = gid_t(name) { return number }
-    guard let found = find(name, in: "/etc/group") else {
+    guard let found = AccountFile.group(name) else {
       throw ChardevError("there is no group '\(name)' in /etc/group; give a group's name or number")
     }
     return found
-  }
-
-  /// The third field of the line whose first is `name` (passwd(5), group(5)).
-  private static func find(_ name: String, in path: String) -> UInt32? {
-    guard let file = fopen(path, "re") else { return nil }
-    defer { fclose(file) }
-    var line: UnsafeMutablePointer<CChar>?
-    var capacity = 0
-    defer { free(line) }
-    while getline(&line, &capacity, file) >= 0, let text = line {
-      let fields = String(cString: text).split(separator: ":", omittingEmptySubsequences: false)
-      if fields.count > 2, fields[0] == name { return UInt32(fields[2]) }
-    }
-    return nil
   }
 }
