@@ -22,10 +22,11 @@ package struct SystemError: Error, Equatable, Sendable, CustomStringConvertible 
     "\(call): \(reason)"
   }
 
-  /// The reason alone, for example "Permission denied".
+  /// The reason alone, for example "Permission denied"; with the host's limit that has been reached
+  /// and its value now, for example "Too many open files (RLIMIT_NOFILE is 1024)".
   package var reason: String {
     guard let text = strerror(errno) else { return "error \(errno)" }
-    return String(cString: text)
+    return String(cString: text) + (HostLimit.clause(of: self).map { " (\($0))" } ?? "")
   }
 }
 

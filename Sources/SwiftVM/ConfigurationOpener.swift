@@ -22,7 +22,7 @@ struct ConfigurationOpener {
       let who = limit < hypervisor.maximumVCPUCount ? "swiftvm" : "this host's KVM"
       throw ConfigurationError(
         option: OptionName.cpus, value: String(configuration.cpuCount),
-        problem: "\(who) allows \(limit)", remedy: "give at most --cpus \(limit)")
+        problem: "\(who) allows a machine \(limit) CPUs", remedy: "give at most --cpus \(limit)")
     }
     return hypervisor
   }

@@ -65,10 +65,31 @@ struct MachineErrorTests {
     #expect(result.status == 2)
     #expect(
       result.errorOutput
-        == "swiftvm: --virtserialport: the machine needs up to 200 open file descriptors for its 20"
-        + " ports, and this process may have 64; raise the hard limit (ulimit -Hn 200), or leave"
-        + " some ports out\n")
+        == "swiftvm: a machine with 20 ports, 1 CPU needs up to 200 open files, and the hard limit"
+        + " (RLIMIT_NOFILE) allows this process 64; raise it (ulimit -Hn 200), or leave something"
+        + " out\n")
     #expect(directory.entries == before)
+  }
+
+  @Test("A limit is named with its value and what needs it, and no option that was not given")
+  func namesLimits() throws {
+    func errors(_ limit: String, _ words: [String]) throws -> String {
+      let result = try Program.run(
+        bytes(["run", "--kernel", "kernel"] + words), in: directory,
+        launcher: ["/bin/sh", "-c", "ulimit \(limit); exec \"$@\"", "sh"])
+      #expect(result.status == 2)
+      return result.errorOutput
+    }
+    #expect(
+      try errors("-n 40", ["--cpus", "2", "--qmp", "qmp"])
+        == "swiftvm: a machine with 1 control socket, 2 CPUs needs up to 98 open files, and the hard"
+        + " limit (RLIMIT_NOFILE) allows this process 40; raise it (ulimit -Hn 98), or leave"
+        + " something out\n")
+    #expect(try errors("-c 0", ["-m", "99999G"]).hasPrefix("swiftvm: -m 99999G: "))
+    #expect(
+      try errors("-c 0", (0..<32).flatMap { ["-device", "virtio-serial-pci,id=d\($0)"] })
+        .hasPrefix("swiftvm: -device virtio-serial: 32 devices are more than the 31 of the PCI bus")
+    )
   }
 
   @Test func refusesMemoryTooSmallForTheKernel() throws {
@@ -126,6 +147,9 @@ struct MachineErrorTests {
       launcher: ["/bin/sh", "-c", "ulimit -v 2000000; exec \"$@\"", "sh"])
     #expect(result.status == 1)
     #expect(result.errorOutput.split(separator: "\n").count == 1, "\(result.errorOutput)")
+    #expect(
+      result.errorOutput.contains(
+        "mmap of 2048 MiB of guest memory: Cannot allocate memory (RLIMIT_AS is 2048000000)"))
     #expect(directory.entries == before)
   }
 

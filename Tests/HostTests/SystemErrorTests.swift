@@ -25,4 +25,19 @@ import Testing
     #expect(result == 7)
     #expect(calls == 3)
   }
+
+  @Test("The host's limit is named with its value")
+  func namesLimits() {
+    var limit = rlimit()
+    #expect(getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
+    #expect(
+      SystemError("open", errno: EMFILE).description
+        == "open: Too many open files (RLIMIT_NOFILE is \(limit.rlim_cur))")
+    #expect(
+      SystemError("inotify_init1", errno: EMFILE).reason.contains(
+        "(fs.inotify.max_user_instances is "))
+    #expect(SystemError("open", errno: ENFILE).reason.contains("(fs.file-max is "))
+    #expect(SystemError("open", errno: ENOENT).reason == "No such file or directory")
+    #expect(SystemError("write", errno: ENOSPC).reason == "No space left on device")
+  }
 }

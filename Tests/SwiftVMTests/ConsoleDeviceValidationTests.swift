@@ -159,7 +159,7 @@ struct ConsoleDeviceValidationTests {
     #expect(try problem(Array(repeating: other, count: 64)) == nil)
     #expect(
       try problem(Array(repeating: other, count: 65))
-        == "--virtio-serial: there is room for 64 devices on mmio;"
+        == "--virtio-serial: 65 devices are more than the 64 that mmio has room for;"
         + " leave some out; one device has room for 32765 ports")
   }
 }

@@ -44,7 +44,8 @@ package final class PseudoTerminal: Chardev {
       self.path = made.path
       pair = consume made
     } catch {
-      throw ChardevError("no pseudo-terminal can be had: \(error); mount devpts at /dev/pts")
+      let remedy = error.errno == ENOSPC ? "end other programs" : "mount devpts at /dev/pts"
+      throw ChardevError("no pseudo-terminal can be had: \(error); \(remedy)")
     }
     if let path { link = try TerminalLink(path, to: self.path, patience: patience) }
   }

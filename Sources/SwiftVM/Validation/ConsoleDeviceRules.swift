@@ -24,7 +24,8 @@ struct ConsoleDeviceRules {
     guard devices.count - count <= AddressMap.virtioMMIOCapacity else {
       throw ConfigurationError(
         option: OptionName.virtioSerial,
-        problem: "there is room for \(AddressMap.virtioMMIOCapacity) devices on mmio",
+        problem: "\(devices.count - count) devices are more than the"
+          + " \(AddressMap.virtioMMIOCapacity) that mmio has room for",
         remedy: "leave some out; one device has room for 32765 ports")
     }
   }

@@ -32,12 +32,15 @@ enum DescriptorNeed {
     let need = count(of: configuration)
     let allowed = DescriptorLimit.raise(toFit: UInt64(need))
     guard allowed < need else { return }
-    let ports = configuration.consoleDevices.reduce(0) { $0 + $1.ports.count }
+    let users = [
+      (configuration.consoleDevices.reduce(0) { $0 + $1.ports.count }, "port"),
+      (configuration.controlSockets.count, "control socket"), (configuration.cpuCount, "CPU"),
+    ].filter { $0.0 > 0 }.map { "\($0) \($1)\($0 == 1 ? "" : "s")" }
     throw ConfigurationError(
-      option: OptionName.virtserialport,
-      problem: "the machine needs up to \(need) open file descriptors for its \(ports) ports, and"
-        + " this process may have \(allowed)",
-      remedy: "raise the hard limit (ulimit -Hn \(need)), or leave some ports out")
+      option: "",
+      problem: "a machine with \(users.joined(separator: ", ")) needs up to \(need) open files, and"
+        + " the hard limit (RLIMIT_NOFILE) allows this process \(allowed)",
+      remedy: "raise it (ulimit -Hn \(need)), or leave something out")
   }
 
   private static func count(of attachment: SerialPortAttachment) -> Int {
