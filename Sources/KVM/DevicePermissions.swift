@@ -42,7 +42,7 @@ package struct DevicePermissions: Equatable, Sendable {
     let count = getgroups(Int32(groups.count), &groups)
     self.init(
       path: path, mode: status.st_mode, owner: status.st_uid, group: status.st_gid,
-      user: geteuid(), groups: Set(groups.prefix(max(0, Int(count)))).union([getegid()]))
+      user: geteuid(), groups: Set<gid_t>(groups.prefix(max(0, Int(count)))).union([getegid()]))
     isListed = AccountFile.lists(user: AccountFile.name(ofUser: user), inGroup: group)
     isInContainer = Self.isInContainer
   }
