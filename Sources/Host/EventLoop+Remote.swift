@@ -18,14 +18,21 @@ extension EventLoop {
       var isWoken = false
     }
 
+    /// The loop's, for work that has arrived on its thread.
+    private struct Timers: @unchecked Sendable {
+      let queue: TimerQueue
+    }
+
     private let inbox = Mutex(Inbox())
+    private let timers: Timers
     private let wake: EventFD
     /// The thread that runs the loop, as far as is known.
     private let owner = Atomic<UInt>(0)
     private let hasOwn = Atomic<Bool>(false)
 
-    init(wake: EventFD) {
+    init(wake: EventFD, timers: TimerQueue) {
       self.wake = wake
+      self.timers = Timers(queue: timers)
     }
 
     var wakeDescriptor: Int32 { wake.rawValue }
@@ -49,6 +56,14 @@ extension EventLoop {
       }
       if isOwn { hasOwn.store(true, ordering: .relaxed) }
       if mustWake { wake.signal() }
+    }
+
+    /// Runs `work` on the loop's thread, `milliseconds` from now or a little later.
+    package func post(
+      afterMilliseconds milliseconds: Int, _ work: sending @escaping () -> Void
+    ) {
+      let work = Work(body: work)
+      post { [timers] in _ = timers.queue.schedule(milliseconds: milliseconds, work.body) }
     }
 
     /// Ends the loop's `run`, after all that was posted before.

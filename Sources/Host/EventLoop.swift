@@ -63,7 +63,7 @@ package final class EventLoop {
   var unfinishedCount = 0
 
   package init() throws(SystemError) {
-    remote = Remote(wake: try EventFD())
+    remote = Remote(wake: try EventFD(), timers: timers)
     poller = try Poller()
     try poller.add(remote.wakeDescriptor, interest: .readable, data: Poller.wakeData)
   }

@@ -12,7 +12,9 @@ struct ControlChannel {
   /// How many buffers of no use one turn puts up with: a guest may make them as fast as they return.
   private static let patience = 128
 
-  var receiveSlot = QueueSlot()
+  var receiveSlot = QueueSlot() {
+    didSet { (messageCount, bufferCount) = (0, 0) }
+  }
   var transmitSlot = QueueSlot()
 
   private var receiveQueue: Virtqueue? { receiveSlot.queue }
@@ -27,6 +29,10 @@ struct ControlChannel {
 
   private var waiting = Fifo<Debt>()
   private var pendingRemovals: Set<UInt32> = []
+  /// Buffers that the guest has been given back through its queue, and the most that were there for
+  /// the device at a time.
+  private var messageCount: UInt64 = 0
+  private var bufferCount = 0
   private let tracer: Tracer
 
   init(tracer: Tracer) { self.tracer = tracer }
@@ -85,7 +91,7 @@ struct ControlChannel {
         continue
       }
       tracer.note(.toGuest, message.description)
-      messageSent(of: debt)
+      messageSent(message, of: debt)
     }
     return false
   }
@@ -97,9 +103,19 @@ struct ControlChannel {
     }
   }
 
-  private mutating func messageSent(of debt: Debt) {
+  /// Whether the driver has given the buffer of a message back, counted from the queue's beginning:
+  /// then it has acted upon it, since it takes one after the other.
+  func hasTaken(_ message: UInt64) throws(QueueFault) -> Bool {
+    guard let receiveQueue else { return true }
+    let returned = messageCount &+ UInt64(try receiveQueue.availableCount())
+    return returned >= message &+ UInt64(bufferCount)
+  }
+
+  private mutating func messageSent(_ message: ControlMessage, of debt: Debt) {
     switch debt {
-    case .port(let port): port.state.messageSent()
+    case .port(let port):
+      port.state.messageSent()
+      if message.event == .portOpen, message.value == 0 { port.closeWasSent(message: messageCount) }
     case .removal(let number):
       pendingRemovals.remove(number)
       waiting.removeFirst()
@@ -114,15 +130,17 @@ struct ControlChannel {
 
   /// Puts the message in the guest's next buffer; false when there is none. A buffer that is too
   /// small is returned empty, and the next one tried, while there is patience.
-  private func deliver(
+  private mutating func deliver(
     _ message: ControlMessage, through queue: Virtqueue, using list: SegmentList,
     _ patience: inout Int
   ) throws(QueueFault) -> Bool {
     let bytes = message.bytes
+    bufferCount = max(bufferCount, try queue.availableCount())
     while patience > 0 {
       list.removeAll()
       try queue.gather(.writable, into: list, byteLimit: 1)
       guard let chain = list.chains.first else { return false }
+      messageCount &+= 1
       guard chain.byteCount >= bytes.count else {
         queue.complete(chain, written: 0)
         patience -= 1

@@ -1,4 +1,5 @@
 import Chardev
+import Host
 import Virtio
 
 /// One port: its name and role, its host end, its two queues.
@@ -40,6 +41,12 @@ final class Port: @unchecked Sendable {
   /// The host end takes no more, and the guest's bytes wait in the queue.
   private(set) var isThrottled = false
 
+  /// What the guest is not told yet of clients that have gone and come.
+  var handover: Handover
+  /// The next look at it is on its way.
+  var isHandoverScheduled = false
+  private var isClientPresent = false
+
   private var transmitPath: TransmitPath
   private let receivePath = ReceivePath()
   /// A client has left while the guest's memory was left alone.
@@ -56,6 +63,7 @@ final class Port: @unchecked Sendable {
     self.configuration = configuration
     self.chardev = chardev
     state = PortState(number: number, configuration: configuration, resizeOrder: resizeOrder)
+    handover = Handover(configuration.policy)
     transmitPath = TransmitPath(isConsole: configuration.isConsole, policy: configuration.policy)
   }
 
@@ -119,14 +127,58 @@ final class Port: @unchecked Sendable {
   /// back by the next opening.
   func guestOpened(_ open: Bool) {
     if state.isGuestOpen != open, !state.isConsole {
-      owesGuestClose = !open && policy.onGuestClose != .keep
+      // A client that the guest does not know of yet has no part in its close.
+      owesGuestClose = !open && policy.onGuestClose != .keep && handover.isSettled
     }
     if state.isGuestOpen != open { device?.onGuestOpen?(configuration, open) }
     state.guestOpened(open)
+    if !open, !handover.isSettled { endHandover() }
   }
 
-  /// A client has come or gone, and the guest is to be told.
-  func hostOpened(_ open: Bool) {
+  /// The chardev says whether a client is there. The guest is to be told, unless a handover goes on
+  /// or begins: then it is told when that has ended.
+  func clientChanged(isPresent: Bool) {
+    isClientPresent = isPresent
+    guard handover.isSettled else { return }
+    let now = MonotonicClock.now()
+    let mayNotice = state.isReady && state.isGuestOpen && !state.isConsole
+    guard !isPresent, state.isHostOpen, mayNotice else { return hostOpened(isPresent) }
+    if handover.beginDraining(at: now) { return }
+    hostOpened(false)
+    handover.beginClosing(at: now)
+  }
+
+  /// The guest has been given the message that the client has gone.
+  func closeWasSent(message: UInt64) {
+    handover.noteClose(message: message, at: MonotonicClock.now())
+  }
+
+  /// Does what is due of the handover; returns whether the guest is to be told something.
+  func advanceHandover(hasTakenClose: Bool) -> Bool {
+    let now = MonotonicClock.now()
+    switch handover.advance(at: now, hasTakenClose: hasTakenClose) {
+    case .wait: return false
+    case .close:
+      hostOpened(false)
+      owesDiscard = true
+      if !handover.beginClosing(at: now) { hostOpened(isClientPresent) }
+    case .settle:
+      handover.end()
+      hostOpened(isClientPresent)
+    }
+    return true
+  }
+
+  /// The guest has closed the port, so that it cannot notice anything. What it has written to a
+  /// client that has gone is not for the next one.
+  private func endHandover() {
+    if handover.isDraining { owesDiscard = true }
+    handover.end()
+    hostOpened(false)
+    hostOpened(isClientPresent)
+  }
+
+  private func hostOpened(_ open: Bool) {
     if open, !state.isHostOpen { counters.connections &+= 1 }
     state.hostOpened(open)
   }
@@ -152,7 +204,7 @@ final class Port: @unchecked Sendable {
   func takeReceiveTurn(
     mayWatch: Bool, using list: SegmentList, driver: any DriverNotifier
   ) throws(QueueFault) -> TurnEnd {
-    guard guestListens, chardev.isConnected, let queue = receiveQueue else {
+    guard guestListens, handover.isSettled, chardev.isConnected, let queue = receiveQueue else {
       takeIdleReceiveTurn()
       return .rest
     }
@@ -252,9 +304,13 @@ final class Port: @unchecked Sendable {
       if owesGuestClose { passOnGuestClose() }
       return .idle
     }
+    let discarded = counters.bytesDiscarded
     let outcome = try transmitPath.run(
-      queue, to: chardev, using: list, budget: budget, watched: watched, counters: &counters,
-      driver: driver)
+      queue, to: handover.isSettled ? chardev : nil, using: list, budget: budget,
+      watched: watched, counters: &counters, driver: driver)
+    if handover.isDraining, counters.bytesDiscarded != discarded {
+      handover.noteWrite(at: MonotonicClock.now())
+    }
     chardev.setWantsWritable(outcome == .blocked || transmitPath.backlogByteCount > 0)
     if let fault = transmitPath.takeKernelFault() { device?.onConsoleOutput?(fault) }
     setThrottled(outcome == .blocked)

@@ -46,6 +46,15 @@ public struct PortPolicy: Equatable, Sendable {
   public var early = Early.hold
   /// For generic ports.
   public var onGuestClose = OnGuestClose.keep
+  /// For generic ports: when a client leaves, the guest is told only once it has written nothing for
+  /// so many milliseconds, or after ten seconds; what it writes until then is discarded, and the
+  /// next client waits. Linux lets a program that writes to a port without a client spin. 0 tells
+  /// the guest at once; more needs `onHostClose` to be `discard`.
+  public var drainMilliseconds = 0
+  /// For generic ports: how many milliseconds the guest has to notice that a client has left, from
+  /// when its driver has taken the message, before the next client is there for it. 0 leaves to
+  /// chance whether a program in the guest notices.
+  public var gapMilliseconds = 0
   /// For consoles.
   public var overflow = Overflow.dropNewest
   /// How much the port moves in a turn, in units of 16 KiB, before the other ports have theirs: its
@@ -55,6 +64,8 @@ public struct PortPolicy: Equatable, Sendable {
 
   /// What a weight may be.
   public static let allowedWeights = 1...64
+  /// What `drainMilliseconds` and `gapMilliseconds` may be.
+  public static let allowedMilliseconds = 0...60_000
   /// The weight where nothing else is said.
   public static let defaultWeight = 16
 

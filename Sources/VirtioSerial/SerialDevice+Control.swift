@@ -41,6 +41,7 @@ extension SerialDevice {
   ) throws(QueueFault) {
     guard isReady else {
       port.guestOpened(false)
+      if port.owesDiscard { try port.discardIfHostLeft(using: list, driver: driver) }
       port.state.portFailed()
       return try takeTurns(port, driver: driver)
     }
@@ -64,6 +65,9 @@ extension SerialDevice {
     }
     if open { port.prepareToOpen() }
     port.guestOpened(open)
+    // What it wrote to a client that had gone is returned before the next one may get it.
+    if port.owesDiscard { try port.discardIfHostLeft(using: list, driver: driver) }
+    control.enqueue(port)
     try takeTurns(port, driver: driver)
   }
 

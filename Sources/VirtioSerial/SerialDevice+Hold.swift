@@ -50,6 +50,7 @@ extension SerialDevice {
     for port in table.ports {
       try port.discardIfHostLeft(using: list, driver: driver)
       control.enqueue(port)
+      resumeHandover(of: port)
     }
   }
 }

@@ -17,15 +17,16 @@ extension SerialDevice {
   /// The same with the lock held.
   func hostSideChanged(ofLocked port: Port, open: Bool) {
     whileLocked { driver throws(QueueFault) in
-      port.hostOpened(open)
+      port.clientChanged(isPresent: open)
       try port.discardIfHostLeft(using: list, driver: driver)
       try tellGuest(of: port, driver: driver)
       try takeTurns(port, driver: driver)
     } inert: {
-      port.hostOpened(open)
+      port.clientChanged(isPresent: open)
       if !open { port.owesDiscard = driver != nil }
       port.takeTurnWithoutDriver()
     }
+    scheduleHandover(of: port)
   }
 
   func hostSideIsReadable(of port: Port) { takeTurn(.receive, of: port) }

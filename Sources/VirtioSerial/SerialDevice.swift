@@ -216,7 +216,7 @@ package final class SerialDevice: @unchecked Sendable {
 
   private func attach(_ port: Port) {
     port.chardev.delegate = port
-    port.hostOpened(port.chardev.isConnected)
+    port.clientChanged(isPresent: port.chardev.isConnected)
     takeSize(of: port)
   }
 }

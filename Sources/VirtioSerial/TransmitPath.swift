@@ -53,16 +53,16 @@ struct TransmitPath: ~Copyable {
   mutating func reset() { written = 0 }
 
   /// One turn of at most `budget` bytes. A queue that is to be watched when it is empty asks for no
-  /// notification then.
+  /// notification then. Nil for a client that has gone.
   mutating func run(
-    _ queue: Virtqueue, to chardev: any Chardev, using list: SegmentList, budget: Int,
+    _ queue: Virtqueue, to chardev: (any Chardev)?, using list: SegmentList, budget: Int,
     watched: Bool, counters: inout PortCounters, driver: any DriverNotifier
   ) throws(QueueFault) -> Outcome {
-    _ = flushBacklog(to: chardev, counters: &counters)
+    if let chardev { _ = flushBacklog(to: chardev, counters: &counters) }
     queue.disableNotifications()
     var left = budget
     // A packet is one buffer of the guest's.
-    let packetLimit = chardev.packetLimit
+    let packetLimit = chardev?.packetLimit
     while left > 0 {
       list.removeAll()
       let batch = min(Self.batchBytes, left)
@@ -140,17 +140,19 @@ struct TransmitPath: ~Copyable {
 
   /// Passes on what was gathered; nil when nothing of it is left.
   private mutating func pass(
-    _ list: SegmentList, to chardev: any Chardev, from queue: Virtqueue,
+    _ list: SegmentList, to chardev: (any Chardev)?, from queue: Virtqueue,
     counters: inout PortCounters
   ) -> Outcome? {
     let wanted = list.byteCount
     let isBehind = backlog.count > 0
-    let result = wanted == 0 || isBehind ? .transferred(0) : chardev.write(list.segments)
+    let result =
+      wanted == 0 || isBehind
+      ? .transferred(0) : chardev?.write(list.segments) ?? .disconnected
     var taken = 0
     if case .transferred(let count) = result { taken = min(count, wanted) }
     counters.bytesToHost &+= UInt64(taken)
     let isRefused = result == .disconnected
-    let hasReader = !isRefused && chardev.isConnected
+    let hasReader = !isRefused && chardev?.isConnected == true
     let mayDrop = isConsole && (!hasReader || policy.overflow != .wait)
     if isConsole {
       let fault = messages.read(list.segments, count: mayDrop ? wanted : taken)
