@@ -87,6 +87,31 @@ struct ClientPolicyTests {
     #expect(served.frontEnd.text == "first second third")
   }
 
+  @Test(
+    "Whatever the policy and the socket, clients that have left exclude no other",
+    arguments: SocketConfiguration.Clients.allCases, Endpoint.all)
+  func nobodyIsRefusedForTheDead(
+    policy: SocketConfiguration.Clients, endpoint: Endpoint
+  ) throws {
+    let served = try ServedEndpoint(endpoint) { $0.clients = policy }
+    for _ in 0..<70 {
+      let client = try served.connect()
+      #expect(client.send("x") == 1)
+      client.close()
+    }
+    let living = try served.connect()
+    living.send("living")
+    #expect(served.counters.refusedClients == 0)
+    served.frontEnd.setWantsReadable(true)
+    #expect(served.loop.turn { served.frontEnd.received.count == 76 })
+    // A broadcast's clients are heard in turn.
+    if policy != .broadcast { #expect(served.frontEnd.text.hasSuffix("xliving")) }
+    #expect(served.loop.turn { served.frontEnd.isConnectedNow })
+    #expect(served.frontEnd.write("yours") == .transferred(5))
+    #expect(living.receiveText() == "yours")
+    #expect(served.counters.refusedClients == 0)
+  }
+
   @Test(arguments: Endpoint.all)
   func aNewcomerTakesOver(of endpoint: Endpoint) throws {
     let served = try ServedEndpoint(endpoint) { $0.clients = .takeover }

@@ -176,7 +176,7 @@ struct SocketDialerTests {
     let nobody = try SocketAddress(abstractName: directory["nobody"])
     let loop = try EventLoop()
     let dialer = SocketDialer(
-      [nobody, server.address], name: "test", isPacketed: false, hasNoDelay: true,
+      [nobody, server.address], name: "test", isPacketed: false, tcp: TCPOptions(),
       reconnectMilliseconds: 60_000)
     let chardev = SocketChardev(dialer)
     defer { chardev.stop() }

@@ -158,6 +158,50 @@ import Testing
     #expect(second.receiveText() == "hello second")
   }
 
+  @Test(
+    "Clients that have left exclude no other: all is read in order, and the living one is served")
+  func onlyALivingClientExcludes() throws {
+    let socket = try ServedSocket()
+    for number in 0..<100 {
+      let client = try socket.connect()
+      #expect(client.send("\(number);") > 0)
+      client.close()
+    }
+    let living = try socket.connect()
+    living.send("living")
+    #expect(socket.server.counters.refusedClients == 0)
+    #expect(openSockets(boundTo: socket.path).count < 6, "the rest waits in the backlog")
+    #expect(socket.loop.sleepsThroughATurn())
+    socket.frontEnd.setWantsReadable(true)
+    #expect(socket.loop.turn { socket.frontEnd.text.hasSuffix("living") })
+    #expect(socket.frontEnd.events.count == 201)
+    #expect(socket.frontEnd.text == (0..<100).map { "\($0);" }.joined() + "living")
+    #expect(socket.frontEnd.write("yours") == .transferred(5))
+    #expect(living.receiveText() == "yours")
+    #expect(try socket.connect().isAtEnd, "since one is connected")
+    #expect(socket.server.counters.refusedClients == 1)
+    #expect(socket.loop.sleepsThroughATurn())
+  }
+
+  @Test(
+    "A client of this process is not refused for some that have left, and is for a flood of them")
+  func boundsWhatClientsOfThisProcessLeave() throws {
+    let socket = try ServedSocket()
+    var taken = 0
+    for _ in 0..<100 {
+      guard let descriptor = try? socket.server.takeClient() else { continue }
+      let client = TestClient(owning: descriptor.release())
+      client.send("x")
+      client.close()
+      taken += 1
+    }
+    #expect((16..<100).contains(taken))
+    socket.frontEnd.setWantsReadable(true)
+    #expect(socket.loop.turn { socket.frontEnd.received.count == taken })
+    #expect(socket.loop.turn { !socket.server.isConnected })
+    _ = try socket.server.takeClient()
+  }
+
   @Test func aWaitingClientThatLeftNothingMakesRoom() throws {
     let socket = try ServedSocket()
     let first = try socket.connect()

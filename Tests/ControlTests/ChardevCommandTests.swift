@@ -40,6 +40,16 @@ import Testing
       ),
       (
         "socket",
+        #"{"addr":\#(unix),"x-swiftvm-keepalive":9,"x-swiftvm-replay":1024}"#,
+        .socket(SocketConfiguration(.unix(path: "/s"), keepaliveSeconds: 9, replaySize: 1024))
+      ),
+      (
+        "socket",
+        #"{"addr":{"type":"inet","data":{"host":"::1","port":"7","keep-alive":true}}}"#,
+        .socket(SocketConfiguration(.tcp(host: "::1", port: 7)))
+      ),
+      (
+        "socket",
         #"{"addr":{"type":"inet","data":{"host":"::1","port":"7","to":9}},"server":true}"#,
         .socket(SocketConfiguration(.tcp(host: "::1", port: 7, lastPort: 9)))
       ),

@@ -147,9 +147,9 @@ struct BackendValidationTests {
       try problem { _ in ChardevConfiguration(.program(command: "")) }
         == "--virtserialport exec=: there is no command; give exec=COMMAND")
     #expect(
-      try problem { _ in ChardevConfiguration(.descriptor(.number(2))) }
-        == "--virtserialport fd=2: this descriptor is a standard stream's;"
-        + " give stdio, or a number above 2")
+      try problem { _ in ChardevConfiguration(.descriptor(.number(0))) }
+        == "--virtserialport fd=0: this descriptor is standard input;"
+        + " give stdio, or a number from 1 on")
     #expect(
       try problem { _ in ChardevConfiguration(.descriptor(.number(.max))) }
         == "--virtserialport fd=2147483647: this process has inherited no such descriptor;"

@@ -32,6 +32,45 @@ struct ConsoleDeviceValidationTests {
         + " give vectors= from 0 to 2048")
   }
 
+  /// The problem of a channel with this policy, and this host end.
+  private func problem(
+    of attachment: SerialPortAttachment = .none, isConsole: Bool = false,
+    _ change: (inout VirtioConsolePortPolicy) -> Void = { _ in }
+  ) throws -> String? {
+    var port = VirtioConsolePortConfiguration(
+      name: "a", isConsole: isConsole, attachment: attachment)
+    change(&port.policy)
+    return try problem([VirtioConsoleDeviceConfiguration(ports: [port])])
+  }
+
+  @Test(arguments: [-1, 60_001])
+  func refusesTimesOfClientsChanges(time: Int) throws {
+    #expect(
+      try problem { $0.gapMilliseconds = time }
+        == "--virtserialport gap=\(time): a client's change cannot take so many milliseconds;"
+        + " give gap= from 0 to 60000")
+    #expect(
+      try problem { ($0.drainMilliseconds, $0.onHostClose) = (time, .discard) }
+        == "--virtserialport drain=\(time): a client's change cannot take so many milliseconds;"
+        + " give drain= from 0 to 60000")
+    #expect(
+      try problem { $0.drainMilliseconds = 1 }
+        == "--virtserialport drain=1: what is drained is discarded, and on-host-close=keep keeps it;"
+        + " give one of them")
+  }
+
+  @Test("replay is for consoles: a channel's bytes wait in the guest for the next client")
+  func refusesReplayToChannels() throws {
+    let socket = ChardevConfiguration(
+      .socket(SocketConfiguration(.abstract(name: "swiftvm-replay"), replaySize: 4096)))
+    let words =
+      "--virtserialport replay=: a channel keeps what it has no client for in the guest, and"
+      + " repeats nothing; leave it out; it is for consoles and --serial"
+    #expect(try problem(of: socket) == words)
+    #expect(try problem(of: ChardevConfiguration(.several([socket, .none]))) == words)
+    #expect(try problem(of: socket, isConsole: true) == nil)
+  }
+
   @Test(arguments: [0, 65])
   func refusesWeight(weight: Int) throws {
     var port = VirtioConsolePortConfiguration(name: "a", attachment: .none)

@@ -139,6 +139,45 @@ struct SocketPortTests {
     #expect(port.opens() == [1, 0], "H16: the bytes, then the close")
   }
 
+  /// A client that asks, gets no answer and leaves, as before an agent has started.
+  private func attempt(_ number: Int, at port: SocketPort) throws {
+    let client = try port.connect()
+    client.send("\(number);")
+    client.close()
+    port.driver.settle()
+  }
+
+  @Test(
+    "Twenty attempts before the guest opens: with early=hold all are given, in order, and the last")
+  func attemptsAreHeld() throws {
+    let port = try SocketPort(openPorts: false)
+    for number in 1...20 { try attempt(number, at: port) }
+    let last = try port.connect()
+    last.send("last")
+    port.driver.sendControl(port: 1, event: 6, value: 1)
+    for slot in 0..<32 { port.driver.offerReceiveBuffer(port: 1, slot: slot) }
+    port.driver.settle()
+    let received = port.driver.takeReceived(port: 1)
+    #expect(received == ((1...20).map { "\($0);" } + ["last"]).map { Array($0.utf8) })
+    port.driver.send([7], port: 1)
+    #expect(last.receive() == [7])
+  }
+
+  @Test(
+    "Twenty attempts before the guest opens: with early=drop the next client's answer is the first")
+  func attemptsAreDropped() throws {
+    let port = try SocketPort(openPorts: false) { ($0.early, $0.onHostClose) = (.drop, .discard) }
+    for number in 1...20 { try attempt(number, at: port) }
+    port.driver.sendControl(port: 1, event: 6, value: 1)
+    for slot in 0..<32 { port.driver.offerReceiveBuffer(port: 1, slot: slot) }
+    let last = try port.connect()
+    last.send("last")
+    port.driver.settle()
+    #expect(port.driver.takeReceived(port: 1) == [Array("last".utf8)])
+    port.driver.send([7], port: 1)
+    #expect(last.receive() == [7])
+  }
+
   @Test("H6: each direction ends by itself")
   func halfClosed() throws {
     let port = try SocketPort()

@@ -20,12 +20,15 @@ public struct ChardevConfiguration: Equatable, Sendable {
     /// The last `size` bytes that the guest has written, in memory; as many as in QEMU by default.
     case ringBuffer(size: Int = 65536)
     /// A descriptor that the process has inherited: a listening or a connected socket, a pipe, a
-    /// terminal, a file.
+    /// terminal, a file; or its standard output (1) or standard error (2), for output alone.
     case descriptor(DescriptorSource)
     /// A program, run by `/bin/sh -c`, with the port as its standard input and output.
     case program(command: String)
     /// Output goes to each, input comes from each.
     case several([ChardevConfiguration])
+
+    /// The process's standard error, for output alone.
+    public static let standardError = Backend.descriptor(.number(2))
   }
 
   /// What others refer to it by; nil where nobody needs to.
@@ -99,8 +102,8 @@ public struct LogConfiguration: Equatable, Sendable {
 
 /// Where an inherited descriptor comes from.
 public enum DescriptorSource: Equatable, Sendable {
-  /// By its number, from 3 on. It must not be close-on-exec, which those that the process has opened
-  /// itself are.
+  /// By its number, from 1 on. From 3 on it must not be close-on-exec, which those that the process
+  /// has opened itself are.
   case number(Int32)
   /// By the name that systemd's socket activation gave it (`LISTEN_FDNAMES`, sd_listen_fds(3)).
   case activation(name: String)

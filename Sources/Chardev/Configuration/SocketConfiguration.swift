@@ -85,14 +85,28 @@ public struct SocketConfiguration: Equatable, Sendable {
   public var access: Access
   /// Whether small writes go out at once on TCP (`TCP_NODELAY`).
   public var hasNoDelay: Bool
+  /// How long a TCP peer may give no sign before it is taken for dead and its place is free, in
+  /// seconds; 0 for ever. One that answers, and does not read, is not dead.
+  public var keepaliveSeconds: Int
+  /// How many of the guest's last bytes a client gets when it comes to a listening socket of bytes; 0
+  /// for none. Bytes for which there is no client are taken then, as for a file.
+  public var replaySize: Int
   /// Whether a TCP listener may be reached from other machines: without, its host is to be a
   /// loopback address.
   public var isReachableFromOutside: Bool
+
+  /// Finds a dead peer within a minute.
+  public static let defaultKeepaliveSeconds = 30
+  /// What `keepaliveSeconds` may be.
+  public static let allowedKeepaliveSeconds = 0...32767
+  /// What `replaySize` may be.
+  public static let allowedReplaySizes = 0...16 << 20
 
   /// Makes a description; by default a listener for one client at a time.
   public init(
     _ address: Address, role: Role = .listening(), kind: Kind = .stream,
     clients: Clients = .exclusive, access: Access = Access(), hasNoDelay: Bool = true,
+    keepaliveSeconds: Int = defaultKeepaliveSeconds, replaySize: Int = 0,
     isReachableFromOutside: Bool = false
   ) {
     self.address = address
@@ -101,6 +115,8 @@ public struct SocketConfiguration: Equatable, Sendable {
     self.clients = clients
     self.access = access
     self.hasNoDelay = hasNoDelay
+    self.keepaliveSeconds = keepaliveSeconds
+    self.replaySize = replaySize
     self.isReachableFromOutside = isReachableFromOutside
   }
 }

@@ -14,6 +14,7 @@ protocol AdmissionPolicy {
   /// - Parameters:
   ///   - isTaken: a client has the place and is still there; one that has left keeps it only until
   ///     its bytes are read.
-  ///   - waitingCount: clients that wait already and are still there.
+  ///   - waitingCount: clients that wait already and are still there; one that has left excludes
+  ///     no other.
   func judge(isTaken: Bool, waitingCount: Int) -> Admission
 }

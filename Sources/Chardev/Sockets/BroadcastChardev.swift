@@ -11,7 +11,8 @@ import Host
 /// quarter of the buffer in each `patienceMilliseconds`; otherwise, if others have everything and
 /// wait, it is closed and counted. No client that stays misses a byte.
 package final class BroadcastChardev: ClientTaker {
-  /// How many clients there may be; more are refused at once.
+  /// How many clients there may be; more are refused at once. Those that have left bytes unread count
+  /// no more, but further ones then stay in the listener's backlog.
   static let capacity = 64
 
   package weak var delegate: (any ChardevDelegate)?
@@ -35,7 +36,14 @@ package final class BroadcastChardev: ClientTaker {
   /// Runs while the buffer is full: where the slowest was when it began.
   private var patience: (timer: EventLoop.Timer, start: UInt64)?
 
-  init(_ source: any PeerSource, isPacketed: Bool = false, patienceMilliseconds: Int = 5000) {
+  /// The guest's last bytes; then those without a client are taken.
+  private var replay: ReplayBuffer?
+
+  init(
+    _ source: any PeerSource, isPacketed: Bool = false, patienceMilliseconds: Int = 5000,
+    replaySize: Int = 0
+  ) {
+    replay = ReplayBuffer(size: replaySize)
     self.source = source
     self.patienceMilliseconds = patienceMilliseconds
     packetLimit = isPacketed ? PacketReader.packetLimit : nil
@@ -47,9 +55,14 @@ package final class BroadcastChardev: ClientTaker {
 
   package var holdsStart: Bool { source.waitsForFirst && !hasHadPeer }
   package var filename: String { (isConnected ? "" : "disconnected:") + source.name + source.role }
-  package var hasUnsentBytes: Bool { members.contains { $0.isBehind(buffer) } }
+  package var hasUnsentBytes: Bool {
+    members.contains { $0.isBehind(buffer) || $0.peer.hasPreface }
+  }
   package var unreadByteCount: Int {
-    members.reduce(0) { $0 &+ ($1.isBehind(buffer) ? Int(buffer.end &- $1.position) : 0) }
+    members.reduce(0) { sum, member in
+      sum &+ (member.isBehind(buffer) ? Int(buffer.end &- member.position) : 0)
+        &+ member.peer.prefaceByteCount
+    }
   }
 
   /// What has happened so far.
@@ -68,8 +81,13 @@ package final class BroadcastChardev: ClientTaker {
   }
 
   package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
-    guard members.contains(where: \.isPresent) else { return .disconnected }
+    guard members.contains(where: \.isPresent) else {
+      guard replay != nil else { return .disconnected }
+      replay?.append(segments, count: segments.byteCount)
+      return .transferred(segments.byteCount)
+    }
     let count = segments.withPrefix(byteCount: packetLimit ?? .max) { buffer.append($0) }
+    replay?.append(segments, count: count)
     flush()
     update()
     let isRefused = count == 0 && segments.byteCount > 0
@@ -143,7 +161,7 @@ extension BroadcastChardev {
     for member in members { member.peer.examine() }
     settle()
     guard let loop else { return false }
-    guard members.count < Self.capacity else {
+    guard presentCount < Self.capacity else {
       tally.refusedClients &+= 1
       log.warning(
         "socket '\(source.name)': a client was refused, since \(Self.capacity) are connected")
@@ -153,6 +171,8 @@ extension BroadcastChardev {
     newcomer.examine()
     if newcomer.isFinished { return true }
     let member = BroadcastMember(newcomer, position: buffer.end)
+    newcomer.begin(on: loop, preface: replay?.contents ?? [])
+    newcomer.flushPreface()
     do {
       newcomer.token = try loop.register(newcomer.descriptor, interest: .hangup) {
         [weak self, unowned member] in
@@ -168,6 +188,8 @@ extension BroadcastChardev {
     update()
     return true
   }
+
+  private var presentCount: Int { members.count { !$0.peer.isHungUp } }
 
   private func isReady(_ member: BroadcastMember, for readiness: EventLoop.Readiness) {
     if !readiness.isDisjoint(with: [.hangup, .error]) { member.peer.examine() }
@@ -208,6 +230,7 @@ extension BroadcastChardev {
     }
     members.removeAll { $0.peer.isFinished }
     flush()
+    source.setAccepts(members.count < Self.capacity || presentCount >= Self.capacity)
     let isPopulated = members.contains(where: \.isPresent)
     if members.isEmpty { buffer.release() }
     guard isPopulated != isConnected else { return }

@@ -44,6 +44,7 @@ final class BroadcastMember {
   /// Writes what it takes now; returns how many bytes.
   @discardableResult
   func flush(_ buffer: borrowing BroadcastBuffer) -> Int {
+    peer.flushPreface()
     var written = 0
     while isBehind(buffer) {
       let limit = Int(min(buffer.end, farewell?.at ?? .max) - position)

@@ -28,13 +28,15 @@ extension ClientTaker {
       let descriptor = FileDescriptor(owning: near)
       client = FileDescriptor(owning: far)
       _ = fcntl(far, F_SETFL, O_NONBLOCK)
-      descriptor.prepareSocket(nil, hasNoDelay: true, isPacketed: isPacketed)
-      client.prepareSocket(nil, hasNoDelay: true, isPacketed: isPacketed)
+      descriptor.prepareSocket(nil, isPacketed: isPacketed)
+      client.prepareSocket(nil, isPacketed: isPacketed)
       peer = SocketPeer(SocketConnection(descriptor: descriptor, isPacketed: isPacketed))
     } catch {
       throw ChardevError(error.description)
     }
-    guard receive(peer) else { throw ChardevError("a client is there already") }
+    guard receive(peer) else {
+      throw ChardevError("a client is there already, or the guest has not read what others left")
+    }
     return client
   }
 }

@@ -13,6 +13,9 @@ struct DescriptorOpener {
   }
 
   func open() throws(ChardevError) -> any Chardev {
+    if case .number(let number) = source, [STDOUT_FILENO, STDERR_FILENO].contains(number) {
+      return try openOutput(number)
+    }
     let inherited = try take()
     let kind = inherited.kind
     let descriptor = inherited.descriptor
@@ -23,7 +26,8 @@ struct DescriptorOpener {
         ListeningSocket(adopting: descriptor), isPacketed: isPacketed)
       return SocketOpener.serve(listener, .exclusive, isPacketed: isPacketed)
     case .connectedSocket(let isPacketed):
-      descriptor.prepareSocket(nil, hasNoDelay: true, isPacketed: isPacketed)
+      descriptor.prepareSocket(
+        SocketAddress.local(of: descriptor.rawValue), isPacketed: isPacketed)
       let connection = SocketConnection(descriptor: descriptor, isPacketed: isPacketed)
       return SocketChardev(GivenPeer(connection, name: filename), isPacketed: isPacketed)
     case .datagramSocket: return DatagramChardev(descriptor)
@@ -34,6 +38,17 @@ struct DescriptorOpener {
       } catch {
         throw ChardevError("\(name) cannot be used (\(error)); give another")
       }
+    }
+  }
+
+  /// Standard output or standard error, which stays the process's.
+  private func openOutput(_ number: Int32) throws(ChardevError) -> any Chardev {
+    do throws(SystemError) {
+      let copy = try systemCall("fcntl") { fcntl(number, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) }
+      return try DescriptorChardev(
+        FileDescriptor(owning: copy), isReadable: false, isWritable: true, filename: filename)
+    } catch {
+      throw ChardevError("\(name) cannot be used (\(error)); give another")
     }
   }
 

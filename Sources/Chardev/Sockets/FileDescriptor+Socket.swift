@@ -23,15 +23,21 @@ extension FileDescriptor {
 
   /// Sets a socket option that is a number; one that the socket does not have is none it needs.
   func setSocketOption(_ level: Int32, _ name: Int32, _ value: Int32) {
+    Self.setSocketOption(rawValue, level, name, value)
+  }
+
+  static func setSocketOption(_ socket: Int32, _ level: Int32, _ name: Int32, _ value: Int32) {
     var value = value
-    _ = setsockopt(rawValue, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
+    _ = setsockopt(socket, level, name, &value, socklen_t(MemoryLayout<Int32>.size))
   }
 
   /// A socket option that is a number; nil where there is none.
-  static func socketOption(_ socket: Int32, _ name: Int32) -> Int32? {
+  static func socketOption(
+    _ socket: Int32, _ name: Int32, of level: Int = Int(SOL_SOCKET)
+  ) -> Int32? {
     var value: Int32 = 0
     var length = socklen_t(MemoryLayout<Int32>.size)
-    return getsockopt(socket, SOL_SOCKET, name, &value, &length) == 0 ? value : nil
+    return getsockopt(socket, Int32(level), name, &value, &length) == 0 ? value : nil
   }
 
   /// Has the kernel refuse what a peer passes along with its bytes (SCM_RIGHTS), where it can, from
@@ -43,13 +49,40 @@ extension FileDescriptor {
     _ = setsockopt(socket, SOL_SOCKET, passRights, &value, socklen_t(MemoryLayout<Int32>.size))
   }
 
-  /// What a stream or packet socket is given before use: small writes of TCP at once or not, the
-  /// death of a TCP peer's host found in the end, room for the longest packet.
-  func prepareSocket(_ address: SocketAddress?, hasNoDelay: Bool, isPacketed: Bool) {
-    if address?.isInternet == true {
-      setSocketOption(Int32(IPPROTO_TCP), TCP_NODELAY, hasNoDelay ? 1 : 0)
-      setSocketOption(SOL_SOCKET, SO_KEEPALIVE, 1)
-    }
+  /// What a stream or packet socket is given before use: TCP's options, room for the longest packet.
+  func prepareSocket(
+    _ address: SocketAddress?, tcp options: TCPOptions = TCPOptions(), isPacketed: Bool
+  ) {
+    if address?.isInternet == true { options.apply(to: self) }
     if isPacketed { setSocketOption(SOL_SOCKET, SO_SNDBUF, 4 * Int32(PacketReader.packetLimit)) }
+  }
+}
+
+/// What a TCP socket is given before use.
+struct TCPOptions {
+  /// Small writes go out at once.
+  var hasNoDelay = true
+  /// How long a peer may give no sign before it is taken for dead, in seconds; 0 for ever.
+  var keepaliveSeconds = SocketConfiguration.defaultKeepaliveSeconds
+
+  init() {}
+
+  init(_ configuration: SocketConfiguration) {
+    hasNoDelay = configuration.hasNoDelay
+    keepaliveSeconds = configuration.keepaliveSeconds
+  }
+
+  /// A peer that is silent is probed from a third of the time on. What it does not confirm ends the
+  /// connection, too, see `PeerLiveness`.
+  func apply(to socket: borrowing FileDescriptor) {
+    let tcp = Int32(IPPROTO_TCP)
+    socket.setSocketOption(tcp, TCP_NODELAY, hasNoDelay ? 1 : 0)
+    socket.setSocketOption(SOL_SOCKET, SO_KEEPALIVE, keepaliveSeconds > 0 ? 1 : 0)
+    guard keepaliveSeconds > 0 else { return }
+    let seconds = Int32(clamping: keepaliveSeconds)
+    socket.setSocketOption(tcp, TCP_KEEPIDLE, max(1, seconds / 3))
+    socket.setSocketOption(tcp, TCP_KEEPINTVL, max(1, seconds / 6))
+    socket.setSocketOption(tcp, TCP_KEEPCNT, 4)
+    socket.setSocketOption(tcp, TCP_USER_TIMEOUT, Int32(clamping: Int(seconds) * 1000))
   }
 }

@@ -16,6 +16,8 @@ protocol PeerSource: AnyObject {
   func start(on loop: EventLoop, deliver: @escaping (SocketPeer) -> Void) throws(SystemError)
   /// Nobody is connected any more.
   func lostPeer()
+  /// Whether further peers are to be delivered; those that come meanwhile stay where they are.
+  func setAccepts(_ accepts: Bool)
   /// The guest is about to open its side.
   func frontEndOpens()
   /// Ends for good; no peer comes any more.
@@ -25,4 +27,5 @@ protocol PeerSource: AnyObject {
 /// Clients come when they like.
 extension PeerSource {
   func frontEndOpens() {}
+  func setAccepts(_ accepts: Bool) {}
 }

@@ -30,6 +30,7 @@ package final class ServiceSocket {
 
   private let socket: ListeningSocket
   private let peers: PeerRule
+  private let tcp: TCPOptions
 
   /// Listens, so that clients may connect from now on.
   ///
@@ -49,6 +50,7 @@ package final class ServiceSocket {
     peers = PeerRule(
       users: users + (access.peerUsers ?? []) + [geteuid()],
       groups: groups + (access.peerGroups ?? []))
+    tcp = TCPOptions(configuration)
   }
 
   /// Takes an inherited stream socket over, which has to listen.
@@ -63,6 +65,7 @@ package final class ServiceSocket {
     let maker = PeerRule.user(of: inherited.descriptor.rawValue).map { [$0] } ?? []
     socket = ListeningSocket(adopting: inherited.descriptor)
     peers = PeerRule(users: users + maker + [geteuid()], groups: groups)
+    tcp = TCPOptions()
   }
 
   /// For waiting for clients.
@@ -83,7 +86,7 @@ package final class ServiceSocket {
     switch socket.accept() {
     case .accepted(let client):
       let isAllowed = reach == .network || peers.allows(client.rawValue)
-      client.prepareSocket(socket.address, hasNoDelay: true, isPacketed: false)
+      client.prepareSocket(socket.address, tcp: tcp, isPacketed: false)
       return Client(descriptor: client, isAllowed: isAllowed)
     case .nobody: return nil
     case .failed(let error): throw error

@@ -6,8 +6,16 @@ import Host
 ///
 /// A client that leaves with bytes unread stays connected, as far as the front end can tell, until
 /// it has read them. One that comes and goes leaving nothing, before the front end could be told,
-/// is passed over. What becomes of clients that come while another is there, see `AdmissionPolicy`.
+/// is passed over. What becomes of clients that come while another is there, see `AdmissionPolicy`;
+/// those that have left exclude no other. Their bytes are kept in the order of their coming: up to
+/// `departedLimit` of them here, the others in the listener's backlog.
 package final class SocketChardev: ClientTaker {
+  /// How many clients may have left bytes here before further ones stay in the listener's backlog.
+  private static let departedLimit = 2
+  /// How many clients may wait here, those that have left included, before one that comes without a
+  /// listener (`takeClient`) is refused.
+  private static let waitingLimit = 32
+
   package weak var delegate: (any ChardevDelegate)?
   package private(set) var isConnected = false
   package let packetLimit: Int?
@@ -24,11 +32,14 @@ package final class SocketChardev: ClientTaker {
   private var wantsWritable = false
   private var isSettlementPosted = false
   private var isRestPosted = false
+  /// The guest's last bytes; then those without a client are taken.
+  private var replay: ReplayBuffer?
 
   init(
     _ source: any PeerSource, isPacketed: Bool = false,
-    admission: any AdmissionPolicy = ExclusiveAdmission()
+    admission: any AdmissionPolicy = ExclusiveAdmission(), replaySize: Int = 0
   ) {
+    replay = ReplayBuffer(size: replaySize)
     self.source = source
     self.admission = admission
     packetLimit = isPacketed ? PacketReader.packetLimit : nil
@@ -39,6 +50,9 @@ package final class SocketChardev: ClientTaker {
 
   package var holdsStart: Bool { source.waitsForFirst && !hasHadPeer }
 
+  package var hasUnsentBytes: Bool { peer?.hasPreface == true }
+  package var unreadByteCount: Int { peer?.prefaceByteCount ?? 0 }
+
   package var filename: String {
     let name = source.name + source.role
     guard let peer else { return "disconnected:\(name)" }
@@ -48,7 +62,7 @@ package final class SocketChardev: ClientTaker {
   /// Clients that wait for their turn.
   var waitingClientCount: Int {
     for peer in waiting { peer.examine() }
-    return waiting.count { !$0.isFinished }
+    return waiting.count { !$0.isHungUp }
   }
 
   /// What has happened so far.
@@ -67,12 +81,18 @@ package final class SocketChardev: ClientTaker {
   }
 
   package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
-    guard let peer else { return .disconnected }
-    let result = peer.write(segments)
+    let result = peer?.write(segments) ?? .disconnected
     switch result {
-    case .transferred(let count): tally.bytesWritten &+= UInt64(count)
+    case .transferred(let count):
+      tally.bytesWritten &+= UInt64(count)
+      replay?.append(segments, count: count)
     case .wouldBlock: break
-    case .disconnected: updateInterest()
+    case .disconnected:
+      updateInterest()
+      guard replay != nil else { break }
+      let count = segments.byteCount
+      replay?.append(segments, count: count)
+      return .transferred(count)
     }
     return result
   }
@@ -130,17 +150,23 @@ package final class SocketChardev: ClientTaker {
     settle()
     guard loop != nil else { return false }
     let isTaken = peer.map { !$0.isHungUp } ?? false
-    switch admission.judge(isTaken: isTaken, waitingCount: waiting.count) {
+    let presentCount = waiting.count { !$0.isHungUp }
+    guard waiting.count < Self.waitingLimit else {
+      refuse("what others have left is unread")
+      return false
+    }
+    switch admission.judge(isTaken: isTaken, waitingCount: presentCount) {
     case .refused:
-      refuse()
+      refuse("one is connected")
       return false
     case .waits: break
     case .replaces:
-      tally.dismissedClients &+= UInt64(waiting.count) &+ (isTaken ? 1 : 0)
+      tally.dismissedClients &+= UInt64(presentCount) &+ (isTaken ? 1 : 0)
       if isTaken { peer?.finish() }
-      waiting = []
+      waiting.removeAll { !$0.isHungUp }
     }
     tally.acceptedClients &+= 1
+    newcomer.examine()
     waiting.append(newcomer)
     settle()
     updateInterest()
@@ -155,10 +181,10 @@ package final class SocketChardev: ClientTaker {
     log.warning("socket '\(source.name)': a client waits for its turn (\(waiting.count) waiting)")
   }
 
-  private func refuse() {
+  private func refuse(_ reason: String) {
     tally.refusedClients &+= 1
     log.warning(
-      "socket '\(source.name)': a client was refused, since one is connected "
+      "socket '\(source.name)': a client was refused, since \(reason) "
         + "(\(tally.refusedClients) refused so far)")
   }
 
@@ -172,14 +198,17 @@ package final class SocketChardev: ClientTaker {
     if readiness.contains(.readable), wantsReadable, self.peer === peer {
       delegate?.chardevIsReadable(self)
     }
-    if readiness.contains(.writable), wantsWritable, self.peer === peer {
-      delegate?.chardevIsWritable(self)
+    if readiness.contains(.writable), self.peer === peer {
+      peer.flushPreface()
+      if wantsWritable { delegate?.chardevIsWritable(self) }
+      updateInterest()
     }
   }
 
   /// Brings what the front end knows in line with what is the case. Only from the top of a loop's
   /// turn, since it calls the delegate.
   private func settle() {
+    defer { updateAcceptance() }
     while loop != nil {
       if peer?.isFinished == true {
         dropPeer()
@@ -194,10 +223,18 @@ package final class SocketChardev: ClientTaker {
     }
   }
 
+  /// Further clients are accepted only when what those before them left has been read.
+  private func updateAcceptance() {
+    let departedCount = waiting.count { $0.isHungUp } + (peer?.isHungUp == true ? 1 : 0)
+    source.setAccepts(departedCount < Self.departedLimit)
+  }
+
   private func admit(_ next: SocketPeer) {
     next.examine()
     if next.isFinished { return passOver() }
     guard let loop else { return }
+    next.begin(on: loop, preface: replay?.contents ?? [])
+    next.flushPreface()
     let interest = next.interest(wantsReadable: wantsReadable, wantsWritable: wantsWritable)
     do {
       next.token = try loop.register(next.descriptor, interest: interest) {

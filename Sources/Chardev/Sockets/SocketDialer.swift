@@ -16,7 +16,7 @@ final class SocketDialer: PeerSource {
 
   private let addresses: [SocketAddress]
   private let isPacketed: Bool
-  private let hasNoDelay: Bool
+  private let tcp: TCPOptions
   private let log = RateLimitedLog(linesPerSecond: 1)
   private var delay: RetryDelay
   private var connectFailures: UInt64 = 0
@@ -30,13 +30,13 @@ final class SocketDialer: PeerSource {
   ///   - addresses: tried in this order.
   ///   - reconnectMilliseconds: the time before the first repetition.
   init(
-    _ addresses: [SocketAddress], name: String, isPacketed: Bool, hasNoDelay: Bool,
+    _ addresses: [SocketAddress], name: String, isPacketed: Bool, tcp: TCPOptions,
     reconnectMilliseconds: Int
   ) {
     self.addresses = addresses
     self.name = name
     self.isPacketed = isPacketed
-    self.hasNoDelay = hasNoDelay
+    self.tcp = tcp
     delay = RetryDelay(first: reconnectMilliseconds)
   }
 
@@ -93,7 +93,7 @@ final class SocketDialer: PeerSource {
 
   private func succeed(_ socket: consuming FileDescriptor, _ address: SocketAddress) {
     delay.reset()
-    socket.prepareSocket(address, hasNoDelay: hasNoDelay, isPacketed: isPacketed)
+    socket.prepareSocket(address, tcp: tcp, isPacketed: isPacketed)
     deliver(SocketPeer(SocketConnection(descriptor: socket, isPacketed: isPacketed)))
   }
 
@@ -122,7 +122,7 @@ final class SocketDialer: PeerSource {
 
   /// Connects now, within the time there is, to the first address that answers.
   static func connect(
-    to addresses: [SocketAddress], isPacketed: Bool, hasNoDelay: Bool, patience: OpeningPatience
+    to addresses: [SocketAddress], isPacketed: Bool, tcp: TCPOptions, patience: OpeningPatience
   ) throws(SystemError) -> SocketConnection {
     var failure = SystemError("connect", errno: EADDRNOTAVAIL)
     for address in addresses {
@@ -134,7 +134,7 @@ final class SocketDialer: PeerSource {
             try awaitConnection(number, milliseconds: min(limit, patienceMilliseconds))
           }
         }
-        socket.prepareSocket(address, hasNoDelay: hasNoDelay, isPacketed: isPacketed)
+        socket.prepareSocket(address, tcp: tcp, isPacketed: isPacketed)
         return SocketConnection(descriptor: socket, isPacketed: isPacketed)
       } catch {
         failure = error

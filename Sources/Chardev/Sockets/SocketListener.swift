@@ -13,23 +13,25 @@ final class SocketListener: PeerSource {
   let waitsForFirst: Bool
 
   private let isPacketed: Bool
-  private let hasNoDelay: Bool
+  private let tcp: TCPOptions
   private let peers: PeerRule
   private let log = RateLimitedLog()
   private var socket: ListeningSocket?
   private var loop: EventLoop?
   private var token: EventLoop.Token?
   private var rest: EventLoop.Timer?
+  private var accepts = true
   private var deniedClients: UInt64 = 0
   private var acceptFailures: UInt64 = 0
 
   init(
-    _ socket: consuming ListeningSocket, isPacketed: Bool = false, hasNoDelay: Bool = true,
+    _ socket: consuming ListeningSocket, isPacketed: Bool = false,
+    tcp: TCPOptions = TCPOptions(),
     peers: PeerRule = PeerRule(users: nil, groups: nil), waitsForFirst: Bool = false
   ) {
     name = (socket.address.isInternet ? "tcp:" : "") + socket.address.text
     self.isPacketed = isPacketed
-    self.hasNoDelay = hasNoDelay
+    self.tcp = tcp
     self.peers = peers
     self.waitsForFirst = waitsForFirst
     self.socket = consume socket
@@ -52,6 +54,12 @@ final class SocketListener: PeerSource {
   }
 
   func lostPeer() {}
+
+  func setAccepts(_ accepts: Bool) {
+    guard accepts != self.accepts else { return }
+    self.accepts = accepts
+    updateInterest()
+  }
 
   func stop() {
     rest?.cancel()
@@ -81,17 +89,21 @@ final class SocketListener: PeerSource {
     }
     // One that came to an inherited socket before it was ours does not know.
     FileDescriptor.refuseDescriptors(descriptor.rawValue)
-    descriptor.prepareSocket(socket?.address, hasNoDelay: hasNoDelay, isPacketed: isPacketed)
+    descriptor.prepareSocket(socket?.address, tcp: tcp, isPacketed: isPacketed)
     return SocketPeer(SocketConnection(descriptor: descriptor, isPacketed: isPacketed))
   }
 
   private func rest(after error: SystemError) {
     acceptFailures &+= 1
     log.warning("socket '\(name)': \(error); trying again")
-    guard let loop, let token else { return }
-    loop.setInterest([], for: token)
-    rest = loop.after(milliseconds: Self.restMilliseconds) {
-      loop.setInterest(.readable, for: token)
+    rest = loop?.after(milliseconds: Self.restMilliseconds) { [weak self] in
+      self?.updateInterest()
     }
+    updateInterest()
+  }
+
+  private func updateInterest() {
+    guard let loop, let token else { return }
+    loop.setInterest(accepts && rest?.isPending != true ? .readable : [], for: token)
   }
 }

@@ -21,13 +21,14 @@ struct SocketOpener {
     switch socket.role {
     case .listening(let waitsForClient):
       let listener = SocketListener(
-        try listen(), isPacketed: isPacketed, hasNoDelay: socket.hasNoDelay,
+        try listen(), isPacketed: isPacketed, tcp: TCPOptions(socket),
         peers: PeerRule(users: socket.access.peerUsers, groups: socket.access.peerGroups),
         waitsForFirst: waitsForClient)
-      return Self.serve(listener, socket.clients, isPacketed: isPacketed)
+      return Self.serve(
+        listener, socket.clients, isPacketed: isPacketed, replaySize: socket.replaySize)
     case .connecting(let reconnect?):
       let dialer = SocketDialer(
-        try addresses, name: name, isPacketed: isPacketed, hasNoDelay: socket.hasNoDelay,
+        try addresses, name: name, isPacketed: isPacketed, tcp: TCPOptions(socket),
         reconnectMilliseconds: reconnect)
       return SocketChardev(dialer, isPacketed: isPacketed)
     case .connecting(nil):
@@ -37,17 +38,19 @@ struct SocketOpener {
 
   /// A chardev that treats further clients by the rule.
   static func serve(
-    _ listener: SocketListener, _ clients: SocketConfiguration.Clients, isPacketed: Bool
+    _ listener: SocketListener, _ clients: SocketConfiguration.Clients, isPacketed: Bool,
+    replaySize: Int = 0
   ) -> any Chardev {
+    let admission: any AdmissionPolicy
     switch clients {
-    case .exclusive:
-      SocketChardev(listener, isPacketed: isPacketed, admission: ExclusiveAdmission())
-    case .queue:
-      SocketChardev(listener, isPacketed: isPacketed, admission: QueueAdmission())
-    case .takeover:
-      SocketChardev(listener, isPacketed: isPacketed, admission: TakeoverAdmission())
-    case .broadcast: BroadcastChardev(listener, isPacketed: isPacketed)
+    case .exclusive: admission = ExclusiveAdmission()
+    case .queue: admission = QueueAdmission()
+    case .takeover: admission = TakeoverAdmission()
+    case .broadcast:
+      return BroadcastChardev(listener, isPacketed: isPacketed, replaySize: replaySize)
     }
+    return SocketChardev(
+      listener, isPacketed: isPacketed, admission: admission, replaySize: replaySize)
   }
 
   // MARK: Listening
@@ -111,7 +114,7 @@ struct SocketOpener {
     let targets = try addresses
     do throws(SystemError) {
       let connection = try SocketDialer.connect(
-        to: targets, isPacketed: isPacketed, hasNoDelay: socket.hasNoDelay, patience: patience)
+        to: targets, isPacketed: isPacketed, tcp: TCPOptions(socket), patience: patience)
       return GivenPeer(connection, name: name)
     } catch {
       throw ChardevError(

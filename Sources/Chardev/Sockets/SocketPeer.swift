@@ -20,14 +20,31 @@ final class SocketPeer {
   private(set) var isFinished = false
   private var hasInputEnded = false
   private var hasOutputEnded = false
+  /// What the peer gets before anything else, from `prefaceStart` on.
+  private var preface: [UInt8] = []
+  private var prefaceStart = 0
+  private let liveness: PeerLiveness?
 
   init(_ connection: consuming SocketConnection) {
     let family = SocketAddress.local(of: connection.descriptor.rawValue)?.family ?? AF_UNIX
     leavesWithItsOutput = family != AF_UNIX
+    liveness = family == AF_UNIX ? nil : PeerLiveness(connection.descriptor.rawValue)
     self.connection = connection
   }
 
   deinit { connection.discardInput() }
+
+  /// The peer is served by this loop from now on, and gets these bytes before all others.
+  func begin(on loop: EventLoop, preface: [UInt8] = []) {
+    liveness?.begin(on: loop)
+    self.preface = preface
+  }
+
+  /// Whether bytes wait for the peer to take them, and how many.
+  var hasPreface: Bool { prefaceByteCount > 0 }
+  var prefaceByteCount: Int {
+    hasOutputEnded || isFinished ? 0 : preface.count - prefaceStart
+  }
 
   var descriptor: Int32 { connection.descriptor.rawValue }
 
@@ -58,7 +75,7 @@ final class SocketPeer {
     var interest: EventLoop.Interest = []
     if !isHungUp { interest = leavesWithItsOutput ? [.hangup, .endOfInput] : .hangup }
     if wantsReadable, !hasInputEnded { interest.insert(.readable) }
-    if wantsWritable, !hasOutputEnded, !isHungUp { interest.insert(.writable) }
+    if wantsWritable || hasPreface, !hasOutputEnded, !isHungUp { interest.insert(.writable) }
     return interest
   }
 
@@ -73,9 +90,28 @@ final class SocketPeer {
   func finish() { isFinished = true }
 
   func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
+    flushPreface()
     if hasOutputEnded || isFinished { return .disconnected }
+    return hasPreface ? .wouldBlock : send(segments)
+  }
+
+  /// Writes what the peer takes of the bytes that come before all others.
+  func flushPreface() {
+    while hasPreface {
+      let result = preface.withUnsafeBytes { bytes in
+        UnsafeRawBufferPointer(rebasing: bytes[prefaceStart...]).asSegment { send($0) }
+      }
+      guard case .transferred(let count) = result else { return }
+      prefaceStart += count
+    }
+    if !preface.isEmpty { (preface, prefaceStart) = ([], 0) }
+  }
+
+  private func send(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
     switch connection.write(segments) {
-    case .transferred(let count): return .transferred(count)
+    case .transferred(let count):
+      liveness?.noteWrite()
+      return .transferred(count)
     case .wouldBlock: return .wouldBlock
     case .endOfFile, .failed:
       // EPIPE says nothing of the other direction, where bytes may still be unread.

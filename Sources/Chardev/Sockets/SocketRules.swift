@@ -6,6 +6,10 @@ struct SocketRules {
 
   /// Names the first part that cannot be honoured.
   func check() throws(ChardevError) {
+    guard SocketConfiguration.allowedKeepaliveSeconds.contains(socket.keepaliveSeconds) else {
+      throw ChardevError("keepalive=\(socket.keepaliveSeconds) is no time; give 0 to 32767 seconds")
+    }
+    if socket.replaySize != 0 { try checkReplay() }
     if case .tcp(_, let port, let last) = socket.address {
       if isPacketed { throw ChardevError("TCP carries no packets; leave seqpacket out") }
       if let last, last < port { throw ChardevError("to=\(last) is below port \(port)") }
@@ -26,6 +30,15 @@ struct SocketRules {
 
   private var restrictsFile: Bool {
     socket.access.mode != nil || socket.access.owner != nil || socket.access.group != nil
+  }
+
+  private func checkReplay() throws(ChardevError) {
+    guard case .listening = socket.role, !isPacketed else {
+      throw ChardevError("replay= is for sockets of bytes that listen; leave it out")
+    }
+    guard ReplayBuffer.allowedSizes.contains(socket.replaySize) else {
+      throw ChardevError("replay=\(socket.replaySize) is no size; give 1 to 16M")
+    }
   }
 
   private func checkListening() throws(ChardevError) {

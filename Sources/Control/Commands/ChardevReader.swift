@@ -115,6 +115,10 @@ struct ChardevReader {
       role: isServer ? .listening() : .connecting(reconnectMilliseconds: delay)
     )
     configuration.hasNoDelay = try data.optionalBool("nodelay") ?? configuration.hasNoDelay
+    configuration.keepaliveSeconds =
+      try data.optionalInteger("x-swiftvm-keepalive") ?? configuration.keepaliveSeconds
+    configuration.replaySize =
+      try data.optionalInteger("x-swiftvm-replay") ?? configuration.replaySize
     configuration.clients =
       try data.optionalChoice("x-swiftvm-clients") ?? configuration.clients
     configuration.isReachableFromOutside =
@@ -154,8 +158,10 @@ struct ChardevReader {
         last = number
       }
       _ = try place.optionalBool("numeric")
-      for name in ["keep-alive", "mptcp"] where try place.optionalBool(name) != nil {
-        throw QMPError("Parameter '\(name)' is not supported: leave it out")
+      // Peers are watched in any case; for how long, `x-swiftvm-keepalive` says.
+      _ = try place.optionalBool("keep-alive")
+      guard try place.optionalBool("mptcp") == nil else {
+        throw QMPError("Parameter 'mptcp' is not supported: leave it out")
       }
       try place.end()
       return .tcp(host: host, port: port, lastPort: last)

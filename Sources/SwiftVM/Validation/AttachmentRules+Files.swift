@@ -126,8 +126,8 @@ extension AttachmentRules {
       func error(_ problem: String, _ remedy: String) -> ConfigurationError {
         words.error("fd=\(number)", problem, remedy)
       }
-      guard number > 2 else {
-        throw error("this descriptor is a standard stream's", "give stdio, or a number above 2")
+      guard number > 0 else {
+        throw error("this descriptor is standard input", "give stdio, or a number from 1 on")
       }
       guard fcntl(number, F_GETFD) != -1 else {
         throw error(

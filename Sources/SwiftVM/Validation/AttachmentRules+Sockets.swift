@@ -7,6 +7,7 @@ extension AttachmentRules {
     _ socket: SocketConfiguration, _ words: AttachmentWords
   ) throws(ConfigurationError) {
     try AttachmentRules.checkOptions(socket, words)
+    try AttachmentRules.checkTimes(socket, words)
     let isListening = if case .listening = socket.role { true } else { false }
     switch socket.address {
     case .unix(let path):
@@ -93,6 +94,23 @@ extension AttachmentRules {
     }
     try entry.checkWritable(for: target)
     try claim(entry, for: target)
+  }
+
+  private static func checkTimes(
+    _ socket: SocketConfiguration, _ words: AttachmentWords
+  ) throws(ConfigurationError) {
+    guard SocketConfiguration.allowedKeepaliveSeconds.contains(socket.keepaliveSeconds) else {
+      throw words.error(
+        "keepalive=\(socket.keepaliveSeconds)", "no peer is watched for so long",
+        "give keepalive= from 0 to 32767")
+    }
+    guard SocketConfiguration.allowedReplaySizes.contains(socket.replaySize) else {
+      throw words.error(
+        "replay=\(socket.replaySize)", "so much is not kept", "give replay= of at most 16M")
+    }
+    guard socket.replaySize == 0 || socket.kind == .stream else {
+      throw words.error("replay=", "packets are not kept", "leave it or seqpacket out")
+    }
   }
 
   /// What does not depend on the host: which options go together.

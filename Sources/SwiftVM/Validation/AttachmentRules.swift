@@ -28,7 +28,9 @@ struct AttachmentRules {
     for (attachment, option) in existing.attachments where id == nil || attachment.id != id {
       try? check(attachment, option: option)
     }
-    claims = claims.filter { if case .descriptor = $0 { false } else { true } }
+    claims = claims.filter {
+      if case .descriptor(let number) = $0 { number <= 2 } else { true }
+    }
   }
 
   /// Checks an attachment, and that nothing else has what it wants.
@@ -43,10 +45,12 @@ struct AttachmentRules {
     switch attachment.backend {
     case .null: return
     case .standardIO:
-      try claim(.standardIO) {
-        words.error(
-          "stdio", "standard input and output are in use already",
-          "connect one thing only to stdio")
+      for part in [Claim.standardIO, .descriptor(number: 1)] {
+        try claim(part) {
+          words.error(
+            "stdio", "standard input and output are in use already",
+            "connect one thing only to stdio")
+        }
       }
     case .socket(let socket): try checkSocket(socket, words)
     case .datagram(let datagram): try checkDatagram(datagram, words)

@@ -51,6 +51,13 @@ struct ConsoleDeviceRules {
       try Self.checkRange(
         port.policy.weight, VirtioConsolePortPolicy.allowedWeights, key: "weight",
         "a port cannot have this weight", option: OptionName.of(port))
+      try Self.checkHandover(port)
+      guard port.isConsole || !port.attachment.replaysOutput else {
+        throw ConfigurationError(
+          option: OptionName.of(port), value: "replay=",
+          problem: "a channel keeps what it has no client for in the guest, and repeats nothing",
+          remedy: "leave it out; it is for consoles and --serial")
+      }
     }
     let numbers = try device.portNumbers
     guard device.features.multiport || numbers.allSatisfy({ $0 == 0 }) else {
@@ -58,6 +65,23 @@ struct ConsoleDeviceRules {
         option: OptionName.virtioSerial, value: "multiport=off",
         problem: "such a device has one port, a virtconsole with number 0",
         remedy: "give its other ports to another device")
+    }
+  }
+
+  private static func checkHandover(
+    _ port: VirtioConsolePortConfiguration
+  ) throws(ConfigurationError) {
+    let drain = port.policy.drainMilliseconds
+    for (key, time) in [("drain", drain), ("gap", port.policy.gapMilliseconds)] {
+      try checkRange(
+        time, VirtioConsolePortPolicy.allowedMilliseconds, key: key,
+        "a client's change cannot take so many milliseconds", option: OptionName.of(port))
+    }
+    guard drain == 0 || port.policy.onHostClose == .discard else {
+      throw ConfigurationError(
+        option: OptionName.of(port), value: "drain=\(drain)",
+        problem: "what is drained is discarded, and on-host-close=keep keeps it",
+        remedy: "give one of them")
     }
   }
 

@@ -27,6 +27,9 @@ enum ControlSocketRules {
     guard configuration.clients == .exclusive else {
       throw error("a control socket serves several clients at once", "leave clients out")
     }
+    guard configuration.replaySize == 0 else {
+      throw error("replies are not repeated", "leave replay out")
+    }
     guard configuration.hasNoDelay else {
       throw error("replies go out at once", "leave nodelay out")
     }

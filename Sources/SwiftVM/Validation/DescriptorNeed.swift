@@ -6,8 +6,8 @@ enum DescriptorNeed {
   private static let base = 32
   /// KVM's handle of a processor.
   private static let perCPU = 1
-  /// Its listener, its client, and the next one until it is refused.
-  private static let perSocket = 3
+  /// Its listener, its client, one that waits, and the next one until it is refused.
+  private static let perSocket = 4
   /// Clients that wait or listen beside the first.
   private static let furtherClients = 16
   private static let perFile = 1
