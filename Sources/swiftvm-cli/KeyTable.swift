@@ -62,11 +62,14 @@ package enum KeyTable {
         "pty, pty=LINK",
         "a pseudo-terminal, whose path is told at the start; with a symbolic link to it"),
       KeyDescription("stdio", "standard input and output"),
+      KeyDescription("stderr", "standard error, for output alone; with swiftvm's own messages"),
       KeyDescription(
         "ringbuf, ringbuf=SIZE",
         "the last 64 KiB, or SIZE bytes, in memory; \"swiftvm recv\" prints and follows it"),
       KeyDescription(
-        "fd=NUMBER|NAME", "an inherited descriptor, or one of systemd's socket activation"),
+        "fd=NUMBER|NAME",
+        "an inherited descriptor, or one of systemd's socket activation; 1 and 2 are standard output"
+          + " and standard error"),
       KeyDescription("exec=COMMAND", "a program with the port as its standard input and output"),
       KeyDescription("null", "nothing"),
       KeyDescription("chardev=ID", "what a -chardev describes"),
@@ -111,6 +114,14 @@ package enum KeyTable {
       "reconnect-ms=MILLISECONDS", for: "connecting sockets", "the same in milliseconds"),
     KeyDescription(
       "nodelay=on|off", for: "TCP", "small writes go out at once", standard: "on"),
+    KeyDescription(
+      "keepalive=SECONDS", for: "TCP",
+      "a peer that gives no sign for so long is taken for dead, and its place is free; 0 for never",
+      standard: "30"),
+    KeyDescription(
+      "replay=SIZE", for: "listening sockets of consoles and --serial",
+      "a client gets the guest's last so many bytes first; bytes without a client are taken",
+      standard: "none"),
     KeyDescription("expose", for: "tcp", "it may be reached from other machines", standard: "off"),
   ]
 

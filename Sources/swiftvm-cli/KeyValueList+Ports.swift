@@ -6,16 +6,26 @@ extension KeyValueList {
   /// What every port may have.
   static let portKeys = ["id", "bus", "nr", "weight"]
   /// What a channel may have besides.
-  static let channelPolicyKeys = ["on-host-close", "early", "on-guest-close"]
+  static let channelPolicyKeys = ["on-host-close", "early", "on-guest-close", "drain", "gap"]
   /// What a console may have besides.
   static let consolePolicyKeys = ["overflow"]
 
   /// The port that the list describes, its host end apart.
+  ///
+  /// - Parameter standard: what becomes of bytes where the list does not say.
   func port(
-    isConsole: Bool, attachment: ChardevConfiguration
+    isConsole: Bool, attachment: ChardevConfiguration,
+    standard: VirtioConsolePortPolicy = VirtioConsolePortPolicy()
   ) throws(ConfigurationError) -> RunRequest.Port {
-    var policy = VirtioConsolePortPolicy()
-    policy.onHostClose = try choice("on-host-close") ?? policy.onHostClose
+    var policy = standard
+    if let onHostClose: VirtioConsolePortPolicy.OnHostClose = try choice("on-host-close") {
+      policy.onHostClose = onHostClose
+      if onHostClose == .keep { policy.drainMilliseconds = 0 }
+    } else if self["drain"] != nil {
+      policy.onHostClose = .discard
+    }
+    policy.drainMilliseconds = try number("drain") ?? policy.drainMilliseconds
+    policy.gapMilliseconds = try number("gap") ?? policy.gapMilliseconds
     policy.early = try choice("early") ?? policy.early
     policy.onGuestClose = try choice("on-guest-close") ?? policy.onGuestClose
     policy.overflow = try choice("overflow") ?? policy.overflow

@@ -12,7 +12,7 @@ extension OptionTable {
           + " server, wait, reconnect, reconnect-ms, host, port, to, ipv4, ipv6, nodelay, fd), udp"
           + " (host, port, localaddr, localport), file (path, append, input-path), pipe (path), pty"
           + " (path), stdio, ringbuf (size), null, hub (chardevs.0, chardevs.1...); swiftvm's exec"
-          + " (command). All: logfile, logappend, mux; swiftvm's log-annotate. swiftvm's options of"
+          + " (command) and stderr. All: logfile, logappend, mux; swiftvm's log-annotate. swiftvm's options of"
           + " sockets and files are those of --virtserialport."),
       CommandOption(
         OptionName.device, "DRIVER[,KEY=VALUE...]", isRepeatable: true,

@@ -73,7 +73,10 @@ package enum OptionTable {
         + " on-host-close=keep|discard, what becomes of unread bytes when the client leaves (keep);"
         + " early=hold|drop, of bytes that come before the guest opens the port (hold);"
         + " on-guest-close=keep|shutdown|close, of the client when the guest closes the port"
-        + " (keep); weight=1...64, its share of a busy machine (16); and those of host ends."),
+        + " (keep); drain=MILLISECONDS, discards what the guest writes after the client has left,"
+        + " until it pauses for so long, before it is told (0); gap=MILLISECONDS, the time it has to"
+        + " notice that a client has left before the next one is there (0);"
+        + " weight=1...64, its share of a busy machine (16); and those of host ends."),
     CommandOption(
       OptionName.virtconsole, "stdio|socket=PATH|file=PATH[,KEY=VALUE...]", isRepeatable: true,
       help:

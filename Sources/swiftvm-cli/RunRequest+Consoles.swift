@@ -104,7 +104,8 @@ extension RunRequest {
       throw list.error("the preset's name is missing", "give agent, spice, guestfs or anaconda-log")
     }
     let end = try ShortHostEnd.read(list, &table, property: "virtserialport.chardev")
-    var port = try list.port(isConsole: false, attachment: end ?? preset.attachment)
+    var port = try list.port(
+      isConsole: false, attachment: end ?? preset.attachment, standard: preset.policy)
     port.configuration.name = preset.portName
     return port
   }
@@ -136,6 +137,17 @@ enum PortPreset: String, CaseIterable {
     case .guestfs: "org.libguestfs.channel.0"
     case .anacondaLog: "org.fedoraproject.anaconda.log.0"
     }
+  }
+
+  /// Where nothing else is said. Programs that answer requests are to answer the client that is
+  /// there, not the ones before it. The guest agent spins where it has no client to write to.
+  var policy: VirtioConsolePortPolicy {
+    var policy = VirtioConsolePortPolicy()
+    guard self != .anacondaLog else { return policy }
+    policy.early = .drop
+    policy.onHostClose = .discard
+    if self == .agent { policy.drainMilliseconds = 500 }
+    return policy
   }
 
   /// Where nothing else is said: in the current directory, under the port's name.

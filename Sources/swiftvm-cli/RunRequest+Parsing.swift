@@ -47,7 +47,7 @@ extension RunRequest {
   private func refuseStandardIOOfDaemon() throws(ConfigurationError) {
     guard daemonizes else { return }
     let attachments = namedAttachments + [serialAttachment]
-    guard attachments.contains(where: \.includesStandardIO) else { return }
+    guard attachments.contains(where: \.includesStandardStream) else { return }
     throw ConfigurationError(
       option: OptionName.daemonize,
       problem: "a daemon has no standard input and output, which a port or the serial console has",
@@ -87,7 +87,7 @@ extension RunRequest {
       if let end = try LegacyHostEnd.read(value, option: option, &table) { return end }
       throw Self.noSuchHostEnd(value, option, LegacyHostEnd.forms)
     }
-    let words = ["stdio", "none", "pty", "file=PATH", "socket=PATH"]
+    let words = ["stdio", "stderr", "none", "pty", "file=PATH", "socket=PATH"]
     guard value.contains("=") || value.contains(",") || value == "ringbuf" else {
       throw Self.noSuchHostEnd(value, option, words)
     }

@@ -31,6 +31,13 @@ struct HostEndErrorTests {
     ("file=/f,owner=0", "\"owner\" is for listening Unix sockets with a path; leave it out"),
     ("socket=/s,reconnect=1", "\"reconnect\" is for connecting sockets; leave it out"),
     ("socket=/s,append", "\"append\" is for output files; leave it out"),
+    ("socket=/s,keepalive=1", "\"keepalive\" is for TCP; leave it out"),
+    ("connect=/s,replay=1K", "\"replay\" is for listening sockets; leave it out"),
+    (
+      "socket=/s,replay=much",
+      "the value of \"replay\" is not a size; give a number of bytes, or with K, M or G,"
+        + " e.g. replay=64K"
+    ),
     ("fd=99999999999", "no descriptor has such a number; give fd=NUMBER or fd=NAME"),
     ("null,log-append", "\"log-append\" is without \"log\"; give log=PATH"),
   ])

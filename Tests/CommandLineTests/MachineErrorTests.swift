@@ -65,8 +65,8 @@ struct MachineErrorTests {
     #expect(result.status == 2)
     #expect(
       result.errorOutput
-        == "swiftvm: a machine with 20 ports, 1 CPU needs up to 200 open files, and the hard limit"
-        + " (RLIMIT_NOFILE) allows this process 64; raise it (ulimit -Hn 200), or leave something"
+        == "swiftvm: a machine with 20 ports, 1 CPU needs up to 220 open files, and the hard limit"
+        + " (RLIMIT_NOFILE) allows this process 64; raise it (ulimit -Hn 220), or leave something"
         + " out\n")
     #expect(directory.entries == before)
   }

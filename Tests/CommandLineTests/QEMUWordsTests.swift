@@ -117,6 +117,9 @@ struct QEMUWordsTests {
     ("socket,port=80,server,nowait,expose=on", "tcp=80,expose"),
     ("socket,port=80,server,nowait,expose,ipv6", "tcp=[::]:80,expose"),
     ("socket,fd=5", "fd=5"),
+    ("socket,host=h,port=80,keepalive=9", "tcp-connect=h:80,keepalive=9"),
+    ("socket,host=h,port=80,keep-alive=on", "tcp-connect=h:80"),
+    ("socket,path=/s,server,nowait,replay=64K", "socket=/s,replay=65536"),
     ("socket,fd=name,server=on,wait=off", "fd=name"),
     ("udp,port=9", "udp=9"),
     ("udp,host=h,port=9,localaddr=127.0.0.1,localport=10", "udp=h:9@127.0.0.1:10"),
@@ -130,6 +133,8 @@ struct QEMUWordsTests {
     ("pty", "pty"),
     ("pty,path=/l", "pty=/l"),
     ("stdio,signal=off", "stdio"),
+    ("stderr", "stderr"),
+    ("socket,fd=2", "stderr"),
     ("ringbuf", "ringbuf"),
     ("memory,size=65536", "ringbuf=64K"),
     ("null", "null"),
@@ -249,10 +254,27 @@ struct QEMUWordsTests {
     let byItself = try request(["--preset", preset]).ports.map(\.configuration)
     let end: ChardevConfiguration =
       preset == "anaconda-log" ? .file(path: name) : .unixSocketServer(path: name)
-    #expect(byItself == [VirtioConsolePortConfiguration(name: name, attachment: end)])
+    #expect(byItself.map(\.name) == [name])
+    #expect(byItself.map(\.attachment) == [end])
+    let keys =
+      switch preset {
+      case "agent": ",early=drop,on-host-close=discard,drain=500"
+      case "anaconda-log": ""
+      default: ",early=drop,on-host-close=discard"
+      }
     try #expect(
       request(["--preset", preset + ",socket=/s,id=a"])
-        == request(["--virtserialport", "name=\(name),socket=/s,id=a"]))
+        == request(["--virtserialport", "name=\(name),socket=/s,id=a" + keys]))
+  }
+
+  @Test("A key beside a preset changes what the preset sets, and what cannot be with it")
+  func keysChangePresets() throws {
+    try #expect(
+      request(["--preset", "agent,socket=/s,early=hold,on-host-close=keep"])
+        == request(["--virtserialport", "name=org.qemu.guest_agent.0,socket=/s"]))
+    try #expect(
+      request(["--preset", "spice,socket=/s,drain=1"])
+        == request(["--preset", "spice,socket=/s,drain=1,on-host-close=discard"]))
   }
 }
 

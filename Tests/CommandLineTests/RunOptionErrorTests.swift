@@ -127,6 +127,7 @@ struct RunOptionErrorTests {
       "name=n,socket=/s,onhost-close=keep",
       "unknown key \"onhost-close\"; did you mean \"on-host-close\"?"
     ),
+    ("name=n,socket=/s,gap=-1", "the value of \"gap\" is not a whole number; give e.g. gap=1"),
     ("name=n,socket=/s,studio", "\"studio\" is not key=value; give name=NAME,socket=PATH"),
   ])
   func refusesKeysOfPorts(value: String, problem: String) {
@@ -207,8 +208,13 @@ struct RunOptionErrorTests {
     ("stdoi", "there is no such host end; did you mean stdio?"),
     ("non", "there is no such host end; did you mean none?"),
     ("file", "there is no such host end; did you mean file=PATH?"),
-    ("/dev/ttyS0", "there is no such host end; give stdio, none, pty, file=PATH or socket=PATH"),
-    ("telnet", "there is no such host end; give stdio, none, pty, file=PATH or socket=PATH"),
+    (
+      "/dev/ttyS0",
+      "there is no such host end; give stdio, stderr, none, pty, file=PATH or socket=PATH"
+    ),
+    (
+      "telnet", "there is no such host end; give stdio, stderr, none, pty, file=PATH or socket=PATH"
+    ),
     ("file=", "the value of \"file\" is empty; give file=PATH"),
     ("file=/a,b", "\"b\" is not key=value; give file=PATH"),
     ("file=/a,apend=on", "unknown key \"apend\"; did you mean \"append\"?"),
@@ -216,7 +222,7 @@ struct RunOptionErrorTests {
     ("log=/l", "the host end is missing; give e.g. stdio, none or file=PATH"),
     (
       "telnet:localhost:1",
-      "there is no such host end; give stdio, mon:stdio, none, null, pty, file:PATH, pipe:PATH,"
+      "there is no such host end; give stdio, stderr, mon:stdio, none, null, pty, file:PATH, pipe:PATH,"
         + " chardev:ID, unix:PATH,server=on,wait=off, tcp:HOST:PORT,server=on,wait=off or"
         + " udp:HOST:PORT@LOCALHOST:LOCALPORT"
     ),

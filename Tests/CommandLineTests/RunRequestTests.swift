@@ -159,6 +159,12 @@ struct RunRequestTests {
     ("on-guest-close=shutdown", portWith { $0.policy.onGuestClose = .shutdown }),
     ("on-guest-close=close", portWith { $0.policy.onGuestClose = .close }),
     ("weight=64", portWith { $0.policy.weight = 64 }),
+    ("gap=20", portWith { $0.policy.gapMilliseconds = 20 }),
+    (
+      "drain=300",
+      portWith { ($0.policy.drainMilliseconds, $0.policy.onHostClose) = (300, .discard) }
+    ),
+    ("drain=0,on-host-close=keep", portWith { _ in }),
   ])
   func takesKeysOfPorts(key: String, expected: VirtioConsolePortConfiguration) throws {
     let ports = try request(["--virtserialport", "name=n,socket=/s,\(key)"]).ports

@@ -75,8 +75,7 @@ extension StockGuestTests.ChannelTests {
     try expectNumbers(bytes, after: count + discarded)
   }
 
-  /// Every second client leaves as soon as it has spoken. The others see their bytes taken first:
-  /// only one client is let wait while another's bytes are unread.
+  /// Each leaves as soon as it has spoken, and is not waited for.
   @Test func guestReadsWhatAHundredClientsSent() throws {
     let size = 4096
     let file = guest.file("pieces")
@@ -86,8 +85,6 @@ extension StockGuestTests.ChannelTests {
     for round in 0..<Self.rounds {
       let client = try guest.connect(Port.second)
       try client.send(Array(bytes[round * size..<(round + 1) * size]))
-      guard round % 2 == 1 else { continue }
-      try Deadline(seconds: 60).wait(until: { client.untakenCount == 0 }, "the bytes to be taken")
     }
     let sum = try Tool.shell("head -c \(Self.rounds * size) '\(file)' | sha256sum").prefix(64)
     #expect(try agent.finish("collect") == "received \(Self.rounds * size) sha256 \(sum)")

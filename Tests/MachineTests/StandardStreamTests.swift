@@ -40,6 +40,20 @@ struct StandardStreamTests {
     withExtendedLifetime(pty) {}
   }
 
+  @Test(
+    "Standard output and standard error are host ends, each by itself",
+    arguments: [("stderr", "fd=1"), ("fd=2", "fd=1")])
+  func leadsToEachOfThem(serial: String, port: String) throws {
+    let machine = try MicroVM(
+      "run=console mode=msix port=a wait=host send=hello", ports: [],
+      options: ["--serial", serial, "--virtserialport", "name=a,\(port)"])
+    #expect(machine.status() == 0)
+    #expect(machine.process.output.contains("hello"))
+    #expect(!machine.process.output.contains("port 1"))
+    #expect(machine.process.errorOutput.contains("port 1"))
+    #expect(!machine.process.errorOutput.contains("hello"))
+  }
+
   @Test("Nor does a pipe that is full to the last byte")
   func endsWithAPipeThatNobodyReads() throws {
     let pipe = Pipe()

@@ -24,6 +24,7 @@ void *allocate(size_t size);
 
 int command_poll(int argc, char **argv);
 int command_wait(int argc, char **argv);
+int command_clients(int argc, char **argv);
 int command_open(int argc, char **argv);
 int command_hold(int argc, char **argv);
 int command_send(int argc, char **argv);

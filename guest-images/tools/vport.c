@@ -12,6 +12,7 @@ static const struct command {
 } commands[] = {
     {"poll", command_poll, 1, "PATH [MS]: what poll(2) says: IN OUT HUP"},
     {"wait", command_wait, 1, "PATH [host|hup|in|out [MS]]: sleeps until so; prints poll's answer; 1 if not within MS"},
+    {"clients", command_clients, 3, "PATH read|poll COUNT: reads COUNT lines, one of each client; prints: clients N lines COUNT, N departures seen"},
     {"open", command_open, 1, "PATH: opens and closes; prints open or errno's name"},
     {"hold", command_hold, 1, "PATH [SECONDS]: opens, prints open, and keeps it open"},
     {"send", command_send, 3, "PATH BYTES SEED [CHUNK]: writes the pattern; prints: sent BYTES sha256 HEX"},

@@ -47,6 +47,30 @@ int command_wait(int argc, char **argv) {
   return reached ? 0 : 1;
 }
 
+int command_clients(int argc, char **argv) {
+  (void)argc;
+  int port = port_open(argv[0]);
+  bool polls = strcmp(argv[1], "poll") == 0, is_served = false;
+  uint64_t wanted = parse_size(argv[2]), departures = 0, lines = 0;
+  if (polls && fcntl(port, F_SETFL, O_NONBLOCK) < 0) die("fcntl");
+  while (lines < wanted || is_served) {
+    struct pollfd entry = {.fd = port, .events = POLLIN};
+    if (polls && poll(&entry, 1, -1) < 0) die("poll");
+    char bytes[256];
+    ssize_t count = read(port, bytes, sizeof bytes);
+    if (count < 0 && errno != EAGAIN) die("read");
+    for (ssize_t i = 0; i < count; i++) lines += bytes[i] == '\n';
+    if (count > 0) is_served = true;
+    if (count != 0) continue;
+    // No host. Nothing tells a reader when one is there again, and polls of a port without one return at once.
+    departures += is_served;
+    is_served = false;
+    usleep(1000);
+  }
+  printf("clients %llu lines %llu\n", (unsigned long long)departures, (unsigned long long)lines);
+  return 0;
+}
+
 int command_open(int argc, char **argv) {
   (void)argc;
   int port = open(argv[0], O_RDWR | O_CLOEXEC);

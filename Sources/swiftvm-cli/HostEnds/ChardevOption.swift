@@ -3,7 +3,8 @@ import SwiftVM
 /// The value of QEMU's `-chardev`: `BACKEND,id=ID,key=value,…`.
 enum ChardevOption {
   private static let backends = [
-    "socket", "udp", "file", "pipe", "pty", "stdio", "ringbuf", "memory", "null", "exec", "hub",
+    "socket", "udp", "file", "pipe", "pty", "stdio", "stderr", "ringbuf", "memory", "null", "exec",
+    "hub",
   ]
 
   /// QEMU's backends that swiftvm does not have, and what to take instead.
@@ -102,6 +103,7 @@ enum ChardevOption {
     case "pipe": return .pipe(path: list.required("path"))
     case "pty": return .pseudoTerminal(link: list["path"])
     case "stdio": return .standardIO
+    case "stderr": return .standardError
     case "ringbuf", "memory":
       return try list.size("size").map { .ringBuffer(size: Int(clamping: $0)) } ?? .ringBuffer()
     case "exec": return .program(command: list.required("command"))

@@ -20,7 +20,7 @@ enum ControlWords {
       given: value)
     let prefix = place.prefix { $0 != ":" }
     guard ["unix", "tcp", "chardev"].contains(prefix), prefix.count < place.count else {
-      let others = ["stdio", "mon:stdio", "none", "null", "pty"]
+      let others = ["stdio", "stderr", "mon:stdio", "none", "null", "pty"]
       guard !others.contains(place), !place.hasPrefix("telnet:"), !place.contains(",") else {
         throw error("QMP is spoken on a socket", "give a path, or unix:PATH,server=on,wait=off")
       }

@@ -30,7 +30,7 @@ struct HostEndOptions {
   /// All other keys.
   static let keys = [
     "reconnect", "reconnect-ms", "clients", "mode", "owner", "group", "allow-uid", "allow-gid",
-    "rotate-size", "rotate-count",
+    "keepalive", "replay", "rotate-size", "rotate-count",
   ]
 
   private static let listeners: Set<Target> = [.listener, .abstractListener, .tcpListener]
@@ -55,6 +55,8 @@ struct HostEndOptions {
     + [
       Rule(key: "seqpacket", targets: unixSockets, noun: "Unix sockets"),
       Rule(key: "nodelay", targets: [.tcpListener, .tcpConnector], noun: "TCP"),
+      Rule(key: "keepalive", targets: [.tcpListener, .tcpConnector], noun: "TCP"),
+      Rule(key: "replay", targets: listeners, noun: "listening sockets"),
       Rule(key: "expose", targets: [.tcpListener], noun: "listening on TCP"),
     ]
     + ["append", "rotate-size", "rotate-count"].map {
@@ -88,11 +90,13 @@ struct HostEndOptions {
       socket.clients = try list.choice("clients") ?? socket.clients
       socket.isReachableFromOutside = isReachable
       socket.access = try access(address)
+      if let size = try list.size("replay") { socket.replaySize = Int(clamping: size) }
     } else {
       socket.role = .connecting(reconnectMilliseconds: try reconnection)
     }
     if try list.isOn("seqpacket") == true { socket.kind = .seqpacket }
     socket.hasNoDelay = try list.isOn("nodelay") ?? socket.hasNoDelay
+    socket.keepaliveSeconds = try list.number("keepalive") ?? socket.keepaliveSeconds
     return socket
   }
 

@@ -4,7 +4,7 @@ import SwiftVM
 enum LegacyHostEnd {
   /// What such a word may look like.
   static let forms = [
-    "stdio", "mon:stdio", "none", "null", "pty", "file:PATH", "pipe:PATH", "chardev:ID",
+    "stdio", "stderr", "mon:stdio", "none", "null", "pty", "file:PATH", "pipe:PATH", "chardev:ID",
     "unix:PATH,server=on,wait=off", "tcp:HOST:PORT,server=on,wait=off",
     "udp:HOST:PORT@LOCALHOST:LOCALPORT",
   ]
@@ -12,7 +12,7 @@ enum LegacyHostEnd {
   /// Whether a value is meant so, and not as keys of the short form.
   static func isMeant(_ value: String) -> Bool {
     let word = value.prefix { $0 != "," }
-    if ["stdio", "none", "null", "pty"].contains(value) { return true }
+    if ["stdio", "stderr", "none", "null", "pty"].contains(value) { return true }
     guard let colon = word.firstIndex(of: ":") else { return false }
     return !word[..<colon].contains("=")
   }
@@ -24,6 +24,7 @@ enum LegacyHostEnd {
     switch value {
     // Ctrl-A's keys are there without a monitor, too.
     case "stdio", "mon:stdio": return .standardIO
+    case "stderr": return ChardevConfiguration(.standardError)
     case "none", "null": return ChardevConfiguration.none
     case "pty": return ChardevConfiguration(.pseudoTerminal(link: nil))
     default: break

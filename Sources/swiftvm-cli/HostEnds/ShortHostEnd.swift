@@ -9,7 +9,7 @@ struct ShortHostEnd {
     "input", "pipe", "pty", "ringbuf", "fd", "exec", "chardev",
   ]
   /// What says so alone.
-  private static let words = ["stdio", "null", "pty", "ringbuf"]
+  private static let words = ["stdio", "stderr", "null", "pty", "ringbuf"]
 
   /// Adds the keys to those of an option.
   static func extend(_ grammar: inout KeyValueList.Grammar) {
@@ -60,6 +60,7 @@ struct ShortHostEnd {
     get throws(ConfigurationError) {
       var backends: [ChardevConfiguration.Backend] = []
       if list["stdio"] != nil { backends.append(.standardIO) }
+      if list["stderr"] != nil { backends.append(.standardError) }
       if list["null"] != nil { backends.append(.null) }
       for socket in try sockets { backends.append(.socket(socket)) }
       if let text = list["udp"] {

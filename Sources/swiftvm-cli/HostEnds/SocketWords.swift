@@ -20,7 +20,8 @@ enum SocketWords {
     let plain = "put a relay such as socat before a plain socket"
     for key in ["telnet", "tn3270", "websocket"] { grammar.fixed[key] = .init(["off"], plain) }
     for key in ["tls-creds", "tls-authz"] { grammar.fixed[key] = .init([], plain) }
-    for key in ["mptcp", "keep-alive"] { grammar.fixed[key] = .init(["off"]) }
+    grammar.fixed["mptcp"] = .init(["off"])
+    grammar.fixed["keep-alive"] = .init(["on", "off"], "give keepalive=SECONDS")
     grammar.fixed["delay"] = .init([], "give nodelay=on or nodelay=off")
     grammar.fixed["cid"] = .init([], "there is no vsock; use path=PATH or host=HOST,port=PORT")
   }

@@ -16,6 +16,8 @@ final class Guest: @unchecked Sendable {
     var devices: [Device] = []
     /// Keys, and their values, of ports by their names.
     var portKeys: [String: String] = [:]
+    /// Presets of ports (`--preset`), each with a socket of its own name.
+    var presets: [String] = []
     /// Listening sockets that no port has yet, each by its chardev's id.
     var spareSockets: [String] = []
     /// Whether there is a control socket.
@@ -71,6 +73,9 @@ final class Guest: @unchecked Sendable {
         let keys = options.portKeys[name].map { "," + $0 } ?? ""
         words += ["--virtserialport", "name=\(name),socket=\(directory[name])\(bus)\(keys)"]
       }
+    }
+    for preset in options.presets {
+      words += ["--preset", "\(preset),socket=\(directory[preset])"]
     }
     for id in options.spareSockets {
       words += ["-chardev", "socket,id=\(id),path=\(directory[id]),server=on,wait=off"]
