@@ -19,6 +19,17 @@ extension StockGuestTests {
       #expect(guest.sockets == [])
     }
 
+    /// Every test of a guest fails where its kernel is tainted, as a warning or an oops taints it.
+    @Test func taintedKernelFailsItsTest() throws {
+      let guest = try Guest()
+      try guest.awaitAgent()
+      #expect(guest.complaints == [])
+      let warning = 512
+      try guest.agent.say("echo \(warning) >/proc/sys/kernel/tainted")
+      try Deadline(seconds: 60).wait(until: { !guest.complaints.isEmpty }, "the kernel's complaint")
+      withKnownIssue { guest.checkKernel() }
+    }
+
     /// The same clients talk to the guest before and after; then SIGTERM ends it.
     @Test func resetBootsAgainWithTheSameClients() throws {
       let guest = try Guest(Guest.Options(ports: [Self.port]))

@@ -47,17 +47,26 @@ final class Guest: @unchecked Sendable {
   /// How long a boot may take.
   static let bootLimit = 150.0
 
+  /// Makes a kernel that warns, or is tainted in any way, panic: `quiet` hides warnings.
+  private static let strictness = "panic_on_warn=1 panic_on_taint=0xffffffff"
+  /// What a kernel says when something is wrong with it.
+  private static let complaints = [
+    "WARNING: ", "BUG: ", "Oops: ", "panic_on_warn", "panic_on_taint", "Tainted: ", " stalls on CPUs",
+    "blocked for more than",
+  ]
+
   let process: ChildProcess
   private let directory: TemporaryDirectory
   private let portNames: [String]
   private var connectedAgent: Agent?
   private var connectedControl: QMPClient?
+  private var reportedComplaints = 0
 
   init(_ options: Options = Options()) throws {
     directory = try TemporaryDirectory()
     let firstPorts = options.ports + (options.action == "agent" ? [Self.agentPort] : [])
     portNames = firstPorts + options.devices.flatMap(\.ports)
-    let append = "swiftvm.run=\(options.action) \(options.append)"
+    let append = "swiftvm.run=\(options.action) \(Self.strictness) \(options.append)"
     var words = options.launcher + [LinuxHost.executable, "run", "--append", append]
     words += options.arguments
     if options.hasPrograms {
@@ -84,6 +93,22 @@ final class Guest: @unchecked Sendable {
     let streams = options.terminal.map { ChildProcess.Streams.terminal($0) }
     process = try ChildProcess(
       words, streams: streams ?? .files(output: directory["console"], error: directory["error"]))
+  }
+
+  deinit { checkKernel() }
+
+  /// Fails the test if the guest's kernel has complained on the console since the last time.
+  func checkKernel() {
+    let found = complaints
+    for line in found.dropFirst(reportedComplaints) { Issue.record("the guest's kernel: \(line)") }
+    reportedComplaints = found.count
+  }
+
+  /// The lines of the console by which the kernel says that something is wrong with it.
+  var complaints: [Substring] {
+    console.split(whereSeparator: \.isNewline).filter { line in
+      Self.complaints.contains { line.contains($0) }
+    }
   }
 
   /// Where a port's clients go.
@@ -162,6 +187,7 @@ final class Guest: @unchecked Sendable {
 
   /// Has the guest power off, and waits for that.
   func powerOff() throws -> ChildProcess.End {
+    #expect(try agent.run("cat /proc/sys/kernel/tainted") == "0")
     try agent.say("poweroff -f")
     return try awaitEnd(seconds: 60)
   }

@@ -15,6 +15,7 @@ struct GuestTrait: SuiteTrait, TestScoping {
     // Tells a guest that crashed and came back from one that answers slowly.
     defer { print("the guest's last words:\n\(guest.log)") }
     try await Guest.$shared.withValue(guest) { try await function() }
+    guest.checkKernel()
   }
 }
 
