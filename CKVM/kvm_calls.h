@@ -31,6 +31,8 @@ CKVM_CALL_INOUT(ckvm_get_supported_cpuid, KVM_GET_SUPPORTED_CPUID, struct kvm_cp
 CKVM_CALL_IN(ckvm_set_identity_map_addr, KVM_SET_IDENTITY_MAP_ADDR, uint64_t)
 CKVM_CALL_VALUE(ckvm_set_tss_addr, KVM_SET_TSS_ADDR)
 CKVM_CALL(ckvm_create_irqchip, KVM_CREATE_IRQCHIP)
+CKVM_CALL_INOUT(ckvm_get_irqchip, KVM_GET_IRQCHIP, struct kvm_irqchip)
+CKVM_CALL_IN(ckvm_set_irqchip, KVM_SET_IRQCHIP, struct kvm_irqchip)
 CKVM_CALL_IN(ckvm_create_pit2, KVM_CREATE_PIT2, struct kvm_pit_config)
 CKVM_CALL_IN(ckvm_set_user_memory_region, KVM_SET_USER_MEMORY_REGION, struct kvm_userspace_memory_region)
 CKVM_CALL_IN(ckvm_set_gsi_routing, KVM_SET_GSI_ROUTING, struct kvm_irq_routing)

@@ -27,7 +27,14 @@ package enum AddressMap {
   package static let conventionalMemoryEnd: UInt64 = 0x9_fc00
   /// ACPI tables, the RSDP first: where a kernel that is told nothing looks for it
   /// (ACPI 6.5, 5.2.5.1).
-  package static let acpiTables: Range<UInt64> = 0xe_0000..<0x10_0000
+  package static let acpiTables: Range<UInt64> = 0xe_0000..<0xf_0000
+  /// SMBIOS' entry point and table: where a kernel looks for the entry point (SMBIOS 3.6, 5.2).
+  package static let smbios: Range<UInt64> = 0xf_0000..<0xf_d000
+  /// The MP table, its floating pointer first, for kernels without ACPI
+  /// (MultiProcessor Specification 1.4, 4).
+  package static let mpTable: Range<UInt64> = 0xf_d000..<0xf_fff0
+  /// Where real-mode code enters the BIOS to restart the PC: F000:FFF0.
+  package static let biosEntry: Range<UInt64> = 0xf_fff0..<0x10_0000
 
   // MARK: Memory
 
@@ -114,10 +121,13 @@ package enum AddressMap {
   package static let com1Interrupt: UInt32 = 4
   /// ACPI's system control interrupt, level-triggered, active high.
   package static let systemControlInterrupt: UInt32 = 9
-  /// The interrupt inputs the PCI devices share.
-  package static let pciInterrupts: Range<UInt32> = 16..<24
-  /// The interrupt inputs the virtio-mmio devices share, all of them free of the PC's own devices.
-  package static let virtioMMIOInterrupts: [UInt32] = [5, 6, 7, 10, 11]
+  /// The interrupt inputs the PCI devices share: those of the PC's that are usual for it. The 8259s
+  /// have them, too, so that a kernel without an I/O APIC, or without ACPI, gets the same interrupts.
+  package static let pciInterrupts: [UInt32] = [5, 10, 11]
+  /// The interrupt inputs the virtio-mmio devices share, free of PCI's and of the PC's own devices.
+  package static let virtioMMIOInterrupts: [UInt32] = [6, 7, 14, 15]
+  /// The inputs of the 8259s that are level-triggered, as firmware would set them.
+  package static var levelInterrupts: [UInt32] { pciInterrupts + [systemControlInterrupt] }
   /// SLP_TYP value that powers the machine off.
   package static let powerOffSleepType: UInt8 = 5
   /// The largest number of CPUs: APIC ids beyond 254 would need x2APIC from the first instruction.
@@ -129,7 +139,7 @@ package enum AddressMap {
   ///   - device: 0 to 31, on bus 0.
   ///   - pin: 0 for INTA to 3 for INTD.
   package static func pciInterrupt(device: UInt32, pin: UInt32) -> UInt32 {
-    pciInterrupts.lowerBound &+ (device &+ pin) % UInt32(pciInterrupts.count)
+    pciInterrupts[Int(device &+ pin) % pciInterrupts.count]
   }
 
   /// How many virtio-mmio devices there is room for.

@@ -14,6 +14,12 @@ package struct BootRequest: Sendable {
   package var virtioMMIODeviceCount: Int
   /// Whether there is a pvpanic device.
   package var hasPanicDevice: Bool
+  /// Whether devices on the PCI bus may come and go while the guest runs.
+  package var hasHotPlug = false
+  /// What SMBIOS gives as the firmware's version.
+  package var version = "0"
+  /// OEM strings in SMBIOS, within `SMBIOS`' limits.
+  package var oemStrings: [String] = []
 
   package init(
     memorySize: UInt64, cpuCount: Int, commandLine: String, initrdSize: UInt64?,
@@ -68,10 +74,7 @@ package struct BootPlan: Sendable {
     if let size = request.initrdSize {
       initrd = try Initrd.place(size: size, kernel: image, lowMemoryEnd: lowMemoryEnd)
     }
-    let tables = ACPITables(
-      cpuCount: request.cpuCount, pci64Window: request.pci64Window,
-      virtioMMIODeviceCount: request.virtioMMIODeviceCount,
-      hasPanicDevice: request.hasPanicDevice)
+    let tables = ACPITables(request)
     let information = BootInformation(
       memoryMap: MemoryMap(memorySize: request.memorySize), rsdp: tables.rsdp,
       commandLineSize: commandLine.count - 1, initrd: initrd)
@@ -81,6 +84,14 @@ package struct BootPlan: Sendable {
     bytes.append((AddressMap.gdt, entry.gdt))
     bytes.append((AddressMap.commandLine, commandLine))
     bytes.append((tables.address, tables.bytes))
+    bytes.append(
+      (
+        AddressMap.smbios.lowerBound,
+        SMBIOS.encode(version: request.version, strings: request.oemStrings)
+      ))
+    bytes.append(
+      (AddressMap.mpTable.lowerBound, LegacyFirmware.mpTable(cpuCount: request.cpuCount)))
+    bytes.append((AddressMap.biosEntry.lowerBound, LegacyFirmware.biosEntry))
     var placements = bytes.map { Placement(address: $0.address, source: .bytes($0.bytes)) }
     for segment in image.segments where !segment.file.isEmpty {
       placements.append(Placement(address: segment.address, source: .kernelFile(segment.file)))

@@ -13,8 +13,9 @@ package final class KVMVirtualMachine: Sendable {
     /// In the kernel: local APICs, IOAPIC, both 8259s and the 8254 timer.
     ///
     /// The addresses name three pages and one page below 4 GiB that Intel's KVM keeps for itself and
-    /// the guest must never see used.
-    case inKernel(tssAddress: UInt64, identityMapAddress: UInt64)
+    /// the guest must never see used. The 8259s' level-triggered inputs are those that firmware would
+    /// set so, below 16.
+    case inKernel(tssAddress: UInt64, identityMapAddress: UInt64, levelInterrupts: [UInt32] = [])
   }
 
   private let descriptor: FileDescriptor
@@ -36,8 +37,9 @@ package final class KVMVirtualMachine: Sendable {
     // First: after the interrupt controllers, which change the machine's buses, KVM would wait here
     // for a grace period of milliseconds.
     try setMemorySlots()
-    if case .inKernel(let tss, let identityMap) = interruptController {
+    if case .inKernel(let tss, let identityMap, let levelInterrupts) = interruptController {
       try createInterruptController(tssAddress: tss, identityMapAddress: identityMap)
+      try setLevelInterrupts(levelInterrupts)
     }
   }
 
@@ -154,6 +156,19 @@ extension KVMVirtualMachine {
     // Port 0x61 is answered by the kernel too: Linux calibrates its clock with the timer's gate.
     timer.flags = UInt32(KVM_PIT_SPEAKER_DUMMY)
     try checked("KVM_CREATE_PIT2", ckvm_create_pit2(vm, &timer))
+  }
+
+  /// Sets the edge/level control registers of both 8259s, which their initialization leaves alone.
+  private func setLevelInterrupts(_ interrupts: [UInt32]) throws(SystemError) {
+    for (chip, first) in [(KVM_IRQCHIP_PIC_MASTER, UInt32(0)), (KVM_IRQCHIP_PIC_SLAVE, 8)] {
+      var state = kvm_irqchip()
+      state.chip_id = UInt32(chip)
+      try checked("KVM_GET_IRQCHIP", ckvm_get_irqchip(descriptor.rawValue, &state))
+      for interrupt in interrupts where first..<first + 8 ~= interrupt {
+        state.chip.pic.elcr |= 1 << UInt8(interrupt - first)
+      }
+      try checked("KVM_SET_IRQCHIP", ckvm_set_irqchip(descriptor.rawValue, &state))
+    }
   }
 
   private func setMemorySlots() throws(SystemError) {

@@ -24,6 +24,8 @@ struct Backplane {
   /// A slot of the PCI bus.
   struct Slot {
     let number: Int
+    /// The input of the interrupt controllers that its pin is wired to.
+    let interrupt: UInt32
     let interruptLine: any InterruptLine
   }
 
@@ -58,15 +60,16 @@ struct Backplane {
     let free = wanted ?? slots.first { !takenSlots.contains($0) && !reservedSlots.contains($0) }
     guard let number = free, slots.contains(number) else { throw .noSlot }
     guard takenSlots.insert(number).inserted else { throw .slotInUse(number) }
-    let gsi = AddressMap.pciInterrupt(device: UInt32(number), pin: 0)
-    return Slot(number: number, interruptLine: lineEnd(gsi))
+    let interrupt = AddressMap.pciInterrupt(device: UInt32(number), pin: 0)
+    return Slot(number: number, interrupt: interrupt, interruptLine: lineEnd(interrupt))
   }
 
-  /// Puts a function on the bus. Its BARs are where there is room for them, as firmware leaves them,
-  /// or nowhere: then the guest finds a place for them.
+  /// Puts a function on the bus. It tells its interrupt, and its BARs are where there is room for them,
+  /// as firmware leaves them, or nowhere: then the guest finds a place for them.
   mutating func insert(
     _ function: VirtioPCIFunction, into slot: Slot, placed isPlaced: Bool
   ) throws(PCIBusError) {
+    function.route(to: UInt8(truncatingIfNeeded: slot.interrupt))
     if isPlaced {
       function.place(
         memory: memory.allocate(size: function.memorySize),

@@ -43,7 +43,8 @@ final class Board {
     let machine = try KVMVirtualMachine(
       hypervisor: hypervisor, memory: memory,
       interruptController: .inKernel(
-        tssAddress: AddressMap.kvmTSS, identityMapAddress: AddressMap.kvmIdentityMap))
+        tssAddress: AddressMap.kvmTSS, identityMapAddress: AddressMap.kvmIdentityMap,
+        levelInterrupts: AddressMap.levelInterrupts))
     timings.mark("KVM machine created")
     try Self.load(configuration, into: memory)
     timings.mark("kernel and initrd loaded")

@@ -28,6 +28,7 @@ extension Machine {
     _ device: MachineConfiguration.ConsoleDevice
   ) throws(MachineDeviceError) {
     guard case .pci = device.transport else { throw .notPluggable }
+    guard board == nil || configuration.allowsHotPlug else { throw .notAllowed }
     var device = device
     let all = MachineConfiguration.ConsoleDevice.sharingVectors(
       configuration.consoleDevices + [device])
@@ -52,6 +53,7 @@ extension Machine {
   package func requestRemoval(ofDevice index: Int) throws(MachineDeviceError) {
     guard case .pci = configuration.consoleDevices[index].transport else { throw .notPluggable }
     guard let board else { return remove(device: index) }
+    guard configuration.allowsHotPlug else { throw .notAllowed }
     guard !configuration.consoleDevices[index].isToBeRemoved else {
       // A kernel that was not ready for it has not heard it.
       board.requestRemoval(ofDevice: index)
@@ -94,6 +96,8 @@ extension Machine {
 package enum MachineDeviceError: Error {
   /// Devices on mmio are there from the start to the end.
   case notPluggable
+  /// The guest has not been told that devices come and go.
+  case notAllowed
   /// The guest has been asked already.
   case removalPending
   /// There is no room for it, or its host ends do not start: a clause that says so.

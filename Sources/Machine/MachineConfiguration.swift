@@ -96,6 +96,8 @@ package struct MachineConfiguration {
   package var lingerLimit: Int?
   /// Whether there is a pvpanic device.
   package var hasPanicDevice = false
+  /// Whether the guest has been told that devices on the PCI bus come and go.
+  package var allowsHotPlug = false
   /// What a panic that the guest tells of leads to.
   package var panicAction = PanicAction.proceed
   /// The ports by which the guest ends the machine with a status; nil for none.

@@ -5,7 +5,7 @@ import Testing
 /// The channel between a guest's driver and a client of the socket.
 @Suite(MicroVM.requirement)
 struct ConsoleTests {
-  enum Mode: String, CaseIterable { case poll, msix, intx }
+  enum Mode: String, CaseIterable { case poll, msix, intx, pic }
 
   @Test("Both ways, by every kind of interrupt", arguments: Mode.allCases)
   func exchanges(mode: Mode) throws {
@@ -21,6 +21,22 @@ struct ConsoleTests {
     let interrupts = mode == .poll ? "none" : "came"
     #expect(machine.lines.contains("port 1 closed, interrupts \(interrupts)"))
     #expect(machine.directory.entries == [])
+  }
+
+  @Test("The 8259s have the interrupts of PCI, level-triggered, and each device tells its own")
+  func exchangesThroughThe8259s() throws {
+    let machine = try MicroVM(
+      "run=console mode=pic device=1 port=b wait=host send=hello echo=1",
+      options: [
+        "--virtio-serial", "id=x,addr=0x2", "--virtio-serial", "id=y,addr=0x5",
+        "--virtserialport", "name=b,bus=y.0,socket=b",
+      ])
+    let client = try machine.connect("b")
+    #expect(client.line() == "hello")
+    client.send("x\n")
+    #expect(client.line() == "echo x")
+    #expect(machine.status() == 0)
+    #expect(machine.lines.contains("8259 level-triggered 0xe20"))
   }
 
   @Test("The guest hears of its port in the order its driver relies on")

@@ -21,6 +21,14 @@ struct EndTests {
     #expect(machine.directory.entries == [])
   }
 
+  @Test(
+    "Code that enters the BIOS in real mode, as Linux does with reboot=bios, resets the machine")
+  func endsOnEntryToTheBIOS() throws {
+    let machine = try MicroVM("run=hello end=bios", options: ["--no-reboot", "--cpus", "2"])
+    #expect(machine.status() == 3)
+    #expect(machine.process.errorOutput == "swiftvm: the guest reset itself\n")
+  }
+
   @Test func endsOnTripleFaultWhenToldTo() throws {
     let machine = try MicroVM("run=hello end=triple-fault", options: ["--no-reboot"])
     #expect(machine.status() == 4)

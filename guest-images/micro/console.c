@@ -224,7 +224,7 @@ void close_port(void) {
   interrupt_hook = 0;
 }
 
-/* device=N mode=poll|msix|intx multiport=no emergency=yes early=yes port=NAME wait=host send=WORD say=WHAT echo=LINES
+/* device=N mode=poll|msix|intx|pic multiport=no emergency=yes early=yes port=NAME wait=host send=WORD say=WHAT echo=LINES
    move=yes times=N: brings the device up, opens the port, sends the word as a line, echoes that many lines
    (and, with move=yes, as many again with the BAR elsewhere), closes and resets; the whole `times` times. */
 void scenario_console(void) {

@@ -1,4 +1,4 @@
-/* The ways out: end=poweroff|reset-i8042|reset-cf9|debug-exit|panic|triple-fault|unmap|spin|undefined|halt; end=asked takes the
+/* The ways out: end=poweroff|reset-i8042|reset-cf9|bios|debug-exit|panic|triple-fault|unmap|spin|undefined|halt; end=asked takes the
    one that the last echoed line named. debug-exit writes status=NUMBER to port=0x501; panic tells pvpanic, then powers
    off, with then=halt halts, with then=talk prints a hundred lines and spins. */
 #include "micro.h"
@@ -44,6 +44,7 @@ static int ends(const char *way) {
 void finish(void) {
   if (ends("reset-i8042")) out8(0x64, 0xfe);
   if (ends("reset-cf9")) out8(0xcf9, 0x06);
+  if (ends("bios")) restart_by_bios();
   if (ends("debug-exit")) out16((u16)option_number("port", 0x501), (u16)option_number("status", 0));
   if (ends("panic")) {
     if (in8(0x505) != 3) fail("no pvpanic");

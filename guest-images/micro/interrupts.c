@@ -12,16 +12,22 @@ struct gate {
 
 extern u8 interrupt_stubs[256][16];
 extern const u8 return_from_interrupt[];
-extern const u8 processor_start[], processor_start_end[], processor_reset[], processor_reset_end[];
+extern const u8 processor_start[], processor_start_end[], processor_reset[], processor_reset_end[], processor_bios[],
+    processor_bios_end[];
 static struct gate gates[256] __attribute__((aligned(16)));
 volatile u32 interrupt_counts[256];
 void (*interrupt_hook)(u32 vector);
+static int uses_pic;
 
 void interrupt(u64 vector, u64 error, u64 rip) {
   if (vector < FIRST_DEVICE_VECTOR)
     fail("exception %u, error %X, at %X", (u32)vector, error, rip);
   interrupt_counts[vector]++;
   if (interrupt_hook) interrupt_hook((u32)vector);
+  if (uses_pic) {
+    out8(0xa0, 0x20);
+    out8(0x20, 0x20);
+  }
   write32(LAPIC + 0xb0, 0); /* end of interrupt */
 }
 
@@ -55,6 +61,21 @@ void ioapic_route(u32 pin, u8 vector, int level) {
   write32(IOAPIC + 0x10, 0); /* to the processor with id 0 */
   write32(IOAPIC, 0x10 + 2 * pin);
   write32(IOAPIC + 0x10, vector | (level ? 1u << 15 : 0));
+}
+
+void pic_route(u32 line, u8 first) {
+  print("8259 level-triggered %x\n", (u32)in8(0x4d0) | (u32)in8(0x4d1) << 8);
+  for (u32 chip = 0; chip < 2; chip++) {
+    u16 port = chip ? 0xa0 : 0x20;
+    out8(port, 0x11);
+    out8(port + 1, (u8)(first + 8 * chip));
+    out8(port + 1, chip ? 2 : 1 << 2); /* the second is at input 2 of the first */
+    out8(port + 1, 1);
+  }
+  u32 open = 1u << line | (line < 8 ? 0 : 1 << 2);
+  out8(0x21, (u8)~open);
+  out8(0xa1, (u8)(~open >> 8));
+  uses_pic = 1;
 }
 
 static void wait_for_count(u8 vector, u32 count) {
@@ -112,6 +133,8 @@ static void start_processors(const u8 *code, const u8 *end) {
 
 /* processors=N */
 void scenario_processors(void) { start_processors(processor_start, processor_start_end); }
+
+void restart_by_bios(void) { start_processors(processor_bios, processor_bios_end); }
 
 /* processors=N: all reset the machine at the same moment. */
 void scenario_reset_together(void) {

@@ -97,6 +97,10 @@ extern volatile u32 interrupt_counts[256];
 /* Called for each interrupt of a device, with interrupts off; may be 0. */
 extern void (*interrupt_hook)(u32 vector);
 void ioapic_route(u32 pin, u8 vector, int level);
+/* Has the 8259s bring this interrupt, and no other: as one of the 16 vectors from `first`, a multiple of 8. */
+void pic_route(u32 line, u8 first);
+/* Restarts the machine as a PC's real-mode code does, on another processor. */
+void restart_by_bios(void);
 void scenario_wait_interrupt(void);
 void scenario_ioapic(void);
 void scenario_processors(void);

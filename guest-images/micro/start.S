@@ -135,6 +135,16 @@ processor_reset:
   jmp 5b
 processor_reset_end:
 
+/* The same for one that restarts the machine by the BIOS' entry. */
+  .globl processor_bios, processor_bios_end
+processor_bios:
+  cli
+  xorw %ax, %ax
+  movw %ax, %ds
+  lock incl 0x600
+  ljmp $0xf000, $0xfff0
+processor_bios_end:
+
   .data
   .align 16
 gdt:

@@ -64,7 +64,9 @@ static void acknowledge_intx(u32 vector) {
 static void enable_intx(const struct virtio *device) {
   interrupt_status = device->isr;
   interrupt_hook = acknowledge_intx;
-  ioapic_route((u32)option_number("pin", 16 + (device->function >> 3) % 8), FIRST_VECTOR, 1);
+  u32 line = pci_read8(device->function, 0x3c); /* as firmware has noted it */
+  if (option_is("mode", "pic")) pic_route(line, FIRST_VECTOR);
+  else ioapic_route(line, FIRST_VECTOR, 1);
 }
 
 void virtio_open(struct virtio *device, u16 id) {
@@ -72,7 +74,7 @@ void virtio_open(struct virtio *device, u16 id) {
   if (function < 0) fail("no such virtio device");
   memset(device, 0, sizeof *device);
   device->function = (u32)function;
-  device->mode = option_is("mode", "msix") ? MSIX : option_is("mode", "intx") ? INTX : POLL;
+  device->mode = option_is("mode", "msix") ? MSIX : option_is("mode", "intx") || option_is("mode", "pic") ? INTX : POLL;
   pci_write16(device->function, 0x04, 0x0006 | (device->mode == INTX ? 0 : 1 << 10));
   find_structures(device);
   if (device->mode == MSIX) enable_msix(device);

@@ -7,24 +7,15 @@ package struct ACPITables: Sendable {
   /// The tables; they fit in `AddressMap.acpiTables`.
   package let bytes: [UInt8]
 
-  /// - Parameters:
-  ///   - cpuCount: at most `AddressMap.largestCPUCount` are described.
-  ///   - pci64Window: where 64-bit base address registers may go; may be empty.
-  ///   - virtioMMIODeviceCount: at most `AddressMap.virtioMMIOCapacity` are described.
-  ///   - hasPanicDevice: whether there is a pvpanic device.
-  package init(
-    cpuCount: Int, pci64Window: Range<UInt64>, virtioMMIODeviceCount: Int, hasPanicDevice: Bool
-  ) {
+  /// Describes the machine asked for: of its CPUs and its virtio-mmio devices as many as there may be.
+  package init(_ request: BootRequest) {
     // The root is at the start but knows the XSDT's address only at the end.
     var area = Area(FixedTables.rsdp(xsdt: 0))
     let facs = area.place(FixedTables.facs())
-    let dsdt = area.place(
-      DSDT.encode(
-        pci64Window: pci64Window, virtioMMIODeviceCount: virtioMMIODeviceCount,
-        hasPanicDevice: hasPanicDevice))
+    let dsdt = area.place(DSDT.encode(request))
     let tables = [
       area.place(FADT.encode(facs: facs, dsdt: dsdt)),
-      area.place(MADT.encode(cpuCount: cpuCount)),
+      area.place(MADT.encode(cpuCount: request.cpuCount)),
       area.place(FixedTables.mcfg()),
     ]
     let xsdt = area.place(FixedTables.xsdt(tables))

@@ -1,25 +1,21 @@
 /// Differentiated system description table: the devices a kernel cannot find by itself.
 enum DSDT {
-  /// - Parameters:
-  ///   - pci64Window: where 64-bit base address registers may go; may be empty.
-  ///   - virtioMMIODeviceCount: at most `AddressMap.virtioMMIOCapacity` are described.
-  ///   - hasPanicDevice: whether there is a pvpanic device.
-  static func encode(
-    pci64Window: Range<UInt64>, virtioMMIODeviceCount: Int, hasPanicDevice: Bool
-  ) -> [UInt8] {
+  /// Describes the machine asked for: at most `AddressMap.virtioMMIOCapacity` virtio-mmio devices.
+  static func encode(_ request: BootRequest) -> [UInt8] {
     // Revision 2 makes AML integers 64 bits wide.
     var table = TableWriter(signature: "DSDT", revision: 2)
-    let count = min(max(virtioMMIODeviceCount, 0), AddressMap.virtioMMIOCapacity)
-    var devices = [hostBridge(pci64Window), motherboard, serialPort, clock]
-    if hasPanicDevice { devices.append(panicDevice) }
+    let count = min(max(request.virtioMMIODeviceCount, 0), AddressMap.virtioMMIOCapacity)
+    var devices = [hostBridge(request), motherboard, serialPort, clock]
+    if request.hasPanicDevice { devices.append(panicDevice) }
     table.append(bytes: AML.scope("\\_SB", devices + (0..<count).map(virtioDevice)))
-    table.append(bytes: HotPlugSlots.eventHandler)
+    if request.hasHotPlug { table.append(bytes: HotPlugSlots.eventHandler) }
     table.append(bytes: powerOff)
     return table.finish()
   }
 
   /// The PCI bus, its windows and the wiring of its interrupts (PCI Firmware 3.3, 4.6).
-  private static func hostBridge(_ pci64Window: Range<UInt64>) -> [UInt8] {
+  private static func hostBridge(_ request: BootRequest) -> [UInt8] {
+    let pci64Window = request.pci64Window
     let configuration = AddressMap.pciConfiguration
     var resources = [
       AML.word(.busNumbers, 0..<1),
@@ -39,10 +35,12 @@ enum DSDT {
         AML.name("_BBN", AML.integer(0)),
         AML.name("_CRS", AML.resourceTemplate(resources)),
         AML.name("_PRT", interruptRouting),
-      ] + HotPlugSlots.terms)
+        PCIControl.method,
+      ] + (request.hasHotPlug ? HotPlugSlots.terms : []))
   }
 
-  /// Each pin of each device goes to an input of the I/O APIC, without a link device between.
+  /// Each pin of each device goes to an input of the I/O APIC, without a link device between. The 8259s
+  /// have the same inputs, so that this holds for kernels without an I/O APIC, too.
   private static let interruptRouting: [UInt8] = {
     var entries: [[UInt8]] = []
     for device in UInt32(0)..<32 {

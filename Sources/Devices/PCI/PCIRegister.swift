@@ -20,7 +20,7 @@ package enum PCIRegister {
   package static let subsystem = 0x2e
   /// Offset of the first capability.
   package static let capabilitiesPointer = 0x34
-  /// Interrupt line: a note among the guest's own software.
+  /// Interrupt line: a note from the firmware to the guest, and among the guest's own software.
   package static let interruptLine = 0x3c
   /// Interrupt pin.
   package static let interruptPin = 0x3d

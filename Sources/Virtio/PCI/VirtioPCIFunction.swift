@@ -85,6 +85,13 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
     }
   }
 
+  /// Says which interrupt the pin is wired to, as firmware would for kernels that learn it nowhere else.
+  package func route(to interrupt: UInt8) {
+    lock.withLock {
+      configuration.set(UInt32(interrupt), width: 1, at: PCIRegister.interruptLine)
+    }
+  }
+
   /// Takes the function out of the address spaces, when its machine ends or it is pulled out of a
   /// machine that runs. Accesses that are on their way mean nothing from now on.
   package func unplug() {
