@@ -65,6 +65,7 @@ struct ConfigurationOpener {
     machine.serialWaitsForReader = configuration.serialPort.waitsForReader
     machine.lingerLimit = configuration.lingerLimit
     machine.hasPanicDevice = configuration.hasPanicDevice
+    machine.allowsHotPlug = hasHotPlug
     machine.panicAction =
       switch configuration.panicPolicy {
       case .proceed: .proceed
@@ -91,6 +92,11 @@ struct ConfigurationOpener {
     }
   }
 
+  /// A client of a control socket may plug devices in at any time.
+  private var hasHotPlug: Bool {
+    configuration.allowsHotPlug || !configuration.controlSockets.isEmpty
+  }
+
   // MARK: Boot
 
   private func image(_ path: String, _ option: String) throws(ConfigurationError) -> ImageFile {
@@ -105,13 +111,16 @@ struct ConfigurationOpener {
     _ files: BootFiles, _ hypervisor: Hypervisor
   ) throws(ConfigurationError) -> BootPlan {
     let loader = configuration.bootLoader
-    let request = BootRequest(
+    var request = BootRequest(
       memorySize: configuration.memorySize, cpuCount: configuration.cpuCount,
       commandLine: loader.commandLine,
       initrdSize: files.initrdSize,
       pci64Window: pci64Window(hypervisor),
       virtioMMIODeviceCount: configuration.consoleDevices.count { $0.transport == .mmio },
       hasPanicDevice: configuration.hasPanicDevice)
+    request.hasHotPlug = hasHotPlug
+    request.version = SwiftVMVersion.text
+    request.oemStrings = configuration.oemStrings
     do throws(BootError) {
       return try BootPlan(kernel: files.kernelBytes, request: request)
     } catch {

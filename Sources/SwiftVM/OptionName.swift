@@ -40,6 +40,7 @@ package enum OptionName {
   package static let boot = "-boot"
   package static let startPaused = "-S"
   package static let action = "-action"
+  package static let smbios = "-smbios"
   package static let noDefaults = "-nodefaults"
   package static let trace = "--trace"
   package static let timings = "--timings"

@@ -5,7 +5,8 @@ import VirtioSerial
 // thread has done it, which is a matter of milliseconds; the guest's part takes as long as it takes.
 extension VirtualMachine {
   /// Adds a device on the PCI bus, with its ports. A guest that runs hears of it at once, by ACPI's
-  /// hot-plugging, and finds it in the same slot after each reset.
+  /// hot-plugging, and finds it in the same slot after each reset; that takes a configuration which
+  /// `allowsHotPlug`, or has control sockets.
   ///
   /// - Throws: what the user has to change, having changed nothing.
   public func addDevice(_ device: VirtioConsoleDeviceConfiguration) throws(ConfigurationError) {
@@ -88,6 +89,11 @@ extension ConfigurationError {
         option: OptionName.virtioSerial, value: value,
         problem: "devices on mmio cannot come or go while the machine runs",
         remedy: "give a device on pci")
+    case .notAllowed:
+      self.init(
+        option: OptionName.virtioSerial, value: value,
+        problem: "the guest does not expect devices to come or go while it runs",
+        remedy: "set allowsHotPlug in the machine's configuration")
     case .removalPending:
       self.init(
         option: OptionName.virtioSerial, value: value,

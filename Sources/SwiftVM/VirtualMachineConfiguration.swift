@@ -75,6 +75,14 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   /// seconds; nil for as long as they take something every ten seconds.
   public var lingerLimit: Int?
 
+  /// Whether devices on the PCI bus may come and go while the guest runs. Linux prints a line for each
+  /// of the 31 slots then. Control sockets allow it anyway.
+  public var allowsHotPlug = false
+
+  /// Strings for the guest in SMBIOS (OEM strings, type 11), such as systemd's credentials: at most 255,
+  /// of 48 KiB together, none empty.
+  public var oemStrings: [String] = []
+
   /// Whether the guest has a pvpanic device, by which its kernel tells of a panic.
   public var hasPanicDevice = false
 

@@ -13,6 +13,8 @@ struct KeyValueList {
     var words: [String] = []
     /// Keys that are on or off; alone they mean on, with `no` before them off.
     var flags: [String] = []
+    /// Which of the keys may be given several times.
+    var repeatable: Set<String> = []
     /// The key of a first item that has none.
     var implied: String?
     /// Keys that only say what is so anyway.
@@ -42,6 +44,7 @@ struct KeyValueList {
   private let option: String
   // String keys: the grammar's words; others are refused before.
   private var values: [String: String] = [:]
+  private var repeated: [String: [String]] = [:]
 
   /// Reads a list, each of whose keys is given once and none with an empty value.
   ///
@@ -87,7 +90,12 @@ struct KeyValueList {
     guard !value.isEmpty else {
       throw error("the value of \"\(key)\" is empty", "give " + grammar.example)
     }
-    try insert(value, for: key)
+    if grammar.repeatable.contains(key) {
+      repeated[key, default: []].append(value)
+      values[key] = value
+    } else {
+      try insert(value, for: key)
+    }
   }
 
   private func unknown(_ key: String, _ grammar: Grammar) -> ConfigurationError {
@@ -124,6 +132,9 @@ struct KeyValueList {
 
   /// The value of a key; empty for a word that was given, nil for what was not.
   subscript(key: String) -> String? { values[key] }
+
+  /// The values of a key that may be given several times, in order.
+  func all(_ key: String) -> [String] { repeated[key] ?? [] }
 
   /// An error about this list.
   func error(_ problem: String, _ remedy: String) -> ConfigurationError {

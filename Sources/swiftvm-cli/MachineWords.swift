@@ -33,6 +33,7 @@ enum MachineWords {
     case OptionName.overcommit: try reader.checkOvercommitment()
     case OptionName.boot: try reader.checkBoot()
     case OptionName.action: try reader.readActions(into: &request)
+    case OptionName.smbios: request.oemStrings += try reader.oemStrings
     case OptionName.startPaused: request.startsPaused = true
     case OptionName.noDefaults: request.hasNoDefaults = true
     case _ where OptionTable.isGranted(match.option): return
@@ -201,6 +202,21 @@ private struct MachineWordReader {
       .init(
         fixed: ["strict": .init(["on", "off"]), "menu": .init(["off"])],
         example: "\(option) strict=on; the kernel is what is booted"))
+  }
+
+  // MARK: Strings for the guest
+
+  var oemStrings: [String] {
+    get throws(ConfigurationError) {
+      let list = try list(
+        .init(
+          required: ["type", "value"], repeatable: ["value"], example: "type=11,value=TEXT"))
+      guard list["type"] == "11" else {
+        throw error(
+          "of SMBIOS, the OEM strings can be set, and nothing else", "give type=11,value=TEXT")
+      }
+      return list.all("value")
+    }
   }
 
   // MARK: Actions

@@ -35,6 +35,10 @@ extension OptionTable {
           + " for which QEMU has status 1). A guest that ends itself after a panic makes status 7"
           + " in any case. reboot=shutdown is --no-reboot."),
       CommandOption(
+        OptionName.smbios, "type=11,value=TEXT[,value=TEXT...]", isRepeatable: true,
+        help: "Strings for the guest in SMBIOS (OEM strings), such as systemd's credentials:"
+          + " value=io.systemd.credential:NAME=TEXT. A comma in TEXT is written twice."),
+      CommandOption(
         OptionName.startPaused,
         help: "The guest waits before its first instruction until a client of --qmp says cont."),
       CommandOption(

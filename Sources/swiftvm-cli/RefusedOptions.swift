@@ -33,11 +33,11 @@ enum RefusedOptions {
       ["audiodev", "audio-help", "soundhw", "usb", "usbdevice", "tpmdev", "balloon"], "leave it out"
     ),
     (
-      ["bios", "L", "option-rom", "acpitable", "smbios", "dtb", "fw_cfg"],
+      ["bios", "L", "option-rom", "acpitable", "dtb", "fw_cfg"],
       "there is no firmware; the kernel is booted directly (--kernel)"
     ),
     (["no-acpi"], "leave it out; the guest needs ACPI to power off"),
-    (["uuid"], "leave it out; there is no SMBIOS that would tell it"),
+    (["uuid"], "leave it out; SMBIOS tells the guest no UUID here"),
     (
       [
         "gdb", "s", "d", "D", "dfilter", "icount", "singlestep", "plugin", "semihosting",

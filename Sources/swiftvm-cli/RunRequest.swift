@@ -38,6 +38,8 @@ package struct RunRequest: Equatable, Sendable {
   package var daemonizes = false
   /// Whether only what is asked for is there: the serial console has no host end by itself.
   package var hasNoDefaults = false
+  /// Strings for the guest in SMBIOS.
+  package var oemStrings: [String] = []
   /// Whether the guest can tell of a panic.
   package var hasPanicDevice = false
   /// What a panic leads to.
@@ -119,6 +121,7 @@ package struct RunRequest: Equatable, Sendable {
     configuration.name = name
     configuration.usesHugePages = usesHugePages
     configuration.lingerLimit = lingerLimit
+    configuration.oemStrings = oemStrings
     configuration.hasPanicDevice = hasPanicDevice
     configuration.panicPolicy = panicPolicy
     configuration.debugExit = debugExit

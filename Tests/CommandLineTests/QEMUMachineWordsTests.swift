@@ -87,6 +87,28 @@ struct QEMUMachineWordsTests {
     #expect(request.serial == .file(path: "/l"))
   }
 
+  @Test func takesStringsForTheGuest() throws {
+    let request = try request([
+      "-smbios", "type=11,value=io.systemd.credential:a=b,,c,value=second", "-smbios",
+      "type=11,value=third",
+    ])
+    #expect(request.oemStrings == ["io.systemd.credential:a=b,c", "second", "third"])
+  }
+
+  @Test(arguments: [
+    ("type=1,product=x", "unknown key \"product\"; give type=11,value=TEXT"),
+    (
+      "type=1,value=x",
+      "of SMBIOS, the OEM strings can be set, and nothing else; give type=11,value=TEXT"
+    ),
+    ("type=11", "the key \"value\" is missing; give type=11,value=TEXT"),
+    ("type=11,value=", "the value of \"value\" is empty; give type=11,value=TEXT"),
+    ("type=11,type=11,value=x", "the key \"type\" is given twice; give it once"),
+  ])
+  func refusesOtherTables(value: String, problem: String) {
+    #expect(refusal(bytes(["run", "-smbios", value])) == "-smbios \(value): \(problem)")
+  }
+
   @Test func takesNamesAndFiles() throws {
     let request = try request([
       "-name", "guest=vm1,debug-threads=on", "-pidfile", "/p", "-daemonize", "-qmp",

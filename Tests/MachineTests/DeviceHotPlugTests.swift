@@ -25,13 +25,15 @@ struct DeviceHotPlugTests {
 
   /// A machine whose guest reports to the file `log`.
   private func machine(
-    _ commandLine: String, _ devices: [VirtioConsoleDeviceConfiguration]
+    _ commandLine: String, _ devices: [VirtioConsoleDeviceConfiguration],
+    allowsHotPlug: Bool = true
   ) throws -> VirtualMachine {
-    let machine = try VirtualMachine(
-      VirtualMachineConfiguration(
-        bootLoader: LinuxBootLoader(kernelPath: MicroVM.kernelPath, commandLine: commandLine),
-        memorySize: 16 << 20, consoleDevices: devices,
-        serialPort: SerialPortConfiguration(attachment: .file(path: directory["log"]))))
+    var configuration = VirtualMachineConfiguration(
+      bootLoader: LinuxBootLoader(kernelPath: MicroVM.kernelPath, commandLine: commandLine),
+      memorySize: 16 << 20, consoleDevices: devices,
+      serialPort: SerialPortConfiguration(attachment: .file(path: directory["log"])))
+    configuration.allowsHotPlug = allowsHotPlug
+    let machine = try VirtualMachine(configuration)
     machine.addEventHandler { [gone] in
       if case .deviceRemoved(let id) = $0 { gone.add(id) }
     }
@@ -141,7 +143,7 @@ struct DeviceHotPlugTests {
   }
 
   @Test func changesBeforeItRuns() throws {
-    let machine = try machine("run=pci", [device("vs0", port: "a")])
+    let machine = try machine("run=pci", [device("vs0", port: "a")], allowsHotPlug: false)
     try machine.addDevice(device("vs1", port: "b", slot: 20))
     #expect(directory.entries.contains("b"))
     try machine.removeDevice(id: "vs0")
@@ -150,6 +152,28 @@ struct DeviceHotPlugTests {
     #expect(try machine.run() == .poweredOff)
     #expect(Self.says("pci functions 2", in: directory))
     #expect(directory.text(of: "log").contains("pci 20: 0x1af4"))
+  }
+
+  @Test("A guest that has not been told of it keeps its devices, and gets no others")
+  func refusesWhatIsNotAllowed() throws {
+    let machine = try machine(
+      "run=hello end=spin", [device("vs0", port: "a")], allowsHotPlug: false)
+    let (directory, other) = (directory, device("vs1", port: "b"))
+    let (_, notes) = run(machine) { notes in
+      notes.add(Self.says("done", in: directory))
+      notes.add(problem { () throws(ConfigurationError) in try machine.addDevice(other) })
+      notes.add(problem { () throws(ConfigurationError) in try machine.removeDevice(id: "vs0") })
+      notes.add(directory.entries.contains("b"))
+      machine.stop()
+    }
+    let refusal =
+      "the guest does not expect devices to come or go while it runs;"
+      + " set allowsHotPlug in the machine's configuration"
+    #expect(
+      notes == [
+        "true", "--virtio-serial id=vs1: " + refusal, "--virtio-serial id=vs0: " + refusal, "false",
+      ])
+    #expect(gone.all == [])
   }
 
   @Test func refusesWhatCannotBe() throws {

@@ -4,6 +4,35 @@ import Testing
 
 @Suite
 struct HardwareValidationTests {
+  @Test(
+    arguments: [
+      ([String](repeating: "x", count: 255), nil),
+      (
+        [String](repeating: "x", count: 256),
+        "-smbios type=11: 256 strings are too many; give at most 255"
+      ),
+      ([String(repeating: "x", count: 49151)], nil),
+      (
+        ["a", String(repeating: "x", count: 49150)],
+        "-smbios type=11: the strings have 49153 bytes, their ends included; give at most 49152 bytes"
+      ),
+      (
+        ["a", ""],
+        "-smbios type=11,value=: a string of SMBIOS has at least one byte, and no NUL;"
+          + " give type=11,value=TEXT"
+      ),
+      (
+        ["a\0b"],
+        "-smbios type=11,value=a\\x00b: a string of SMBIOS has at least one byte, and no NUL;"
+          + " give type=11,value=TEXT"
+      ),
+    ] as [([String], String?)])
+  func checksStringsForTheGuest(strings: [String], problem: String?) throws {
+    var fixture = try ConfigurationFixture()
+    fixture.configuration.oemStrings = strings
+    #expect(fixture.problem() == problem)
+  }
+
   @Test func acceptsAnOrdinaryMachine() throws {
     let fixture = try ConfigurationFixture()
     #expect(fixture.problem() == nil)

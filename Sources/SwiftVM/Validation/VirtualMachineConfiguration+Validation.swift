@@ -1,3 +1,4 @@
+import Boot
 import Glibc
 
 extension VirtualMachineConfiguration {
@@ -33,6 +34,7 @@ extension VirtualMachineConfiguration {
     if let name { try MachineNameRules.check(name) }
     for socket in controlSockets { try ControlSocketRules.check(socket) }
     if let debugExit { try DebugExitRules.check(debugExit) }
+    try validateOEMStrings()
     var rules = AttachmentRules()
     for (attachment, option) in attachments { try rules.check(attachment, option: option) }
   }
@@ -61,6 +63,29 @@ extension VirtualMachineConfiguration {
     throw ConfigurationError(
       option: OptionName.emergency, value: "serial", problem: "there is no serial console",
       remedy: "give --emergency file=PATH, or a --serial that is not none")
+  }
+
+  private func validateOEMStrings() throws(ConfigurationError) {
+    func error(_ value: String, _ problem: String, _ remedy: String) -> ConfigurationError {
+      ConfigurationError(
+        option: OptionName.smbios, value: value, problem: problem, remedy: remedy)
+    }
+    for text in oemStrings where text.isEmpty || text.utf8.contains(0) {
+      throw error(
+        "type=11,value=\(text)", "a string of SMBIOS has at least one byte, and no NUL",
+        "give type=11,value=TEXT")
+    }
+    guard oemStrings.count <= SMBIOS.largestStringCount else {
+      throw error(
+        "type=11", "\(oemStrings.count) strings are too many",
+        "give at most \(SMBIOS.largestStringCount)")
+    }
+    let size = oemStrings.reduce(0) { $0 + $1.utf8.count + 1 }
+    guard size <= SMBIOS.largestStringSize else {
+      throw error(
+        "type=11", "the strings have \(size) bytes, their ends included",
+        "give at most \(SMBIOS.largestStringSize) bytes")
+    }
   }
 
   private func validateMemorySize(hostMemorySize: UInt64) throws(ConfigurationError) {
