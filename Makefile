@@ -6,7 +6,7 @@ completions := bash-completion/completions zsh/site-functions fish/vendor_comple
 
 # The parts share caches and build folders, and their order counts.
 .NOTPARALLEL:
-.PHONY: help demo test tools bench check lint build release guest-images micro agents nested install clean
+.PHONY: help demo test tools bench check lint build release guest-images generic micro agents nested install clean
 
 help:
 	@echo "make demo          boot a stock Linux kernel and talk to it through org.fedoraproject.port.0"
@@ -17,12 +17,12 @@ help:
 	@echo "make guest-images  the guest image in $(images); KERNEL=... [MODULES=...] for another kernel"
 	@echo "make install       executable, guest image, manual page, completion below PREFIX ($(PREFIX))"
 	@echo "make clean         remove what was built (downloads stay in the cache)"
-	@echo "parts: build (debug), lint, micro (the tests' tiny guests), agents (the tests' real programs), nested (the nested machine)"
+	@echo "parts: build (debug), lint, micro (the tests' tiny guests), agents (the tests' real programs), generic (another kernel for them), nested (the nested machine)"
 
 demo: nested release guest-images
 	@guest-images/demo.sh
 
-test: tools nested lint build release guest-images agents micro
+test: tools nested lint build release guest-images generic agents micro
 	@Tests/nested/all-tests
 
 bench: release
@@ -49,6 +49,10 @@ release:
 
 guest-images:
 	@guest-images/build.sh
+
+# The kernel for hardware of all kinds: unlike the cloud's it reads the MP table.
+generic:
+	@KERNEL=linux-image-amd64 NAME=generic guest-images/build.sh
 
 agents: guest-images
 	@guest-images/agents/build.sh
