@@ -14,7 +14,7 @@ struct KeyValueList {
     /// Keys that are on or off; alone they mean on, with `no` before them off.
     var flags: [String] = []
     /// Which of the keys may be given several times.
-    var repeatable: Set<String> = []
+    var repeatable: [String] = []
     /// The key of a first item that has none.
     var implied: String?
     /// Keys that only say what is so anyway.
@@ -44,7 +44,7 @@ struct KeyValueList {
   private let option: String
   // String keys: the grammar's words; others are refused before.
   private var values: [String: String] = [:]
-  private var repeated: [String: [String]] = [:]
+  private var repeated: [(key: String, value: String)] = []
 
   /// Reads a list, each of whose keys is given once and none with an empty value.
   ///
@@ -91,7 +91,7 @@ struct KeyValueList {
       throw error("the value of \"\(key)\" is empty", "give " + grammar.example)
     }
     if grammar.repeatable.contains(key) {
-      repeated[key, default: []].append(value)
+      repeated.append((key, value))
       values[key] = value
     } else {
       try insert(value, for: key)
@@ -134,7 +134,7 @@ struct KeyValueList {
   subscript(key: String) -> String? { values[key] }
 
   /// The values of a key that may be given several times, in order.
-  func all(_ key: String) -> [String] { repeated[key] ?? [] }
+  func all(_ key: String) -> [String] { repeated.filter { $0.key == key }.map(\.value) }
 
   /// An error about this list.
   func error(_ problem: String, _ remedy: String) -> ConfigurationError {

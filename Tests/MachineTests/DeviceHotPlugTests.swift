@@ -159,7 +159,7 @@ struct DeviceHotPlugTests {
     let machine = try machine(
       "run=hello end=spin", [device("vs0", port: "a")], allowsHotPlug: false)
     let (directory, other) = (directory, device("vs1", port: "b"))
-    let (_, notes) = run(machine) { notes in
+    let (_, notes) = try run(machine) { notes in
       notes.add(Self.says("done", in: directory))
       notes.add(problem { () throws(ConfigurationError) in try machine.addDevice(other) })
       notes.add(problem { () throws(ConfigurationError) in try machine.removeDevice(id: "vs0") })
