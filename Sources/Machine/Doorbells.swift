@@ -8,8 +8,11 @@ import Virtio
 ///
 /// Not the first, since drivers notify each port's receive queue once, when they fill it, and KVM
 /// takes milliseconds for an ioeventfd while the guest runs, and a thousand of them at most. So a
-/// device with a thousand idle ports costs none, nor do queues of ports that are not there. `place`
-/// and `ring` come from vCPU threads; binding and the notifications themselves happen on the loop's.
+/// device with a thousand idle ports costs none, nor do queues of ports that are not there.
+///
+/// `place` and `ring` come from vCPU threads, which leave all else to the loop's: it alone binds and
+/// unbinds, one after another between its other work. Until an ioeventfd is unbound it takes writes to
+/// where the register was; these are made up for by carrying them out again.
 final class Doorbells: DoorbellBinder, @unchecked Sendable {
   /// One queue's notifications by one register.
   private struct Bell: Hashable {
@@ -17,52 +20,59 @@ final class Doorbells: DoorbellBinder, @unchecked Sendable {
     let register: NotifyRegister
   }
 
-  /// A queue's descriptor, and its place in the loop.
-  private struct Listener {
+  /// What KVM has of a bell.
+  private final class Binding {
     let eventFD: EventFD
-    let token: EventLoop.Token
+    let address: UInt64
+    /// Which placement of the registers it belongs to. It may outlive that, at the same address.
+    var placement: UInt64
+    var token: EventLoop.Token?
+
+    init(_ eventFD: EventFD, at address: UInt64, placement: UInt64) {
+      self.eventFD = eventFD
+      self.address = address
+      self.placement = placement
+    }
   }
 
   private struct State {
     var addresses: [NotifyRegister: UInt64] = [:]
-    /// What KVM has.
-    var bound: [Bell: EventFD] = [:]
-    /// What KVM does not take, as where the guest put two BARs over each other: it is left to its
-    /// exits, which work as well.
-    var refused: Set<Bell> = []
     /// Bells whose first ring is on its way to the loop: a guest that rings faster than the loop
     /// turns must not fill its inbox.
     var rung: Set<Bell> = []
+    var isUnbindingPosted = false
   }
 
-  private let machine: KVMVirtualMachine
   private let remote: EventLoop.Remote
   private let state = Mutex(State())
-  // The loop's thread only:
+  /// How often the registers have been placed; changes with the addresses.
+  private let placement = Atomic<UInt64>(0)
+  // The loop's thread only. What KVM and the guest's accesses need ends with the board, and all
+  // bindings with it.
+  private weak var machine: KVMVirtualMachine?
+  private weak var router: ExitRouter?
   private let loop: EventLoop
-  private var listeners: [Int: Listener] = [:]
+  private var bindings: [Bell: Binding] = [:]
   private var rungBefore: Set<Bell> = []
+  /// What KVM did not take in a placement, as where the guest put two BARs over each other: it is left
+  /// to its exits, which work as well.
+  private var refused: [Bell: UInt64] = [:]
   /// Where notifications go; set once, before the guest runs.
   weak var device: (any VirtioDevice)?
 
-  init(machine: KVMVirtualMachine, loop: EventLoop) {
+  init(machine: KVMVirtualMachine, router: ExitRouter, loop: EventLoop) {
     self.machine = machine
+    self.router = router
     self.loop = loop
     remote = loop.remote
   }
 
   func place(_ register: NotifyRegister, at address: UInt64?) {
-    state.withLock { state in
-      if let old = state.addresses[register] {
-        for (bell, eventFD) in state.bound where bell.register == register {
-          let target = Self.target(bell, old)
-          try? machine.deassignIOEventFD(eventFD, at: target.address, value: target.value)
-        }
-      }
-      state.bound = state.bound.filter { $0.key.register != register }
-      state.refused = state.refused.filter { $0.register != register }
-      state.addresses[register] = address
+    state.withLock {
+      $0.addresses[register] = address
+      placement.add(1, ordering: .releasing)
     }
+    postUnbinding()
   }
 
   func ring(queue: Int, through register: NotifyRegister) {
@@ -76,57 +86,85 @@ final class Doorbells: DoorbellBinder, @unchecked Sendable {
     }
   }
 
-  /// Takes the descriptors out of the loop and of KVM; on the loop's thread.
-  func close() {
-    for register in NotifyRegister.allCases { place(register, at: nil) }
-    for listener in listeners.values { loop.remove(listener.token) }
-    listeners = [:]
+  // MARK: Bindings, on the loop's thread
+
+  /// Lives until all is unbound, where the device itself is gone.
+  private func postUnbinding() {
+    let mustPost = state.withLock { state in
+      defer { state.isUnbindingPosted = true }
+      return !state.isUnbindingPosted
+    }
+    if mustPost { remote.post { self.unbindMoved() } }
+  }
+
+  /// Unbinds what is not where its register is now, for as long as there is time.
+  private func unbindMoved() {
+    let addresses = state.withLock { state in
+      state.isUnbindingPosted = false
+      return state.addresses
+    }
+    for (bell, binding) in bindings where addresses[bell.register] != binding.address {
+      unbind(bell, binding)
+      guard loop.clock.hasTime() else { return postUnbinding() }
+    }
+  }
+
+  private func unbind(_ bell: Bell, _ binding: Binding) {
+    let target = Self.target(bell, binding.address)
+    try? machine?.deassignIOEventFD(binding.eventFD, at: target.address, value: target.value)
+    if let token = binding.token { loop.remove(token) }
+    bindings[bell] = nil
   }
 
   private func bind(_ bell: Bell) {
-    let isWanted = state.withLock {
-      $0.addresses[bell.register] != nil && $0.bound[bell] == nil && !$0.refused.contains(bell)
+    let (address, current) = state.withLock {
+      ($0.addresses[bell.register], placement.load(ordering: .relaxed))
     }
-    guard isWanted, device?.serves(queue: bell.queue) == true else { return }
-    let listener = listener(ofQueue: bell.queue)
-    let isBound = state.withLock { state in
-      guard let address = state.addresses[bell.register] else { return true }
-      let target = Self.target(bell, address)
-      guard let eventFD = listener?.eventFD,
-        (try? machine.assignIOEventFD(eventFD, at: target.address, value: target.value)) != nil
-      else {
-        state.refused.insert(bell)
-        return false
-      }
-      state.bound[bell] = eventFD
-      return true
+    guard let address, device?.serves(queue: bell.queue) == true else { return }
+    if let binding = bindings[bell] {
+      guard binding.address != address else { return binding.placement = current }
+      unbind(bell, binding)
     }
-    if !isBound { dropListener(ofQueue: bell.queue) }
+    guard refused[bell] != current else { return }
+    do throws(SystemError) {
+      bindings[bell] = try makeBinding(bell, at: address, placement: current)
+      refused[bell] = nil
+    } catch {
+      refused[bell] = current
+    }
   }
 
-  /// Gives the queue's descriptor back, unless KVM has it for another register.
-  private func dropListener(ofQueue queue: Int) {
-    guard let listener = listeners[queue],
-      !state.withLock({ $0.bound.keys.contains { $0.queue == queue } })
-    else { return }
-    loop.remove(listener.token)
-    listeners[queue] = nil
+  private func makeBinding(
+    _ bell: Bell, at address: UInt64, placement: UInt64
+  ) throws(SystemError) -> Binding {
+    let binding = Binding(try EventFD(), at: address, placement: placement)
+    let target = Self.target(bell, address)
+    try machine?.assignIOEventFD(binding.eventFD, at: target.address, value: target.value)
+    do throws(SystemError) {
+      binding.token = try loop.register(
+        binding.eventFD.rawValue, interest: .readable,
+        handler: { [weak self, unowned binding] _ in self?.take(bell, binding) })
+    } catch {
+      try? machine?.deassignIOEventFD(binding.eventFD, at: target.address, value: target.value)
+      throw error
+    }
+    return binding
   }
 
-  /// The queue's descriptor, registered with the loop; nil where the host has none left.
-  private func listener(ofQueue queue: Int) -> Listener? {
-    if let listener = listeners[queue] { return listener }
-    guard let eventFD = try? EventFD(),
-      let token = try? loop.register(
-        eventFD.rawValue, interest: .readable,
-        handler: { [weak self] _ in
-          eventFD.drain()
-          self?.device?.queueNotified(queue)
-        })
-    else { return nil }
-    let listener = Listener(eventFD: eventFD, token: token)
-    listeners[queue] = listener
-    return listener
+  /// The guest has written to where the register was when the ioeventfd was bound. If that was another
+  /// placement, the write may have been meant for what is there now, or be the first after a reset
+  /// (see `VirtioPCIFunction.notify`): then it is carried out as if it had come as an exit.
+  private func take(_ bell: Bell, _ binding: Binding) {
+    binding.eventFD.drain()
+    device?.queueNotified(bell.queue)
+    guard binding.placement != placement.load(ordering: .acquiring) else { return }
+    let queue = UInt32(truncatingIfNeeded: bell.queue)
+    switch Self.target(bell, binding.address).address {
+    case .port(let port): router?.portWrite(port: port, width: 2, value: queue)
+    case .mmio(let address):
+      let width = bell.register == .indexRegister ? 4 : 2
+      router?.mmioWrite(address: address, width: width, value: UInt64(queue))
+    }
   }
 
   /// Which writes notify of the bell's queue.

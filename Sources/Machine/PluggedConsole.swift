@@ -60,7 +60,8 @@ final class PluggedConsole {
       emergencyOutput: { emergencyOutput.write($0) }, trace: configuration.trace,
       onGuestOpen: surroundings.onGuestOpen, onDriver: surroundings.onDriver,
       onConsoleOutput: surroundings.onConsoleOutput)
-    doorbells = Doorbells(machine: surroundings.machine, loop: surroundings.loop)
+    doorbells = Doorbells(
+      machine: surroundings.machine, router: surroundings.router, loop: surroundings.loop)
     switch configuration.transport {
     case .pci(let interface):
       let slot = try backplane.takeSlot(configuration.slot)
@@ -120,6 +121,5 @@ final class PluggedConsole {
     case .pci(let function): function.unplug()
     case .mmio(let registers): registers.unplug()
     }
-    doorbells.close()
   }
 }
