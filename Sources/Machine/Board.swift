@@ -52,11 +52,11 @@ final class Board {
     let router = ExitRouter()
     let news = GuestNews(remote: loop.remote, tell: onNews)
     platform = try PlatformDevices(
-      configuration, router: router, machine: machine, console: serial,
+      configuration, router: router, machine: machine, console: serial, news: news,
       onPanic: {
         faults.note(.panic)
         news.panicked($0)
-      }, onEvent: onEvent)
+      }, onEject: { onEvent(.ejected(slot: $0)) })
     surroundings = PluggedConsole.Surroundings(
       loop: loop, memory: memory, machine: machine,
       messages: KVMMessageRouter(machine: machine), router: router,

@@ -2,14 +2,17 @@ import Devices
 import Host
 import Synchronization
 
-/// What the guest does as often as it likes, on its way to the loop: the latest of each kind waits, so
-/// that a guest that is faster than the loop fills nothing. Callable on any thread.
+/// What the guest does as often as it likes, on its way to the loop: the latest of each kind waits, and
+/// the first of what ends its life, so that a guest that is faster than the loop fills nothing. Callable
+/// on any thread.
 final class GuestNews: Sendable {
   private struct State {
     /// By the ports' ids, as bytes: open or not.
     var ports: [[UInt8]: (id: String, isOpen: Bool)] = [:]
     var panic: PanicDevice.Event?
     var hasDriverCome = false
+    /// A reset, the power switched off, or a value for the debug exit.
+    var end: BoardEvent?
     var isPosted = false
   }
 
@@ -34,6 +37,12 @@ final class GuestNews: Sendable {
     add { if $0.panic != .panicked { $0.panic = event } }
   }
 
+  /// The guest has written to a register that ends its life. What it writes there later means nothing:
+  /// by then it is to be gone.
+  func ended(by event: BoardEvent) {
+    add { if $0.end == nil { $0.end = event } }
+  }
+
   private func add(_ change: (inout State) -> Void) {
     let mustPost = state.withLock { state in
       change(&state)
@@ -52,5 +61,6 @@ final class GuestNews: Sendable {
     for (id, isOpen) in news.ports.values { tell(.portChanged(id: id, isOpen: isOpen)) }
     if news.hasDriverCome { tell(.driverCame) }
     if let panic = news.panic { tell(.panic(panic)) }
+    if let end = news.end { tell(end) }
   }
 }

@@ -11,20 +11,21 @@ struct PlatformDevices {
 
   init(
     _ configuration: MachineConfiguration, router: ExitRouter, machine: KVMVirtualMachine,
-    console: SerialConsole, onPanic: @escaping @Sendable (PanicDevice.Event) -> Void,
-    onEvent: @escaping @Sendable (BoardEvent) -> Void
+    console: SerialConsole, news: GuestNews,
+    onPanic: @escaping @Sendable (PanicDevice.Event) -> Void,
+    onEject: @escaping @Sendable (Int) -> Void
   ) throws {
-    let onReset: @Sendable () -> Void = { onEvent(.reset) }
+    let onReset: @Sendable () -> Void = { news.ended(by: .reset) }
     let systemControl = SharedInterruptLine(
       machine.makeLine(gsi: AddressMap.systemControlInterrupt))
     power = PowerManagement(
-      interrupt: systemControl.makeEnd(), onPowerOff: { onEvent(.powerOff) })
+      interrupt: systemControl.makeEnd(), onPowerOff: { news.ended(by: .powerOff) })
     hotPlug = SlotHotPlug(interrupt: systemControl.makeEnd()) { [bus] slot in
       // At once, so that the guest does not find it again.
       guard AddressMap.hotPlugSlotNumbers.contains(slot), bus.remove(device: slot) != nil else {
         return
       }
-      onEvent(.ejected(slot: slot))
+      onEject(slot)
     }
     let uart = console.makeUART(interrupt: machine.makeLine(gsi: AddressMap.com1Interrupt))
     let ports = router.ports
@@ -42,7 +43,7 @@ struct PlatformDevices {
       try ports.add(AddressMap.panic, device: PanicDevice(onEvent: onPanic))
     }
     if let range = configuration.debugExit {
-      try ports.add(range, device: DebugExit { onEvent(.debugExit(value: $0)) })
+      try ports.add(range, device: DebugExit { news.ended(by: .debugExit(value: $0)) })
     }
     try router.memory.add(AddressMap.ecam, device: ECAM(bus: bus))
     try bus.add(HostBridge(), device: 0)

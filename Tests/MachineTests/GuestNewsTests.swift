@@ -33,6 +33,21 @@ import Testing
     #expect(told.events.withLock { $0.count } == 4)
   }
 
+  @Test("The first write to a register that ends the guest's life is told, once, after its panic")
+  func tellsTheFirstEnd() throws {
+    let loop = try EventLoop()
+    let told = Told()
+    let news = GuestNews(remote: loop.remote) { event in told.events.withLock { $0.append(event) } }
+    for _ in 0..<10_000 {
+      news.ended(by: .debugExit(value: 7))
+      news.ended(by: .reset)
+      news.ended(by: .powerOff)
+    }
+    news.panicked(.panicked)
+    loop.turn(timeoutMilliseconds: 0)
+    #expect(told.events.withLock { $0 } == [.panic(.panicked), .debugExit(value: 7)])
+  }
+
   @Test("What a guest did last is told although it is gone")
   func outlastsTheGuest() throws {
     let loop = try EventLoop()
