@@ -120,6 +120,21 @@ import Testing
   }
 
   // In processes of their own, which become another user for a moment.
+  @Test(
+    "Clients who may not connect are sent away one a turn, as others are accepted",
+    .enabled(if: geteuid() == 0, "needs root, to be another user"))
+  func deniesOneATurn() async {
+    await #expect(processExitsWith: .success) {
+      let rig = try ControlRig()
+      let strangers = try asUser(65534) { try (0..<5).map { _ in try rig.connect() } }
+      for turn in 1...5 {
+        rig.loop.turn(timeoutMilliseconds: 0)
+        #expect(rig.server.counters.deniedClients == turn)
+      }
+      withExtendedLifetime(strangers) {}
+    }
+  }
+
   @Test(.enabled(if: geteuid() == 0, "needs root, to be another user"))
   func servesItsOwnUserAlone() async {
     await #expect(processExitsWith: .success) {

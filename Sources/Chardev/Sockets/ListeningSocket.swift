@@ -82,8 +82,9 @@ struct ListeningSocket: ~Copyable {
       let number = accept4(descriptor.rawValue, nil, nil, flags)
       if number >= 0 { return .accepted(FileDescriptor(owning: number)) }
       switch errno {
-      case EINTR, ECONNABORTED: continue
-      case EAGAIN: return .nobody
+      case EINTR: continue
+      // The event loop calls again for whoever is behind one that has left.
+      case EAGAIN, ECONNABORTED: return .nobody
       default: return .failed(.current("accept"))
       }
     }

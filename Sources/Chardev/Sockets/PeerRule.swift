@@ -35,12 +35,18 @@ struct PeerRule {
     return (credentials.user, credentials.group)
   }
 
-  /// The supplementary groups.
+  /// The supplementary groups. Where they are more than there is room for, the kernel tells how many.
   private static func furtherGroups(_ socket: Int32) -> [UInt32] {
     let option: Int32 = 59  // SO_PEERGROUPS
-    var groups = [UInt32](repeating: 0, count: 65536)
-    var length = socklen_t(groups.count * MemoryLayout<UInt32>.size)
-    guard getsockopt(socket, SOL_SOCKET, option, &groups, &length) == 0 else { return [] }
-    return Array(groups.prefix(Int(length) / MemoryLayout<UInt32>.size))
+    let size = MemoryLayout<UInt32>.size
+    var length = socklen_t(64 * size)
+    for _ in 0..<2 {
+      var groups = [UInt32](repeating: 0, count: Int(length) / size)
+      if getsockopt(socket, SOL_SOCKET, option, &groups, &length) == 0 {
+        return Array(groups.prefix(Int(length) / size))
+      }
+      guard errno == ERANGE else { break }
+    }
+    return []
   }
 }
