@@ -38,6 +38,9 @@ package protocol Chardev: AnyObject {
   /// each other without bounds.
   var packetLimit: Int? { get }
 
+  /// The most bytes that one write takes in a time that does not matter; more is for further calls.
+  var writeLimit: Int { get }
+
   /// Whether bytes that `write` has taken have not left the process: at the machine's end they get
   /// a little time.
   var hasUnsentBytes: Bool { get }
@@ -93,6 +96,7 @@ package protocol Chardev: AnyObject {
 extension Chardev {
   package var holdsStart: Bool { false }
   package var packetLimit: Int? { nil }
+  package var writeLimit: Int { .max }
   package var hasUnsentBytes: Bool { false }
   package var unreadByteCount: Int { 0 }
   package func frontEndOpens() {}
@@ -101,16 +105,20 @@ extension Chardev {
   package var windowSize: (columns: UInt16, rows: UInt16)? { nil }
   package func windowSizeMayHaveChanged() {}
 
-  /// Reads and throws away what the host end has now, up to about `limit` bytes; returns how many.
-  package func discardInput(limit: Int) -> Int {
+  /// Reads and throws away what the host end has now, up to about `limit` bytes, each call counting
+  /// for some of them, and for as long as there is time; returns how many.
+  package func discardInput(limit: Int, clock: EventLoop.TurnClock? = nil) -> Int {
     withUnsafeTemporaryAllocation(byteCount: 32 << 10, alignment: 1) { room in
       let segment = iovec(iov_base: room.baseAddress, iov_len: room.count)
       return withUnsafePointer(to: segment) { segment in
         var discarded = 0
-        while discarded < limit,
+        var left = limit
+        while left > 0,
           case .transferred(let count) = read(into: UnsafeBufferPointer(start: segment, count: 1))
         {
           discarded += count
+          left -= max(count, EventLoop.TurnClock.leastCallBytes)
+          guard clock?.hasTime() ?? true else { break }
         }
         return discarded
       }

@@ -23,6 +23,9 @@ extension EventLoop {
       let queue: TimerQueue
     }
 
+    /// The loop's, for those who have no more of it than this; on the loop's thread.
+    package let clock = TurnClock()
+
     private let inbox = Mutex(Inbox())
     private let timers: Timers
     private let wake: EventFD
@@ -82,7 +85,8 @@ extension EventLoop {
       return deliverArrived()
     }
 
-    /// Runs what has arrived, on the loop's thread; says whether the loop shall stop.
+    /// Runs what has arrived, on the loop's thread, as far as there is time; says whether the loop
+    /// shall stop. The rest comes first the next time.
     func deliverArrived() -> Bool {
       hasOwn.store(false, ordering: .relaxed)
       let arrived = inbox.withLock { inbox in
@@ -90,8 +94,18 @@ extension EventLoop {
         inbox = Inbox()
         return arrived
       }
-      for work in arrived.work { work.body() }
-      return arrived.isStopRequested
+      var done = 0
+      while done < arrived.work.count, done == 0 || clock.hasTime() {
+        arrived.work[done].body()
+        done += 1
+      }
+      guard done < arrived.work.count else { return arrived.isStopRequested }
+      inbox.withLock { inbox in
+        inbox.work.insert(contentsOf: arrived.work[done...], at: 0)
+        inbox.isStopRequested = inbox.isStopRequested || arrived.isStopRequested
+      }
+      hasOwn.store(true, ordering: .relaxed)
+      return false
     }
   }
 }

@@ -108,5 +108,8 @@ extension EventLoop {
 
   /// Has everything that is watched looked at; returns whether there was something to do.
   @discardableResult
-  func look() -> Bool { vigil.lookouts.reduce(false) { $1.look() || $0 } }
+  func look() -> Bool {
+    clock.restart()
+    return vigil.lookouts.reduce(false) { $1.look() || $0 }
+  }
 }

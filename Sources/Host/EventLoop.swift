@@ -51,6 +51,9 @@ package final class EventLoop {
   /// The way in from other threads.
   package let remote: Remote
 
+  /// Tells those who have more to do whether they may go on in this turn.
+  package var clock: TurnClock { remote.clock }
+
   let poller: Poller
   private var registrations = RegistrationTable()
   private let timers = TimerQueue()
@@ -140,7 +143,8 @@ package final class EventLoop {
   }
 
   /// One turn: waits for events, at most `timeoutMilliseconds` (for ever if negative), and handles
-  /// them, then expired timers, then work posted before this point of the turn.
+  /// them, then expired timers, then work posted before this point of the turn. `clock` gives each of
+  /// these its time.
   package func turn(timeoutMilliseconds: Int) {
     let timeout = hasWork ? 0 : timers.timeout(limit: timeoutMilliseconds)
     if timeout == 0 {
@@ -150,7 +154,9 @@ package final class EventLoop {
     } else if vigil.isEmpty || !keepWatch() {
       wait(timeoutMilliseconds: timeout)
     }
+    clock.restart()
     if remote.hasOwnPosts, remote.deliverArrived() { stop() }
+    clock.restart()
     timers.runExpired()
     let work = posted
     posted.removeAll(keepingCapacity: work.count < 64)
@@ -170,6 +176,7 @@ package final class EventLoop {
         let now = MonotonicClock.now()
         vigil.slept(now &- start, until: now)
       }
+      if !hasEvents { clock.restart() }
       hasEvents = true
       dispatch(event)
     }

@@ -141,8 +141,10 @@ final class Board {
 
   /// Whether the guest has handed over bytes that their host ends have not taken; writes what they
   /// take now.
-  func hasUnsentBytes() -> Bool {
-    consoles.map { $0.device.flush() }.contains(true)
+  ///
+  /// - Parameter isLast: the board's life ends, and nothing is written after this.
+  func hasUnsentBytes(isLast: Bool = false) -> Bool {
+    consoles.map { $0.device.flush(isLast: isLast) }.contains(true)
   }
 
   /// What host ends have taken until now, and what of it waits for its readers.

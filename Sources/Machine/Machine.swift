@@ -244,7 +244,8 @@ package final class Machine: @unchecked Sendable {
 
   private func removeBoard() {
     board?.stopProcessors()
-    if board?.hasUnsentBytes() == true {
+    loop.clock.restart(nanoseconds: EventLoop.TurnClock.farewellNanoseconds)
+    if board?.hasUnsentBytes(isLast: true) == true {
       hasLostOutput = true
       Log.warning("a client had not taken all the guest sent when it ended; the rest is lost")
     }
@@ -310,6 +311,7 @@ package final class Machine: @unchecked Sendable {
   }
 
   private func conclude() {
+    loop.clock.restart(nanoseconds: EventLoop.TurnClock.farewellNanoseconds)
     let isUntaken = serial.flush()
     if isUntaken { Log.warning("the rest of the serial console's output is lost") }
     let dropped = serial.droppedByteCount

@@ -13,6 +13,8 @@ import VirtioSerial
 final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   /// Output waiting for the host end, at most.
   private static let capacity = 1 << 20
+  /// Bytes of one write.
+  private static let batchBytes = 256 << 10
 
   private struct Output {
     var bytes: [UInt8] = []
@@ -37,6 +39,7 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   private var written = 0
   /// What the host end has taken until now.
   private var bytesToHost: UInt64 = 0
+  private var isDrainPosted = false
 
   /// - Parameters:
   ///   - chardev: nil swallows output and gives no input.
@@ -75,10 +78,10 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   /// Output that did not fit into the buffer.
   var droppedByteCount: UInt64 { output.withLock { $0.dropped } }
 
-  /// Writes what is waiting, as far as the host end takes it now; returns whether it may still take
-  /// more. At the end, when nothing is added any more.
+  /// Writes what is waiting, as far as the host end takes it now and there is time; returns whether it
+  /// may still take more. At the end, when nothing is added any more.
   func flush() -> Bool {
-    drain(turns: Self.capacity)
+    drain()
     return written < pending.count || chardev?.hasUnsentBytes == true
   }
 
@@ -121,12 +124,11 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   /// vCPUs wait for room from now on, if they are to.
   func holdWriters() { output.withLock { $0.holdsWriters = waitsForReader } }
 
-  /// A guest may print as fast as the host end takes it, so the loop's other work gets its turn
-  /// after so many buffers.
-  private func drain(turns: Int = 16) {
+  /// A guest may print as fast as the host end takes it, so the loop's other work gets its turn.
+  private func drain() {
     guard let chardev else { return }
     onOutput()
-    for _ in 0..<turns {
+    repeat {
       if written == pending.count {
         pending.removeAll(keepingCapacity: true)
         written = 0
@@ -147,13 +149,19 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
       case .wouldBlock: return chardev.setWantsWritable(true)
       case .disconnected: written = pending.count
       }
+    } while remote.clock.hasTime()
+    guard !isDrainPosted else { return }
+    isDrainPosted = true
+    remote.post { [weak self] in
+      self?.isDrainPosted = false
+      self?.drain()
     }
-    remote.post { [weak self] in self?.drain() }
   }
 
   private func writePending(to chardev: any Chardev) -> TransferResult {
     pending.withUnsafeMutableBytes { bytes in
-      let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[written...])
+      let limit = min(Self.batchBytes, chardev.writeLimit)
+      let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[written...].prefix(limit))
       let segment = iovec(iov_base: rest.baseAddress, iov_len: rest.count)
       return withUnsafePointer(to: segment) {
         chardev.write(UnsafeBufferPointer(start: $0, count: 1))

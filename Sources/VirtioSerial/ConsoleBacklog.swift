@@ -26,10 +26,11 @@ struct ConsoleBacklog: ~Copyable {
     return dropped
   }
 
-  /// Offers the bytes in order, as one or two segments; returns what `body` does.
+  /// Offers the bytes in order, up to `limit`, as one or two segments; returns what `body` does.
   func withSegments<Result>(
-    _ body: (UnsafeBufferPointer<iovec>) -> Result
+    limit: Int = .max, _ body: (UnsafeBufferPointer<iovec>) -> Result
   ) -> Result {
+    let count = min(count, limit)
     let unwrapped = min(count, Self.capacity - start)
     let segments = (
       iovec(iov_base: storage.map { $0 + start }, iov_len: unwrapped),

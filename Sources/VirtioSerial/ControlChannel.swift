@@ -1,4 +1,5 @@
 import Glibc
+import Host
 import Virtio
 
 /// The two control queues: messages to the guest wait in the ports' own state until the guest has
@@ -69,10 +70,10 @@ struct ControlChannel {
     pendingRemovals = []
   }
 
-  /// Sends what is owed, one port after the other, as far as the guest has buffers. Returns whether the
-  /// guest has kept it from ending: more is to be done in another turn.
+  /// Sends what is owed, one port after the other, as far as the guest has buffers and there is time.
+  /// Returns whether more is to be done in another turn.
   mutating func send(
-    using list: SegmentList, driver: any DriverNotifier
+    using list: SegmentList, clock: EventLoop.TurnClock, driver: any DriverNotifier
   ) throws(QueueFault) -> Bool {
     guard let queue = receiveQueue else { return false }
     defer { if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) } }
@@ -92,6 +93,7 @@ struct ControlChannel {
       }
       tracer.note(.toGuest, message.description)
       messageSent(message, of: debt)
+      guard clock.hasTime() else { return true }
     }
     return false
   }
@@ -158,10 +160,12 @@ struct ControlChannel {
     get throws(QueueFault) { try (transmitQueue?.availableCount() ?? 0) > 0 }
   }
 
-  /// Takes every message the guest has sent, up to `limit`, and returns their buffers; `handle` gets
-  /// a copy of the first bytes of each. Returns whether more are waiting.
+  /// Takes every message the guest has sent, up to `limit` and for as long as there is time, and
+  /// returns their buffers; `handle` gets a copy of the first bytes of each. Returns whether more are
+  /// waiting.
   func receive(
-    using list: SegmentList, limit: Int, driver: any DriverNotifier, handle: ([UInt8]) -> Void
+    using list: SegmentList, limit: Int, clock: EventLoop.TurnClock, driver: any DriverNotifier,
+    handle: ([UInt8]) -> Void
   ) throws(QueueFault) -> Bool {
     guard let queue = transmitQueue else { return false }
     queue.disableNotifications()
@@ -178,6 +182,7 @@ struct ControlChannel {
       }
       queue.complete(chain, written: 0)
       handle(bytes)
+      guard clock.hasTime() else { break }
     }
     return true
   }

@@ -5,8 +5,8 @@ import Virtio
 /// One port: its name and role, its host end, its two queues.
 ///
 /// Everything but the chardev's events is called with the device's lock held; turns are taken on
-/// the I/O thread only. A turn moves a bounded number of bytes, so that no port keeps the others
-/// waiting.
+/// the I/O thread only. A turn moves a bounded number of bytes in a bounded time, so that no port
+/// keeps the others waiting.
 ///
 /// `@unchecked Sendable`: guarded by the device's lock.
 final class Port: @unchecked Sendable {
@@ -118,9 +118,9 @@ final class Port: @unchecked Sendable {
   }
 
   /// The guest is about to open the port: what has come until now came early.
-  func prepareToOpen() {
+  func prepareToOpen(_ clock: EventLoop.TurnClock) {
     if !state.isGuestOpen { chardev.frontEndOpens() }
-    if policy.early == .drop, !guestListens, chardev.isConnected { discardInput() }
+    if policy.early == .drop, !guestListens, chardev.isConnected { discardInput(clock) }
   }
 
   /// The guest has opened or closed the port; a close that the client has not noticed yet is taken
@@ -202,15 +202,16 @@ final class Port: @unchecked Sendable {
 
   /// Host to guest, as much as one turn allows; a queue that runs empty may be watched.
   func takeReceiveTurn(
-    mayWatch: Bool, using list: SegmentList, driver: any DriverNotifier
+    mayWatch: Bool, using list: SegmentList, clock: EventLoop.TurnClock,
+    driver: any DriverNotifier
   ) throws(QueueFault) -> TurnEnd {
     guard guestListens, handover.isSettled, chardev.isConnected, let queue = receiveQueue else {
-      takeIdleReceiveTurn()
+      takeIdleReceiveTurn(clock)
       return .rest
     }
     let outcome = try receivePath.run(
-      queue, from: chardev, using: list, budget: policy.turnBytes, watched: mayWatch,
-      counters: &counters, driver: driver)
+      queue, from: chardev, using: list, budget: policy.turnBytes, clock: clock,
+      watched: mayWatch, counters: &counters, driver: driver)
     switch outcome {
     case .drained, .more: chardev.setWantsReadable(true)
     // Buffers may come any moment; only if bytes come before them the host end has to wait.
@@ -222,63 +223,72 @@ final class Port: @unchecked Sendable {
   }
 
   /// The same while the guest does not listen: bytes wait in the host end, or are thrown away.
-  private func takeIdleReceiveTurn() {
+  private func takeIdleReceiveTurn(_ clock: EventLoop.TurnClock) {
     let drops = policy.early == .drop && !guestListens
-    if drops, chardev.isConnected { discardInput() }
+    if drops, chardev.isConnected { discardInput(clock) }
     chardev.setWantsReadable(drops)
   }
 
   /// Guest to host, as much as one turn allows; a queue that runs empty may be watched.
   func takeTransmitTurn(
-    mayWatch: Bool, using list: SegmentList, driver: any DriverNotifier
+    mayWatch: Bool, using list: SegmentList, clock: EventLoop.TurnClock,
+    driver: any DriverNotifier
   ) throws(QueueFault) -> TurnEnd {
     let outcome = try transmit(
-      budget: policy.turnBytes, watched: mayWatch, using: list, driver: driver)
+      budget: policy.turnBytes, watched: mayWatch, using: list, clock: clock, driver: driver)
     if outcome == .idle, mayWatch, transmitQueue != nil { return .watch }
     return outcome == .more ? .more : .rest
   }
 
   /// While no driver is there, or its memory is left alone: only the client's side moves.
-  func takeTurnWithoutDriver() {
-    let isBehind = transmitPath.flushBacklog(to: chardev, counters: &counters)
+  func takeTurnWithoutDriver(_ clock: EventLoop.TurnClock) {
+    let isBehind = transmitPath.flushBacklog(to: chardev, clock: clock, counters: &counters)
     chardev.setWantsWritable(isBehind)
-    if owesGuestClose, transmitQueue == nil { passOnGuestClose() }
-    takeIdleReceiveTurn()
+    if owesGuestClose, transmitQueue == nil { passOnGuestClose(clock) }
+    takeIdleReceiveTurn(clock)
   }
 
-  /// At the end of the machine: one more, long turn; returns whether something is left that a
+  /// The last turn in the guest's life, and a long one; returns whether something is left that a
   /// connected client may still take.
-  func flush(using list: SegmentList, driver: any DriverNotifier) throws(QueueFault) -> Bool {
+  func flush(
+    using list: SegmentList, clock: EventLoop.TurnClock, driver: any DriverNotifier
+  ) throws(QueueFault) -> Bool {
     let outcome = try transmit(
-      budget: Self.farewellBytes, watched: false, using: list, driver: driver)
-    return outcome == .more || outcome == .blocked || hasBacklogForClient || chardev.hasUnsentBytes
+      budget: Self.farewellBytes, watched: false, using: list, clock: clock, driver: driver)
+    return outcome == .more || hasUnsentBytes
   }
 
-  /// The same without a driver.
-  func flushBacklog() -> Bool {
-    _ = transmitPath.flushBacklog(to: chardev, counters: &counters)
-    return hasBacklogForClient || chardev.hasUnsentBytes
+  /// Passes on what a console has said, without a driver.
+  func flushBacklog(_ clock: EventLoop.TurnClock) {
+    _ = transmitPath.flushBacklog(to: chardev, clock: clock, counters: &counters)
   }
 
   /// A reader was too slow for a console that was to keep everything.
   var hasLostOutput: Bool { transmitPath.hasLostOutput }
 
-  private var hasBacklogForClient: Bool { transmitPath.backlogByteCount > 0 && chardev.isConnected }
+  /// Whether the guest has handed over bytes that a connected client may still take.
+  var hasUnsentBytes: Bool {
+    isThrottled || pendingTurns.contains(.transmit) || chardev.hasUnsentBytes
+      || transmitPath.backlogByteCount > 0 && chardev.isConnected
+  }
 
   /// The port is being removed: passes on what the client takes, gives back the rest.
-  func farewell(using list: SegmentList, driver: any DriverNotifier) throws(QueueFault) {
+  func farewell(
+    using list: SegmentList, clock: EventLoop.TurnClock, driver: any DriverNotifier
+  ) throws(QueueFault) {
     guard transmitQueue != nil else { return }
-    _ = try transmit(budget: Self.farewellBytes, watched: false, using: list, driver: driver)
+    _ = try transmit(
+      budget: Self.farewellBytes, watched: false, using: list, clock: clock, driver: driver)
     try discardQueued(using: list, driver: driver)
   }
 
   /// The port's life ends, and its chardev is let go; what waits in the queue or in a console's
   /// backlog reaches nobody any more.
-  func end(using list: SegmentList) {
+  func end(using list: SegmentList, clock: EventLoop.TurnClock) {
     dropQueues(using: list)
-    _ = flushBacklog()
+    flushBacklog(clock)
     counters.bytesDropped &+= UInt64(transmitPath.dropBacklog(hasReader: chardev.isConnected))
-    if owesGuestClose { passOnGuestClose() }
+    if owesGuestClose { passOnGuestClose(clock) }
     letGoOfChardev()
     device = nil
   }
@@ -297,16 +307,18 @@ final class Port: @unchecked Sendable {
   }
 
   private func transmit(
-    budget: Int, watched: Bool, using list: SegmentList, driver: any DriverNotifier
+    budget: Int, watched: Bool, using list: SegmentList, clock: EventLoop.TurnClock,
+    driver: any DriverNotifier
   ) throws(QueueFault) -> TransmitPath.Outcome {
     guard let queue = transmitQueue else {
-      chardev.setWantsWritable(transmitPath.flushBacklog(to: chardev, counters: &counters))
-      if owesGuestClose { passOnGuestClose() }
+      chardev.setWantsWritable(
+        transmitPath.flushBacklog(to: chardev, clock: clock, counters: &counters))
+      if owesGuestClose { passOnGuestClose(clock) }
       return .idle
     }
     let discarded = counters.bytesDiscarded
     let outcome = try transmitPath.run(
-      queue, to: handover.isSettled ? chardev : nil, using: list, budget: budget,
+      queue, to: handover.isSettled ? chardev : nil, using: list, budget: budget, clock: clock,
       watched: watched, counters: &counters, driver: driver)
     if handover.isDraining, counters.bytesDiscarded != discarded {
       handover.noteWrite(at: MonotonicClock.now())
@@ -314,7 +326,7 @@ final class Port: @unchecked Sendable {
     chardev.setWantsWritable(outcome == .blocked || transmitPath.backlogByteCount > 0)
     if let fault = transmitPath.takeKernelFault() { device?.onConsoleOutput?(fault) }
     setThrottled(outcome == .blocked)
-    if owesGuestClose, outcome == .idle || outcome == .disconnected { passOnGuestClose() }
+    if owesGuestClose, outcome == .idle || outcome == .disconnected { passOnGuestClose(clock) }
     return outcome
   }
 
@@ -345,20 +357,21 @@ final class Port: @unchecked Sendable {
   }
 
   /// The client has everything the guest sent before it closed the port.
-  private func passOnGuestClose() {
+  private func passOnGuestClose(_ clock: EventLoop.TurnClock) {
     owesGuestClose = false
     guard chardev.isConnected else { return }
     switch policy.onGuestClose {
     case .keep: break
     case .shutdown: chardev.endOutput()
     case .close:
-      discardInput()
+      discardInput(clock)
       chardev.disconnectClient()
     }
   }
 
   /// Reads and throws away, for one turn.
-  private func discardInput() {
-    counters.bytesDiscarded &+= UInt64(chardev.discardInput(limit: policy.turnBytes))
+  private func discardInput(_ clock: EventLoop.TurnClock) {
+    counters.bytesDiscarded &+= UInt64(
+      chardev.discardInput(limit: policy.turnBytes, clock: clock))
   }
 }

@@ -1,5 +1,6 @@
 import Chardev
 import Glibc
+import Host
 import Virtio
 
 /// Host to guest: reads from the host end straight into the buffers the guest has provided in a
@@ -25,21 +26,22 @@ struct ReceivePath {
     case more
   }
 
-  /// One turn of about `budget` bytes. A queue that is to be watched when it is empty asks for no
-  /// notification then.
+  /// One turn of about `budget` bytes, or of the time that `clock` gives. A queue that is to be
+  /// watched when it is empty asks for no notification then.
   func run(
     _ queue: Virtqueue, from chardev: any Chardev, using list: SegmentList, budget: Int,
-    watched: Bool, counters: inout PortCounters, driver: any DriverNotifier
+    clock: EventLoop.TurnClock, watched: Bool, counters: inout PortCounters,
+    driver: any DriverNotifier
   ) throws(QueueFault) -> Outcome {
     queue.disableNotifications()
     var left = budget
     var batch = Self.firstBatchBytes
-    while left > 0 {
+    repeat {
       list.removeAll()
       batch = min(batch, left)
       try queue.gather(.writable, into: list, byteLimit: batch)
       if list.byteCount == 0 {
-        left -= max(list.cost, 1)
+        left -= max(list.cost, EventLoop.TurnClock.leastCallBytes)
         returnEmptyChains(list, to: queue, driver: driver)
         guard !watched, try queue.enableNotifications() else { return .starved }
         queue.disableNotifications()
@@ -54,10 +56,10 @@ struct ReceivePath {
         if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) }
         counters.bytesToGuest &+= UInt64(count)
         guard count >= list.byteCount else { return .drained }
-        left -= count
+        left -= max(count, EventLoop.TurnClock.leastCallBytes)
         batch = Self.batchBytes
       }
-    }
+    } while left > 0 && clock.hasTime()
     return .more
   }
 

@@ -63,7 +63,7 @@ extension SerialDevice {
     if port.state.isGuestOpen != open {
       tracer.note(.state, "port \(port.number): guest \(open ? "opened" : "closed") it")
     }
-    if open { port.prepareToOpen() }
+    if open { port.prepareToOpen(clock) }
     port.guestOpened(open)
     // What it wrote to a client that had gone is returned before the next one may get it.
     if port.owesDiscard { try port.discardIfHostLeft(using: list, driver: driver) }

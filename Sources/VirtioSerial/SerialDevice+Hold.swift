@@ -37,20 +37,25 @@ extension SerialDevice {
     holds.remove(reason)
     guard holds.isEmpty, driver != nil else { return }
     hasMissedEvents = true
+    madeUpPorts = 0
     if !runQueue.isEmpty { postRun() }
     postService()
   }
 
-  /// Makes up for what could not be told the guest during a hold; before any turn is taken.
-  func makeUpForHold(driver: any DriverNotifier) throws(QueueFault) {
-    guard hasMissedEvents else { return }
-    hasMissedEvents = false
+  /// Makes up for what could not be told the guest during a hold, for as long as there is time; before
+  /// all is looked at anew. Returns whether that is done.
+  func hasMadeUpForHold(driver: any DriverNotifier) throws(QueueFault) -> Bool {
+    guard hasMissedEvents else { return true }
     if owesConfigurationChange { driver.notifyConfigurationChange() }
     owesConfigurationChange = false
-    for port in table.ports {
+    for port in table.ports where port.number >= madeUpPorts {
+      guard clock.hasTime() else { return false }
       try port.discardIfHostLeft(using: list, driver: driver)
       control.enqueue(port)
       resumeHandover(of: port)
+      madeUpPorts = port.number + 1
     }
+    hasMissedEvents = false
+    return true
   }
 }

@@ -1,11 +1,12 @@
 import Chardev
+import Host
 import Virtio
 
 // What happens on the I/O thread: a port takes its turn when its client or its guest gives it cause
-// to; if that was not enough, it waits in the run queue for the next one.
+// to. If that was not enough, or others have used the loop's time up, it waits in the run queue.
 extension SerialDevice {
-  /// Control messages taken from the guest in one turn.
-  private static let controlBudget = 256
+  /// Control messages taken from the guest in one turn: each may open a port, and take a call or two.
+  private static let controlBudget = 64
 
   // MARK: Causes
 
@@ -24,7 +25,7 @@ extension SerialDevice {
     } inert: {
       port.clientChanged(isPresent: open)
       if !open { port.owesDiscard = driver != nil }
-      port.takeTurnWithoutDriver()
+      port.takeTurnWithoutDriver(clock)
     }
     scheduleHandover(of: port)
   }
@@ -38,7 +39,7 @@ extension SerialDevice {
       try takeControlTurnIfDue(driver: driver)
       try takeTurn(turn, of: port, driver: driver)
     } inert: {
-      port.takeTurnWithoutDriver()
+      port.takeTurnWithoutDriver(clock)
     }
   }
 
@@ -58,15 +59,28 @@ extension SerialDevice {
     }
   }
 
-  /// Passes on what the guest has handed over, one turn for each port (chains may name the same
-  /// memory many times over, so all of it could take minutes); returns whether a connected client
-  /// may still take more. On the I/O thread.
-  package func flush() -> Bool {
+  /// Passes on what the guest has handed over, one turn for each port for which there is time (chains
+  /// may name the same memory many times over, so all of it could take minutes); returns whether a
+  /// connected client may still take more. The others get their turns from the loop. On the I/O
+  /// thread.
+  ///
+  /// - Parameter isLast: no turn comes after these, which are longer then.
+  package func flush(isLast: Bool = false) -> Bool {
     var left = false
     enter { driver throws(QueueFault) in
-      for port in table.ports { left = try port.flush(using: list, driver: driver) || left }
+      for port in table.ports {
+        if isLast {
+          left = try port.flush(using: list, clock: clock, driver: driver) || left
+        } else {
+          try takeTurn(.transmit, of: port, driver: driver)
+          left = left || port.hasUnsentBytes
+        }
+      }
     } inert: {
-      for port in table.ports { left = port.flushBacklog() || left }
+      for port in table.ports {
+        port.flushBacklog(clock)
+        left = left || port.hasUnsentBytes
+      }
     }
     return left
   }
@@ -82,12 +96,12 @@ extension SerialDevice {
   private func serviceAll() {
     enter { driver throws(QueueFault) in
       isServicePosted = false
-      try makeUpForHold(driver: driver)
+      guard try hasMadeUpForHold(driver: driver) else { return postService() }
       try takeControlTurn(driver: driver)
       for port in table.ports { try takeTurns(port, driver: driver) }
     } inert: {
       isServicePosted = false
-      for port in table.ports { port.takeTurnWithoutDriver() }
+      for port in table.ports { port.takeTurnWithoutDriver(clock) }
     }
   }
 
@@ -99,24 +113,28 @@ extension SerialDevice {
   }
 
   /// A port that waits for its turn already does not get one before the others for being called
-  /// again.
+  /// again; nor does any get one once there is no time, unless it is due.
   func takeTurn(
-    _ turn: Port.Turns, of port: Port, driver: any DriverNotifier
+    _ turn: Port.Turns, of port: Port, isDue: Bool = false, driver: any DriverNotifier
   ) throws(QueueFault) {
     guard port.pendingTurns.isDisjoint(with: turn) else { return }
-    let end =
-      turn == .transmit
-      ? try port.takeTransmitTurn(mayWatch: mayWatch, using: list, driver: driver)
-      : try port.takeReceiveTurn(mayWatch: mayWatch, using: list, driver: driver)
-    if end == .watch { watch(turn, of: port) } else { port.watchedTurns.subtract(turn) }
-    guard end == .more else { return }
+    if isDue || clock.hasTime() {
+      let end =
+        turn == .transmit
+        ? try port.takeTransmitTurn(mayWatch: mayWatch, using: list, clock: clock, driver: driver)
+        : try port.takeReceiveTurn(mayWatch: mayWatch, using: list, clock: clock, driver: driver)
+      if end == .watch { watch(turn, of: port) } else { port.watchedTurns.subtract(turn) }
+      guard end == .more else { return }
+    }
     runQueue.add(turn, for: port)
     postRun()
   }
 
   func takeControlTurn(driver: any DriverNotifier) throws(QueueFault) {
     var messages: [ControlMessage] = []
-    let more = try control.receive(using: list, limit: Self.controlBudget, driver: driver) {
+    let more = try control.receive(
+      using: list, limit: Self.controlBudget, clock: clock, driver: driver
+    ) {
       if let message = ControlMessage($0) { messages.append(message) } else { ignore("no message") }
     }
     for message in messages { try handle(message, driver: driver) }
@@ -127,12 +145,14 @@ extension SerialDevice {
 
   /// Tells the guest what it is owed.
   func sendControl(driver: any DriverNotifier) throws(QueueFault) {
-    if try control.send(using: list, driver: driver) { postControlTurn() }
+    if try control.send(using: list, clock: clock, driver: driver) { postControlTurn() }
   }
 
-  /// The driver spins until a control message is taken: it does not wait for ports.
+  /// The driver spins until a control message is taken: it does not wait for ports, but for the loop's
+  /// other work where it sends them without end.
   func takeControlTurnIfDue(driver: any DriverNotifier) throws(QueueFault) {
-    if try control.hasArrivals { try takeControlTurn(driver: driver) }
+    guard try control.hasArrivals else { return }
+    if clock.hasTime() { try takeControlTurn(driver: driver) } else { postControlTurn() }
   }
 
   /// The driver of a port that is not there may be waiting for its buffers (one without MULTIPORT
@@ -142,7 +162,7 @@ extension SerialDevice {
   ) throws(QueueFault) {
     guard PortTable.isTransmitQueue(index), let queue = queues[index] else { return }
     let returned = try queue.returnUnread(
-      limit: Int(Self.queueSize), using: list, driver: driver)
+      limit: Int(Self.queueSize), using: list, clock: clock, driver: driver)
     bytesToNobody &+= UInt64(returned.byteCount)
     guard returned.mayBeMore else { return }
     runQueue.add(orphan: index)
@@ -180,12 +200,16 @@ extension SerialDevice {
       case .port(let port):
         let turns = port.pendingTurns
         port.pendingTurns = []
-        if turns.contains(.transmit) { try takeTurn(.transmit, of: port, driver: driver) }
-        if turns.contains(.receive) { try takeTurn(.receive, of: port, driver: driver) }
+        if turns.contains(.transmit) {
+          try takeTurn(.transmit, of: port, isDue: true, driver: driver)
+        }
+        if turns.contains(.receive) {
+          try takeTurn(.receive, of: port, isDue: true, driver: driver)
+        }
       case .orphan(let queue):
         // It may have got a port meanwhile.
         if let port = table.port(ofQueue: queue), port.hasQueues {
-          try takeTurn(.transmit, of: port, driver: driver)
+          try takeTurn(.transmit, of: port, isDue: true, driver: driver)
         } else {
           try returnBuffers(ofQueue: queue, driver: driver)
         }
@@ -198,6 +222,9 @@ extension SerialDevice {
   }
 
   // MARK: Entering
+
+  /// The loop's: every turn asks it whether it may go on.
+  var clock: EventLoop.TurnClock { remote.clock }
 
   /// Enters the device on the I/O thread.
   func enter(_ body: (any DriverNotifier) throws(QueueFault) -> Void, inert: () -> Void) {

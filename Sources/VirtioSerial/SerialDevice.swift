@@ -52,8 +52,10 @@ package final class SerialDevice: @unchecked Sendable {
 
   /// Why the guest's memory is left alone now; see `SerialDevice+Hold.swift`.
   var holds: Holds = []
-  /// A hold has ended, and `makeUpForHold` is to come.
+  /// A hold has ended, and is to be made up for.
   var hasMissedEvents = false
+  /// Ports of lower numbers are done with that.
+  var madeUpPorts: UInt32 = 0
   /// The driver is to hear of a change of the configuration after the hold.
   var owesConfigurationChange = false
 
@@ -126,7 +128,7 @@ package final class SerialDevice: @unchecked Sendable {
       for port in table.ports {
         endWatch(of: port)
         port.guestOpened(false)
-        port.end(using: list)
+        port.end(using: list, clock: clock)
       }
     }
   }
@@ -154,7 +156,7 @@ package final class SerialDevice: @unchecked Sendable {
         try tellGuest(of: port, driver: driver)
         try takeTurns(port, driver: driver)
       } inert: {
-        port.takeTurnWithoutDriver()
+        port.takeTurnWithoutDriver(clock)
       }
       return port.number
     }
@@ -169,11 +171,12 @@ package final class SerialDevice: @unchecked Sendable {
   package func removePort(number: UInt32) throws(PortError) -> PortReport {
     try lock.withLock { () throws(PortError) -> PortReport in
       let port = try table.remove(number)
+      clock.restart(nanoseconds: EventLoop.TurnClock.farewellNanoseconds)
       whileLocked(evenPaused: true) { driver throws(QueueFault) in
-        try port.farewell(using: list, driver: driver)
+        try port.farewell(using: list, clock: clock, driver: driver)
       } inert: {
       }
-      port.end(using: list)
+      port.end(using: list, clock: clock)
       runQueue.remove(port)
       endWatch(of: port)
       control.remove(port)

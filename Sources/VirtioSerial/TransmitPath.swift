@@ -1,5 +1,6 @@
 import Chardev
 import Glibc
+import Host
 import Virtio
 
 /// Guest to host: takes what the guest made available in a port's transmit queue and writes it to
@@ -52,35 +53,36 @@ struct TransmitPath: ~Copyable {
   /// Forgets the half-written chain, with its queue. What a console has said waits on.
   mutating func reset() { written = 0 }
 
-  /// One turn of at most `budget` bytes. A queue that is to be watched when it is empty asks for no
-  /// notification then. Nil for a client that has gone.
+  /// One turn of at most `budget` bytes, or of the time that `clock` gives. A queue that is to be
+  /// watched when it is empty asks for no notification then. Nil for a client that has gone.
   mutating func run(
     _ queue: Virtqueue, to chardev: (any Chardev)?, using list: SegmentList, budget: Int,
-    watched: Bool, counters: inout PortCounters, driver: any DriverNotifier
+    clock: EventLoop.TurnClock, watched: Bool, counters: inout PortCounters,
+    driver: any DriverNotifier
   ) throws(QueueFault) -> Outcome {
-    if let chardev { _ = flushBacklog(to: chardev, counters: &counters) }
+    if let chardev { _ = flushBacklog(to: chardev, clock: clock, counters: &counters) }
     queue.disableNotifications()
     var left = budget
     // A packet is one buffer of the guest's.
     let packetLimit = chardev?.packetLimit
-    while left > 0 {
+    repeat {
       list.removeAll()
-      let batch = min(Self.batchBytes, left)
+      let batch = min(Self.batchBytes, left, chardev?.writeLimit ?? .max)
       try queue.gather(.readable, into: list, byteLimit: packetLimit == nil ? batch : 1)
-      if list.chains.isEmpty {
+      guard !list.chains.isEmpty else {
         guard !watched, try queue.enableNotifications() else { return .idle }
         queue.disableNotifications()
-        left -= 1
+        left -= EventLoop.TurnClock.leastCallBytes
         continue
       }
-      let cost = list.cost
+      let cost = packetLimit == nil ? min(list.cost, batch) : 0
       list.dropFirst(written)
       list.keepFirst(packetLimit ?? batch)
-      left -= max(list.byteCount, packetLimit == nil ? min(cost, batch) : 1)
+      left -= max(list.byteCount, cost, EventLoop.TurnClock.leastCallBytes)
       let outcome = pass(list, to: chardev, from: queue, counters: &counters)
       if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) }
       if let outcome { return outcome }
-    }
+    } while left > 0 && clock.hasTime()
     return .more
   }
 
@@ -111,16 +113,23 @@ struct TransmitPath: ~Copyable {
     return max(0, list.byteCount - written)
   }
 
-  /// Passes on what waits in the backlog; returns whether something is left.
-  mutating func flushBacklog(to chardev: any Chardev, counters: inout PortCounters) -> Bool {
+  /// Passes on what waits in the backlog, for as long as there is time; returns whether something is
+  /// left.
+  mutating func flushBacklog(
+    to chardev: any Chardev, clock: EventLoop.TurnClock, counters: inout PortCounters
+  ) -> Bool {
     while backlog.count > 0 {
-      guard case .transferred(let count) = backlog.withSegments({ chardev.write($0) }) else {
+      guard
+        case .transferred(let count) = backlog.withSegments(
+          limit: chardev.writeLimit, { chardev.write($0) })
+      else {
         return true
       }
       counters.bytesToHost &+= UInt64(count)
       backlog.removeFirst(count)
+      guard clock.hasTime() else { break }
     }
-    return false
+    return backlog.count > 0
   }
 
   /// Gives the backlog up; returns how many bytes that were.

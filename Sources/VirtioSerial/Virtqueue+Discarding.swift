@@ -1,10 +1,11 @@
+import Host
 import Virtio
 
 extension Virtqueue {
-  /// Gives back up to `limit` of the chains the driver has made available, unread; returns how many
-  /// bytes they had, and whether there may be more.
+  /// Gives back up to `limit` of the chains the driver has made available, unread, for as long as
+  /// there is time; returns how many bytes they had, and whether there may be more.
   func returnUnread(
-    limit: Int, using list: SegmentList, driver: any DriverNotifier
+    limit: Int, using list: SegmentList, clock: EventLoop.TurnClock, driver: any DriverNotifier
   ) throws(QueueFault) -> (byteCount: Int, mayBeMore: Bool) {
     var byteCount = 0
     defer { if publish() { driver.notifyUsedBuffers(queue: index) } }
@@ -17,6 +18,7 @@ extension Virtqueue {
       }
       byteCount += chain.byteCount
       complete(chain, written: 0)
+      guard clock.hasTime() else { break }
     }
     return (byteCount, true)
   }

@@ -160,6 +160,32 @@ struct BroadcastTests {
     #expect(["abcdefg1234567", "1234567abcdefg"].contains(served.frontEnd.text))
   }
 
+  @Test("A client that reads again after a while does not get all it has missed in one turn")
+  func catchesUpInTurns() throws {
+    let served = try serve(.packets)
+    let client = try served.connect()
+    let count = 3000
+    for _ in 0..<count { #expect(served.frontEnd.write("x") == .transferred(1)) }
+    var received = 0
+    func receive() {
+      while case let packet = client.receive(flags: Int32(MSG_DONTWAIT)), !packet.isEmpty {
+        received += packet.count
+      }
+    }
+    receive()
+    let before = received
+    #expect(before > 0 && before < count)
+    served.loop.clock.limit = 0
+    served.loop.turn(timeoutMilliseconds: 0)
+    receive()
+    #expect((1...8).contains(received - before))
+    #expect(
+      served.loop.turn {
+        receive()
+        return received == count
+      })
+  }
+
   @Test(arguments: [true, false])
   func theEndComesAfterTheBytes(of endsOutput: Bool) throws {
     let served = try serve()

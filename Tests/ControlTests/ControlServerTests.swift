@@ -125,7 +125,7 @@ import Testing
     .enabled(if: geteuid() == 0, "needs root, to be another user"))
   func deniesOneATurn() async {
     await #expect(processExitsWith: .success) {
-      let rig = try ControlRig()
+      let rig = try ControlRig(mode: 0o666)
       let strangers = try asUser(65534) { try (0..<5).map { _ in try rig.connect() } }
       for turn in 1...5 {
         rig.loop.turn(timeoutMilliseconds: 0)

@@ -100,6 +100,35 @@ import Testing
     #expect(record.numbers.withLock { $0 } == Array(0..<10_000))
   }
 
+  @Test(
+    "Work from elsewhere that takes too long is left for later turns, in its order, before the end")
+  func leavesWorkForWhichThereIsNoTime() throws {
+    let loop = try EventLoop()
+    loop.clock.limit = 0
+    let record = Record()
+    for number in 0..<10 { loop.remote.post { record.numbers.withLock { $0.append(number) } } }
+    loop.remote.stop()
+    loop.turn(timeoutMilliseconds: 0)
+    #expect((1...8).contains(record.numbers.withLock { $0.count }))
+    loop.remote.post { record.numbers.withLock { $0.append(10) } }
+    loop.run()
+    #expect(record.numbers.withLock { $0 } == Array(0...10))
+  }
+
+  @Test("A turn's clock gives each a first call, and those after it the time that is left")
+  func measuresATurn() throws {
+    let clock = EventLoop.TurnClock()
+    clock.limit = 50_000_000
+    #expect(clock.hasTime())
+    #expect(clock.hasTime())
+    usleep(60_000)
+    #expect(!clock.hasTime())
+    clock.restart()
+    #expect(clock.hasTime())
+    clock.restart(nanoseconds: 0)
+    #expect(!clock.hasTime())
+  }
+
   @Test func losesNoWakeUpBetweenManyThreads() throws {
     let record = Record()
     let running = try RunningLoop()

@@ -73,6 +73,8 @@ package final class MockConsoleDriver {
       lastPort ?? min(max(names.count, Int(numbers.values.max() ?? 0)), limit - 1)
     memory = try GuestMemory(regions: [0..<0x1000_0000])
     loop = try EventLoop()
+    // What is done in one turn shall not depend on how fast this machine is now.
+    loop.clock.limit = 60_000_000_000
     let chardevs = names.map { _ in ScriptedChardev() }
     self.chardevs = chardevs
     let ports = names.indices.map { index in

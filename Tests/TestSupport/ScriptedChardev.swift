@@ -29,6 +29,10 @@ package final class ScriptedChardev: Chardev {
   package var writeRoom = Int.max
   /// The most that one `read` gives.
   package var readLimit = Int.max
+  /// The most bytes of a packet, where it carries packets.
+  package var packetLimit: Int?
+  /// How long each `write` takes.
+  package var callMicroseconds: UInt32 = 0
 
   package init() {}
 
@@ -48,6 +52,7 @@ package final class ScriptedChardev: Chardev {
 
   package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
     writeCalls += 1
+    if callMicroseconds > 0 { usleep(callMicroseconds) }
     guard isConnected else { return .disconnected }
     var count = 0
     for segment in segments {

@@ -9,10 +9,12 @@ package final class SocketClient {
   private var received: [UInt8] = []
 
   /// Connects, trying for a while until somebody listens.
-  package init(_ path: String) throws {
+  ///
+  /// - Parameter isPacketed: to a socket of packets.
+  package init(_ path: String, isPacketed: Bool = false) throws {
     var descriptor: Int32 = -1
     _ = waitUntil(seconds: 10) {
-      descriptor = Self.connect(to: path)
+      descriptor = Self.connect(to: path, type: isPacketed ? SOCK_SEQPACKET : SOCK_STREAM)
       return descriptor >= 0
     }
     guard descriptor >= 0 else { throw SystemError("connect " + path, errno: -descriptor) }
@@ -98,8 +100,8 @@ package final class SocketClient {
   }
 
   /// A connected socket, or the negative errno.
-  private static func connect(to path: String) -> Int32 {
-    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
+  private static func connect(to path: String, type: __socket_type) -> Int32 {
+    let descriptor = socket(AF_UNIX, Int32(type.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { return -errno }
     setDeadlines(descriptor)
     var address = sockaddr_un()

@@ -147,6 +147,8 @@ void bring_up_with(u64 wanted, int hasty) {
 
 void bring_up(void) { bring_up_with(0, option_is("early", "yes")); }
 
+void open_number(u32 number) { send_control(number, PORT_OPEN, 1); }
+
 void open_port(void) {
   char name[64];
   option_text("port", name, sizeof name);

@@ -15,6 +15,8 @@ void bring_up_with(u64 wanted, int hasty);
 void bring_up(void);
 /* Waits until the port named by port=NAME is there, and opens it. Without a name: port 0. */
 void open_port(void);
+/* Opens the port of this number, which is there. */
+void open_number(u32 number);
 /* Closes it and resets the device. */
 void close_port(void);
 

@@ -102,6 +102,8 @@ static const struct {
     {"masked", scenario_masked},
     {"flood", scenario_flood},
     {"swamp", scenario_swamp},
+    {"drizzle", scenario_drizzle},
+    {"toggle", scenario_toggle},
     {"bells", scenario_bells},
     {"panics", scenario_panics},
     {"say", scenario_say},

@@ -128,6 +128,8 @@ void scenario_bad_chain(void);
 void scenario_masked(void);
 void scenario_flood(void);
 void scenario_swamp(void);
+void scenario_drizzle(void);
+void scenario_toggle(void);
 void scenario_bells(void);
 void scenario_unmastered(void);
 

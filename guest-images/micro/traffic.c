@@ -134,3 +134,38 @@ void scenario_bells(void) {
     }
   print("rang\n");
 }
+
+/* port=NAME wait=host all=yes: hands over buffers of one byte without end, on the port or on every port there is. */
+void scenario_drizzle(void) {
+  bring_up();
+  open_port();
+  u32 first = port, last = port;
+  if (option_is("all", "yes")) {
+    first = 1;
+    for (u32 id = 1; id < port; id++) open_number(id);
+  }
+  for (u32 id = first; id <= last; id++)
+    for (u16 index = 0; index < QUEUE_SIZE; index++) queue_post(transmit_queue(id), index, 1, 0);
+  print("drizzling\n");
+  for (u32 id = first;; id = id < last ? id + 1 : first) {
+    struct queue *queue = transmit_queue(id);
+    *(volatile u16 *)&queue->available.index = (u16)(*(volatile u16 *)&queue->used.index + QUEUE_SIZE);
+    queue_notify(queue);
+  }
+}
+
+/* port=NAME toggles=N: notifies of every queue twice, takes the device's registers out of memory and puts them back;
+   so often, or for ever. */
+void scenario_toggle(void) {
+  bring_up();
+  open_port();
+  print("toggling\n");
+  u16 command = pci_read16(device.function, 0x04);
+  for (u64 left = option_number("toggles", ~0ull); left; left--) {
+    for (u32 number = 0; number < 2 * device.queue_count; number++)
+      write16(queues[number / 2].notify, (u16)(number / 2));
+    pci_write16(device.function, 0x04, command & ~2u);
+    pci_write16(device.function, 0x04, command);
+  }
+  close_port();
+}

@@ -43,6 +43,9 @@ package final class FileChardev: TwoEndedChardev {
     try self.init(FileConfiguration(output: path))
   }
 
+  /// A file is full after so many bytes, and each new one takes time.
+  package var writeLimit: Int { rotation?.fileSize ?? .max }
+
   package func start(on loop: EventLoop) throws(SystemError) {
     file?.begin()
     try startEnds(on: loop)

@@ -43,6 +43,9 @@ struct FileRotation: ~Copyable {
     threshold = limits.size
   }
 
+  /// The bytes of one file.
+  var fileSize: Int { Int(clamping: limits.size) }
+
   /// Writes to the file, and to as many new ones as the bytes need.
   mutating func write(
     _ segments: UnsafeBufferPointer<iovec>, to output: OutputEnd

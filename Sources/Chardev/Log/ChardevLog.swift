@@ -28,6 +28,10 @@ final class ChardevLog {
   /// The machine begins: what was in the file goes, where it is not to be added to.
   func begin() { opened.begin() }
 
+  /// How much of a record is written without delay: a line for each byte, at worst, where there are
+  /// lines.
+  var writeLimit: Int { annotator == nil ? .max : 4 << 10 }
+
   /// Bytes that have passed: the first `count` of the segments.
   func note(
     _ direction: LineAnnotator.Direction, _ segments: UnsafeBufferPointer<iovec>, _ count: Int

@@ -31,6 +31,7 @@ package final class LoggedChardev: Chardev {
   package var filename: String { backend.filename }
   package var holdsStart: Bool { backend.holdsStart }
   package var packetLimit: Int? { backend.packetLimit }
+  package var writeLimit: Int { min(backend.writeLimit, log.writeLimit) }
   package var hasUnsentBytes: Bool { backend.hasUnsentBytes }
   package var unreadByteCount: Int { backend.unreadByteCount }
   package var windowSize: (columns: UInt16, rows: UInt16)? { backend.windowSize }

@@ -25,6 +25,7 @@ final class MuxEnd: Chardev {
   var filename: String { mux.backend.filename }
   var holdsStart: Bool { mux.backend.holdsStart }
   var packetLimit: Int? { mux.backend.packetLimit }
+  var writeLimit: Int { mux.backend.writeLimit }
   var hasUnsentBytes: Bool { mux.backend.hasUnsentBytes }
   var unreadByteCount: Int { mux.backend.unreadByteCount }
   var windowSize: (columns: UInt16, rows: UInt16)? { mux.backend.windowSize }

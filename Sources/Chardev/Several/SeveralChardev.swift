@@ -38,6 +38,7 @@ package final class SeveralChardev: Chardev {
   package var packetLimit: Int? { sinks.compactMap { $0.chardev.packetLimit }.min() }
 
   package var unreadByteCount: Int { sinks.reduce(0) { $0 &+ $1.unreadByteCount } }
+  package var writeLimit: Int { sinks.map(\.chardev.writeLimit).min() ?? .max }
 
   package var hasUnsentBytes: Bool {
     isHeldBack || sinks.contains { $0.chardev.hasUnsentBytes }

@@ -52,7 +52,8 @@ struct BroadcastBuffer: ~Copyable {
 
   /// Offers what comes at a position, up to the end or the packet's end, as one or two segments.
   func withSegments<R>(from position: UInt64, _ body: (UnsafeBufferPointer<iovec>) -> R) -> R {
-    let stop = isPacketed ? packetEnds.first { $0 > position } ?? end : end
+    let packet = packetCount(endingBy: position)
+    let stop = packet < packetEnds.count ? packetEnds[packet] : end
     let count = Int(stop - position)
     let offset = Int(position % UInt64(Self.capacity))
     let unwrapped = min(count, Self.capacity - offset)
@@ -66,9 +67,18 @@ struct BroadcastBuffer: ~Copyable {
   /// Forgets what lies before a position, which every client has.
   mutating func discard(before position: UInt64) {
     start = max(start, min(position, end))
-    guard isPacketed else { return }
-    let passed = packetEnds.prefix { $0 <= start }.count
-    packetEnds.removeFirst(passed)
+    packetEnds.removeFirst(packetCount(endingBy: start))
+  }
+
+  /// How many of the packets end at a position or before it; found by halving.
+  private func packetCount(endingBy position: UInt64) -> Int {
+    var passed = 0
+    var others = packetEnds.count
+    while passed < others {
+      let middle = (passed + others) / 2
+      if packetEnds[middle] <= position { passed = middle + 1 } else { others = middle }
+    }
+    return passed
   }
 
   /// Gives the memory back; nobody is there.

@@ -88,7 +88,7 @@ package final class BroadcastChardev: ClientTaker {
     }
     let count = segments.withPrefix(byteCount: packetLimit ?? .max) { buffer.append($0) }
     replay?.append(segments, count: count)
-    flush()
+    flush(members)
     update()
     let isRefused = count == 0 && segments.byteCount > 0
     return isRefused ? .wouldBlock : .transferred(count)
@@ -121,12 +121,14 @@ package final class BroadcastChardev: ClientTaker {
   }
 
   package func endOutput() {
-    for member in members where member.isPresent { member.dismiss(.endOutput, after: buffer) }
+    for member in members where member.isPresent {
+      member.dismiss(.endOutput, after: buffer, clock: loop?.clock)
+    }
     update()
   }
 
   package func disconnectClient() {
-    for member in members { member.dismiss(.close, after: buffer) }
+    for member in members { member.dismiss(.close, after: buffer, clock: loop?.clock) }
     update()
     guard hasUnsentBytes else { return }
     // Who does not take what is left has had time for it.
@@ -193,7 +195,7 @@ extension BroadcastChardev {
 
   private func isReady(_ member: BroadcastMember, for readiness: EventLoop.Readiness) {
     if !readiness.isDisjoint(with: [.hangup, .error]) { member.peer.examine() }
-    if readiness.contains(.writable) { flush() }
+    if readiness.contains(.writable) { flush([member]) }
     settle()
     update()
     // Each call may change what the next condition asks.
@@ -215,8 +217,11 @@ extension BroadcastChardev {
     return result
   }
 
-  private func flush() {
-    for member in members { tally.bytesWritten &+= UInt64(member.flush(buffer)) }
+  /// What a client takes and there is no time for has it called again: there is room at its socket.
+  private func flush(_ some: [BroadcastMember]) {
+    for member in some {
+      tally.bytesWritten &+= UInt64(member.flush(buffer, clock: loop?.clock))
+    }
     buffer.discard(before: members.map { $0.firstNeeded(in: buffer) }.min() ?? buffer.end)
     if isHeldBack { watchSlowest() }
   }
@@ -229,7 +234,7 @@ extension BroadcastChardev {
       if let token = member.peer.token { loop?.remove(token) }
     }
     members.removeAll { $0.peer.isFinished }
-    flush()
+    flush(members)
     source.setAccepts(members.count < Self.capacity || presentCount >= Self.capacity)
     let isPopulated = members.contains(where: \.isPresent)
     if members.isEmpty { buffer.release() }

@@ -36,14 +36,16 @@ final class BroadcastMember {
   }
 
   /// Says goodbye after what has been written until now.
-  func dismiss(_ farewell: Farewell, after buffer: borrowing BroadcastBuffer) {
+  func dismiss(
+    _ farewell: Farewell, after buffer: borrowing BroadcastBuffer, clock: EventLoop.TurnClock?
+  ) {
     self.farewell = (farewell, at: self.farewell?.at ?? buffer.end)
-    flush(buffer)
+    flush(buffer, clock: clock)
   }
 
-  /// Writes what it takes now; returns how many bytes.
+  /// Writes what it takes now, for as long as there is time; returns how many bytes.
   @discardableResult
-  func flush(_ buffer: borrowing BroadcastBuffer) -> Int {
+  func flush(_ buffer: borrowing BroadcastBuffer, clock: EventLoop.TurnClock?) -> Int {
     peer.flushPreface()
     var written = 0
     while isBehind(buffer) {
@@ -57,6 +59,7 @@ final class BroadcastMember {
       }
       position += UInt64(count)
       written += count
+      guard clock?.hasTime() ?? false else { break }
     }
     if !isBehind(buffer) { carryOutFarewell() }
     return written

@@ -101,16 +101,17 @@ struct SocketConnection: ~Copyable {
     }
   }
 
-  /// Packets of no length are passed over. Their like is also the end of all, which comes when no
-  /// byte is queued behind it and the peer has ended.
+  /// Packets of no length are passed over, a bounded number a call. Their like is also the end of all,
+  /// which comes when no byte is queued behind it and the peer has ended.
   private func readPacket(
     _ packets: PacketReader, into segments: UnsafeBufferPointer<iovec>
   ) -> TransferOutcome {
-    while true {
+    for _ in 0..<64 {
       let outcome = packets.read(descriptor.rawValue, into: segments)
       guard outcome == .transferred(0) else { return outcome }
       guard queuedByteCount > 0 else { return hasPeerEnded ? .endOfFile : .wouldBlock }
     }
+    return .wouldBlock
   }
 
   /// The bytes of all packets that wait, for a Unix socket of packets.
