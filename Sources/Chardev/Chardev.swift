@@ -6,6 +6,8 @@ import Host
 package enum TransferResult: Equatable, Sendable {
   /// So many bytes moved, at least one.
   case transferred(Int)
+  /// So many bytes were given up, since they can never be written: the disk is full, the reader gone.
+  case lost(Int)
   /// Nothing could move now; ask for readiness.
   case wouldBlock
   /// Nobody takes or has bytes any more. The delegate hears of a client's going from the event

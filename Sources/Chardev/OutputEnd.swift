@@ -4,8 +4,8 @@ import Host
 
 /// The writing half of a chardev whose output goes to a file or terminal.
 ///
-/// What cannot be written for good (disk full, reader gone) is discarded and counted, since the
-/// guest shall not stand still for it.
+/// What cannot be written for good (disk full, reader gone) is lost, since the guest shall not stand
+/// still for it.
 package final class OutputEnd {
   private let name: String
   private var descriptor: SharedDescriptor
@@ -36,7 +36,7 @@ package final class OutputEnd {
       let count = segments.byteCount
       bytesDiscarded &+= UInt64(count)
       log.warning("\(SystemError(name, errno: reason)); output is lost")
-      return .transferred(count)
+      return .lost(count)
     }
   }
 

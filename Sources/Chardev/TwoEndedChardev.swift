@@ -38,9 +38,9 @@ extension TwoEndedChardev {
 
   package var unreadByteCount: Int { output?.unreadByteCount ?? 0 }
 
-  /// What an end without output is given, nobody could ever read.
+  /// Without an output, what is written is lost.
   package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
-    output?.write(segments) ?? .transferred(segments.byteCount)
+    output?.write(segments) ?? .lost(segments.byteCount)
   }
 
   package func read(into segments: UnsafeBufferPointer<iovec>) -> TransferResult {

@@ -30,6 +30,9 @@ final class EmergencyOutput: Sendable {
     }
   }
 
+  /// Its host end, where that is not the serial console's.
+  var ownConsole: SerialConsole? { hasOwnConsole ? console : nil }
+
   func write(_ byte: UInt8) {
     if let console { return console.write(byte) }
     let complete: [UInt8]? = line.withLock { line in
@@ -41,8 +44,6 @@ final class EmergencyOutput: Sendable {
     guard let complete else { return }
     log.warning("guest, emergency: \(String(decoding: complete, as: UTF8.self))")
   }
-
-  private var ownConsole: SerialConsole? { hasOwnConsole ? console : nil }
 
   /// Writes what waits for a host end of its own, at the end; returns whether it may take more.
   func flush() -> Bool { ownConsole?.flush() == true }
@@ -57,6 +58,7 @@ final class EmergencyOutput: Sendable {
     let isUntaken = console.flush()
     if isUntaken { Log.warning("the rest of the emergency output is lost") }
     let dropped = console.droppedByteCount
+    console.giveUp()
     if dropped > 0 { Log.warning("\(dropped) bytes of the emergency output were dropped") }
     return isUntaken || dropped > 0
   }

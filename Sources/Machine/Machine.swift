@@ -113,6 +113,24 @@ package final class Machine: @unchecked Sendable {
   /// guest is there.
   package var processorThreads: [Int32?] { board?.processorThreads ?? [] }
 
+  /// A console without virtio: what it is called, its host end, and what went through it.
+  package struct SerialLine {
+    package let label: String
+    package let filename: String
+    package let isConnected: Bool
+    package let counters: PortCounters
+  }
+
+  /// The serial console, and the emergency output where it has a host end of its own; on the loop's
+  /// thread.
+  package var serialLines: [SerialLine] {
+    [("serial", serial), ("emergency", emergencyOutput.ownConsole)].compactMap { label, console in
+      guard let console, let (filename, isConnected) = console.hostEnd else { return nil }
+      return SerialLine(
+        label: label, filename: filename, isConnected: isConnected, counters: console.counters)
+    }
+  }
+
   /// Presses the power button, to which the guest answers as it likes: a paused one once it goes on.
   /// On the loop's thread; without effect while no guest is there.
   package func pressPowerButton() {
@@ -270,7 +288,10 @@ package final class Machine: @unchecked Sendable {
     isEnding = true
     board?.stopProcessors()
     // What the guest has printed last may tell of a panic.
-    if lingering { _ = flush() }
+    if lingering {
+      loop.clock.restart(nanoseconds: EventLoop.TurnClock.farewellNanoseconds)
+      _ = flush(isLast: true)
+    }
     if self.outcome == nil { self.outcome = outcome.after(faults.fault) }
     if isFirst { onEvent(.shutdown(self.outcome ?? outcome)) }
     guard lingering else { return conclude() }
@@ -296,9 +317,11 @@ package final class Machine: @unchecked Sendable {
     }
   }
 
-  /// Passes on what host ends take now; returns whether they may take more.
-  private func flush() -> Bool {
-    [board?.hasUnsentBytes() == true, serial.flush(), emergencyOutput.flush()].contains(true)
+  /// Passes on what host ends take now, in long turns where others may not follow; returns whether they
+  /// may take more.
+  private func flush(isLast: Bool = false) -> Bool {
+    [board?.hasUnsentBytes(isLast: isLast) == true, serial.flush(), emergencyOutput.flush()]
+      .contains(true)
   }
 
   /// How far readers are. Bytes that leave this process count, and bytes that leave a pipe.
@@ -315,6 +338,7 @@ package final class Machine: @unchecked Sendable {
     let isUntaken = serial.flush()
     if isUntaken { Log.warning("the rest of the serial console's output is lost") }
     let dropped = serial.droppedByteCount
+    serial.giveUp()
     if dropped > 0 { Log.warning("\(dropped) bytes of the serial console were dropped") }
     let isEmergencyLost = emergencyOutput.conclude()
     removeBoard()

@@ -37,9 +37,9 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   /// Taken from the buffer and not yet written; from `written` on.
   private var pending: [UInt8] = []
   private var written = 0
-  /// What the host end has taken until now.
-  private var bytesToHost: UInt64 = 0
   private var isDrainPosted = false
+  /// Of what has left the buffer, and of the input.
+  private var passed = PortCounters()
 
   /// - Parameters:
   ///   - chardev: nil swallows output and gives no input.
@@ -78,6 +78,29 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   /// Output that did not fit into the buffer.
   var droppedByteCount: UInt64 { output.withLock { $0.dropped } }
 
+  /// What the guest printed, and what became of it, and how much it was given. A host end without
+  /// clients that come and go has always been connected.
+  var counters: PortCounters {
+    var counters = passed
+    counters.bytesDropped &+= droppedByteCount
+    return counters
+  }
+
+  /// What the host end is, and whether somebody is connected; nil where there is none.
+  var hostEnd: (filename: String, isConnected: Bool)? {
+    chardev.map { ($0.filename, $0.isConnected) }
+  }
+
+  /// The end: what is still waiting counts as dropped.
+  func giveUp() {
+    let rest = output.withLock { output in
+      defer { output.bytes = [] }
+      return output.bytes.count
+    }
+    passed.bytesDropped &+= UInt64(rest + pending.count - written)
+    (pending, written) = ([], 0)
+  }
+
   /// Writes what is waiting, as far as the host end takes it now and there is time; returns whether it
   /// may still take more. At the end, when nothing is added any more.
   func flush() -> Bool {
@@ -87,7 +110,7 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
 
   /// Bytes that the host end has taken, and those of them that wait for their reader, as far as the
   /// host tells.
-  var progress: [UInt64] { [bytesToHost, UInt64(clamping: chardev?.unreadByteCount ?? 0)] }
+  var progress: [UInt64] { [passed.bytesToHost, UInt64(clamping: chardev?.unreadByteCount ?? 0)] }
 
   // MARK: Output
 
@@ -145,9 +168,14 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
       switch writePending(to: chardev) {
       case .transferred(let count):
         written += count
-        bytesToHost &+= UInt64(count)
+        passed.bytesToHost &+= UInt64(count)
+      case .lost(let count):
+        written += count
+        passed.bytesDropped &+= UInt64(count)
       case .wouldBlock: return chardev.setWantsWritable(true)
-      case .disconnected: written = pending.count
+      case .disconnected:
+        passed.bytesDiscarded &+= UInt64(pending.count - written)
+        written = pending.count
       }
     } while remote.clock.hasTime()
     guard !isDrainPosted else { return }
@@ -182,11 +210,15 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
         chardev.read(into: UnsafeBufferPointer(start: $0, count: 1))
       }
     }
-    if case .transferred(let count) = result { _ = uart.receive(bytes.prefix(count)) }
+    if case .transferred(let count) = result {
+      passed.bytesToGuest &+= UInt64(count)
+      _ = uart.receive(bytes.prefix(count))
+    }
     chardev.setWantsReadable(result != .disconnected)
   }
 
   func chardevDidConnect(_ chardev: any Chardev) {
+    passed.connections &+= 1
     feed()
     drain()
   }

@@ -13,8 +13,10 @@ package struct ProgramHooks {
   package var powerDownSeconds: Int?
   /// The signal on which `report` is called, on the machine's thread.
   package var reportSignal: Int32?
-  /// Gets the devices' reports; must not wait.
-  package var report: ([VirtioConsoleDeviceReport]) -> Void = { _ in }
+  /// Gets the devices' reports, and those of the consoles besides; must not wait.
+  package var report: ([VirtioConsoleDeviceReport], [VirtioConsoleDeviceReport]) -> Void = {
+    _, _ in
+  }
   /// Gets one line for every control message and change of state, on any thread; must not wait.
   package var trace: (@Sendable (String) -> Void)?
 

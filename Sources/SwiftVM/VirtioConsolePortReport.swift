@@ -1,4 +1,5 @@
 import Machine
+import VirtioSerial
 
 /// Who has a port open, and what went through it since the machine was made, over all resets of the
 /// guest.
@@ -19,7 +20,8 @@ public struct VirtioConsolePortReport: Equatable, Sendable {
   public var bytesToHost: UInt64 = 0
   /// Bytes from the host that were put into the guest's buffers.
   public var bytesToGuest: UInt64 = 0
-  /// Bytes a console sent that nobody took in time.
+  /// Bytes a console sent that nobody took in time, and those of any port that its host end could not
+  /// write (disk full, reader gone).
   public var bytesDropped: UInt64 = 0
   /// Bytes thrown away by `on-host-close=discard`, `early=drop`, or a reset of the guest.
   public var bytesDiscarded: UInt64 = 0
@@ -47,13 +49,26 @@ extension VirtioConsolePortReport {
     isOpenInGuest = port.guestOpen
     isOpenOnHost = port.hostOpen
     isThrottled = port.isThrottled
+    add(counters)
+    receiveQueue = VirtioQueueReport(total.receiveQueue)
+    transmitQueue = VirtioQueueReport(total.transmitQueue)
+  }
+
+  /// A serial line is a console that the guest cannot close.
+  init(_ line: Machine.SerialLine) {
+    self.init(number: 0, name: nil)
+    isConsole = true
+    isOpenInGuest = true
+    isOpenOnHost = line.isConnected
+    add(line.counters)
+  }
+
+  private mutating func add(_ counters: PortCounters) {
     bytesToHost = counters.bytesToHost
     bytesToGuest = counters.bytesToGuest
     bytesDropped = counters.bytesDropped
     bytesDiscarded = counters.bytesDiscarded
     throttleCount = counters.throttles
     connectionCount = counters.connections
-    receiveQueue = VirtioQueueReport(total.receiveQueue)
-    transmitQueue = VirtioQueueReport(total.transmitQueue)
   }
 }

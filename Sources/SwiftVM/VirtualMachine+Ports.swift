@@ -22,6 +22,16 @@ extension VirtualMachine {
     }
   }
 
+  /// The serial console, as `serial`, and an emergency output with a host end of its own, as
+  /// `emergency`: each a device with one console port; none where there is no host end.
+  public var serialPortReports: [VirtioConsoleDeviceReport] {
+    gate.perform { [self] in
+      machine.serialLines.map { line in
+        VirtioConsoleDeviceReport(label: line.label, ports: [VirtioConsolePortReport(line)])
+      }
+    }
+  }
+
   /// Adds a port to a device. A guest that runs hears of it at once, and finds it again after each
   /// reset.
   ///

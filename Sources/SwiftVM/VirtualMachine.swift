@@ -131,7 +131,7 @@ public final class VirtualMachine: @unchecked Sendable {
     case SIGCONT:
       terminal?.reapply()
       machine.windowSizeMayHaveChanged()
-    case hooks.reportSignal: hooks.report(consoleDeviceReports)
+    case hooks.reportSignal: hooks.report(consoleDeviceReports, serialPortReports)
     case SIGTERM where mayPowerDown: powerDown()
     default: machine.end(.stopped(signal: signal))
     }

@@ -120,7 +120,7 @@ package final class DeviceController {
   /// Takes queue `index` out of use, and forgets what was set for it.
   func dropQueue(_ index: Int) {
     guard isEnabled(queue: index) else { return }
-    queues.reset(index)
     if isLive { device.resetQueue(index) }
+    queues.reset(index)
   }
 }

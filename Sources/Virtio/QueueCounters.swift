@@ -4,9 +4,9 @@ package struct QueueCounters: Equatable, Sendable {
   package var notifications: UInt64 = 0
   /// Used-buffer notifications the driver wanted and got.
   package var interrupts: UInt64 = 0
-  /// Chains returned to the driver.
+  /// Chains returned to the driver, or to be read and taken away by its reset.
   package var buffers: UInt64 = 0
-  /// Bytes in the chains that were returned: to be read, or written into them.
+  /// Bytes in these chains: to be read, or written into them.
   package var bytes: UInt64 = 0
   /// How often the driver broke the queue.
   package var faults: UInt64 = 0

@@ -98,6 +98,12 @@ package final class Virtqueue {
     }
   }
 
+  /// Counts an available chain that a reset takes away with the queue.
+  package func countAbandoned(_ chain: SegmentList.Chain) {
+    tally.buffers &+= 1
+    tally.bytes &+= UInt64(chain.byteCount)
+  }
+
   /// Shows the driver what was completed; returns whether it must be notified of it (virtio 1.2,
   /// 2.7.7 and 2.8.10), which is counted as done.
   package func publish() -> Bool {

@@ -49,7 +49,7 @@ struct ReceivePath {
       }
       list.keepFirst(batch)
       switch chardev.read(into: list.segments) {
-      case .wouldBlock: return .drained
+      case .wouldBlock, .lost: return .drained
       case .disconnected: return .disconnected
       case .transferred(let count):
         deliver(min(count, list.byteCount), in: list, to: queue)

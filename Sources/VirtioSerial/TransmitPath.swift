@@ -65,9 +65,10 @@ struct TransmitPath: ~Copyable {
     var left = budget
     // A packet is one buffer of the guest's.
     let packetLimit = chardev?.packetLimit
+    let writeLimit = chardev?.writeLimit ?? .max
     repeat {
       list.removeAll()
-      let batch = min(Self.batchBytes, left, chardev?.writeLimit ?? .max)
+      let batch = min(Self.batchBytes, left, writeLimit)
       try queue.gather(.readable, into: list, byteLimit: packetLimit == nil ? batch : 1)
       guard !list.chains.isEmpty else {
         guard !watched, try queue.enableNotifications() else { return .idle }
@@ -106,10 +107,12 @@ struct TransmitPath: ~Copyable {
   }
 
   /// The bytes that are available now and will never be taken: a reset is about to take the queue
-  /// away. A list's worth of chains is counted, which is all that an honest driver's queue holds.
+  /// away, which counts them as the guest's. A list's worth of chains is counted, which is all that an
+  /// honest driver's queue holds.
   func countUntaken(in queue: Virtqueue, using list: SegmentList) -> Int {
     list.removeAll()
     do { try queue.gather(.readable, into: list, byteLimit: .max) } catch { return 0 }
+    for chain in list.chains { queue.countAbandoned(chain) }
     return max(0, list.byteCount - written)
   }
 
@@ -119,14 +122,16 @@ struct TransmitPath: ~Copyable {
     to chardev: any Chardev, clock: EventLoop.TurnClock, counters: inout PortCounters
   ) -> Bool {
     while backlog.count > 0 {
-      guard
-        case .transferred(let count) = backlog.withSegments(
-          limit: chardev.writeLimit, { chardev.write($0) })
-      else {
-        return true
+      let result = backlog.withSegments(limit: chardev.writeLimit) { chardev.write($0) }
+      switch result {
+      case .transferred(let count):
+        counters.bytesToHost &+= UInt64(count)
+        backlog.removeFirst(count)
+      case .lost(let count):
+        counters.bytesDropped &+= UInt64(count)
+        backlog.removeFirst(count)
+      case .wouldBlock, .disconnected: return true
       }
-      counters.bytesToHost &+= UInt64(count)
-      backlog.removeFirst(count)
       guard clock.hasTime() else { break }
     }
     return backlog.count > 0
@@ -158,8 +163,15 @@ struct TransmitPath: ~Copyable {
       wanted == 0 || isBehind
       ? .transferred(0) : chardev?.write(list.segments) ?? .disconnected
     var taken = 0
-    if case .transferred(let count) = result { taken = min(count, wanted) }
-    counters.bytesToHost &+= UInt64(taken)
+    switch result {
+    case .transferred(let count):
+      taken = min(count, wanted)
+      counters.bytesToHost &+= UInt64(taken)
+    case .lost(let count):
+      taken = min(count, wanted)
+      counters.bytesDropped &+= UInt64(taken)
+    case .wouldBlock, .disconnected: break
+    }
     let isRefused = result == .disconnected
     let hasReader = !isRefused && chardev?.isConnected == true
     let mayDrop = isConsole && (!hasReader || policy.overflow != .wait)

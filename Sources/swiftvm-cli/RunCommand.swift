@@ -26,7 +26,10 @@ enum RunCommand {
     if log.droppedLineCount > 0 {
       lines.append("swiftvm: warning: \(log.droppedLineCount) lines of diagnosis were dropped")
     }
-    if request.printsStatistics { lines += StatisticsTable.lines(machine.consoleDeviceReports) }
+    if request.printsStatistics {
+      lines += StatisticsTable.lines(
+        machine.consoleDeviceReports, serial: machine.serialPortReports)
+    }
     if request.printsTimings {
       hooks.timings.mark("end")
       lines += hooks.timings.lines
@@ -99,8 +102,8 @@ enum RunCommand {
     hooks.endingSignals = [SIGINT, SIGTERM, SIGHUP].filter { !SignalSource.isIgnored($0) }
     hooks.powerDownSeconds = request.powerDownSeconds
     hooks.reportSignal = SIGUSR1
-    hooks.report = { reports in
-      for line in StatisticsTable.lines(reports) { log.line(line) }
+    hooks.report = { reports, serial in
+      for line in StatisticsTable.lines(reports, serial: serial) { log.line(line) }
     }
     if request.printsTrace { hooks.trace = { log.line($0) } }
     hooks.parsePort = { (option, value) throws(ConfigurationError) in

@@ -1,7 +1,8 @@
 import SwiftVM
 
 /// The devices' reports as lines of text in columns, for `--stats` and SIGUSR1: first the ports, then
-/// the queues on which something happened, then the devices on which something out of the ordinary did.
+/// the queues on which something happened, then the devices on which something out of the ordinary did,
+/// and the consoles that are no virtio devices.
 package enum StatisticsTable {
   private struct Row {
     let device: VirtioConsoleDeviceReport
@@ -53,15 +54,28 @@ package enum StatisticsTable {
     .number("bytes lost with them") { $0.bytesLostWithPorts },
   ])
 
-  /// A line of titles and one for each port, and the same for queues and devices; none where there are
-  /// none.
-  package static func lines(_ reports: [VirtioConsoleDeviceReport]) -> [String] {
-    let rows = reports.flatMap { device in
-      device.ports.map { Row(device: device, port: $0) }
-    }
-    return ports.lines(rows).map { "stats: " + $0 }
+  private static let serialLines = TextTable<Row>([
+    .init("console") { $0.device.label },
+    .init("host") { $0.port.isOpenOnHost ? "open" : "closed" },
+    .number("to host") { $0.port.bytesToHost },
+    .number("to guest") { $0.port.bytesToGuest },
+    .number("dropped") { $0.port.bytesDropped },
+    .number("discarded") { $0.port.bytesDiscarded },
+  ])
+
+  /// A line of titles and one for each port, and the same for queues, devices and serial consoles; none
+  /// where there are none.
+  package static func lines(
+    _ reports: [VirtioConsoleDeviceReport], serial: [VirtioConsoleDeviceReport] = []
+  ) -> [String] {
+    ports.lines(rows(reports)).map { "stats: " + $0 }
+      + serialLines.lines(rows(serial)).map { "serial: " + $0 }
       + queues.lines(reports.flatMap(queueRows)).map { "queues: " + $0 }
       + devices.lines(reports.filter(isOutOfTheOrdinary)).map { "devices: " + $0 }
+  }
+
+  private static func rows(_ reports: [VirtioConsoleDeviceReport]) -> [Row] {
+    reports.flatMap { device in device.ports.map { Row(device: device, port: $0) } }
   }
 
   private static func queueRows(_ device: VirtioConsoleDeviceReport) -> [QueueRow] {

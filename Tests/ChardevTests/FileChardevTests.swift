@@ -101,7 +101,7 @@ private let limitOfFiles = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
   @Test func discardsOutputWhereThereIsOnlyInput() throws {
     let path = try directory.makeFile("in", bytes: [1])
     let frontEnd = RecordingFrontEnd(try FileChardev(FileConfiguration(input: path)))
-    #expect(frontEnd.write("gone") == .transferred(4))
+    #expect(frontEnd.write("gone") == .lost(4))
     #expect(frontEnd.read() == .transferred(1))
   }
 
@@ -109,7 +109,7 @@ private let limitOfFiles = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
   @Test func discardsWhatTheDiskHasNoRoomFor() throws {
     let file = try FileChardev(path: "/dev/full")
     let frontEnd = RecordingFrontEnd(file)
-    #expect(frontEnd.write("lost") == .transferred(4))
+    #expect(frontEnd.write("lost") == .lost(4))
     #expect(file.bytesDiscarded == 4)
     #expect(file.bytesWritten == 0)
   }

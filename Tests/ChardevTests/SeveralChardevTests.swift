@@ -42,6 +42,18 @@ import Testing
     #expect(right.received == left.received)
   }
 
+  @Test("Output is lost where each of them loses it, and is counted for the one that does")
+  func losesWhatNoneTakes() {
+    left.connect()
+    right.connect()
+    left.losesWrites = true
+    #expect(frontEnd.write("half") == .transferred(4))
+    #expect(right.received == Array("half".utf8))
+    #expect(several.bytesForfeited == 4)
+    right.losesWrites = true
+    #expect(frontEnd.write("none") == .lost(4))
+  }
+
   /// The slowest sets the pace; nobody misses a byte or gets it twice.
   @Test func waitsForTheSlowest() {
     left.connect()

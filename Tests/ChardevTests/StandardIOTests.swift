@@ -76,7 +76,7 @@ import Testing
       let standardIO = try StandardIO(input: open("/dev/null", O_RDONLY), output: ends[1])
       let frontEnd = RecordingFrontEnd(standardIO)
       close(ends[0])
-      guard frontEnd.write("unheard") == .transferred(7) else { exit(1) }
+      guard frontEnd.write("unheard") == .lost(7) else { exit(1) }
       exit(standardIO.bytesDiscarded == 7 && standardIO.bytesWritten == 0 ? 0 : 2)
     }
   }
@@ -168,7 +168,7 @@ import Testing
     controller = nil
     #expect(loop.turn { standardIO.hasInputEnded })
     #expect(loop.sleepsThroughATurn())
-    #expect(frontEnd.write("x") == .transferred(1))
+    #expect(frontEnd.write("x") == .lost(1))
     #expect(standardIO.bytesDiscarded == 1)
   }
 

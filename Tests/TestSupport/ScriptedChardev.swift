@@ -31,6 +31,8 @@ package final class ScriptedChardev: Chardev {
   package var readLimit = Int.max
   /// The most bytes of a packet, where it carries packets.
   package var packetLimit: Int?
+  /// What is written is lost, as on a full disk.
+  package var losesWrites = false
   /// How long each `write` takes.
   package var callMicroseconds: UInt32 = 0
 
@@ -54,6 +56,7 @@ package final class ScriptedChardev: Chardev {
     writeCalls += 1
     if callMicroseconds > 0 { usleep(callMicroseconds) }
     guard isConnected else { return .disconnected }
+    guard !losesWrites else { return .lost(segments.reduce(0) { $0 + $1.iov_len }) }
     var count = 0
     for segment in segments {
       let bytes = UnsafeRawBufferPointer(start: segment.iov_base, count: segment.iov_len)

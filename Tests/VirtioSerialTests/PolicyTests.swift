@@ -25,6 +25,39 @@ import VirtioSerial
     driver.device.portCounters[0].bytesDiscarded
   }
 
+  @Test("What the guest sent is what its host end took, and what was dropped and discarded")
+  func sumsFit() throws {
+    for policy in PortPolicy.OnHostClose.allCases {
+      let driver = try makeDriver { $0.onHostClose = policy }
+      let chardev = driver.chardevs[0]
+      func expectSum(_ count: Int, _ location: SourceLocation = #_sourceLocation) {
+        let report = driver.device.portReports[0]
+        let counters = report.counters
+        let sum = counters.bytesToHost + counters.bytesDropped + counters.bytesDiscarded
+        #expect(sum == count, sourceLocation: location)
+        #expect(report.transmitQueue.bytes == sum, sourceLocation: location)
+      }
+      driver.send([UInt8](repeating: 1, count: 100), port: 1)
+      expectSum(100)
+      chardev.losesWrites = true
+      driver.send([UInt8](repeating: 2, count: 200), port: 1)
+      expectSum(300)
+      #expect(driver.device.portCounters[0].bytesDropped == 200)
+      chardev.losesWrites = false
+      // Half of it gets out before a reset takes the queue away.
+      chardev.writeRoom = 150
+      driver.send([UInt8](repeating: 3, count: 300), port: 1, slot: 1)
+      driver.send([UInt8](repeating: 4, count: 400), port: 1, slot: 2)
+      driver.reset()
+      expectSum(1000)
+      driver.bringUp()
+      chardev.disconnect()
+      driver.send([UInt8](repeating: 5, count: 50), port: 1)
+      driver.device.detach()
+      expectSum(1050)
+    }
+  }
+
   // MARK: on-host-close
 
   @Test(

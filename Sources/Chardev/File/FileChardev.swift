@@ -52,7 +52,7 @@ package final class FileChardev: TwoEndedChardev {
   }
 
   package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
-    guard let output else { return .transferred(segments.byteCount) }
+    guard let output else { return .lost(segments.byteCount) }
     return rotation?.write(segments, to: output) ?? output.write(segments)
   }
 }

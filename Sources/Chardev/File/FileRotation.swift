@@ -54,9 +54,10 @@ struct FileRotation: ~Copyable {
     var done = 0
     while done < total {
       let part = segments.part(from: done, limit: room(in: output))
-      guard case .transferred(let count) = part.withUnsafeBufferPointer({ output.write($0) }),
-        count > 0
-      else { return done > 0 ? .transferred(done) : .wouldBlock }
+      let result = part.withUnsafeBufferPointer { output.write($0) }
+      guard case .transferred(let count) = result, count > 0 else {
+        return done > 0 ? .transferred(done) : result
+      }
       done += count
       size &+= UInt64(count)
     }

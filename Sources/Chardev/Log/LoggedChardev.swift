@@ -46,6 +46,9 @@ package final class LoggedChardev: Chardev {
     case .transferred(let count):
       log.note(.fromGuest, segments, count)
       return .transferred(count)
+    case .lost(let count):
+      log.note(.fromGuest, segments, count)
+      return .lost(count)
     case .wouldBlock: return .wouldBlock
     case .disconnected:
       guard takesUnattended else { return .disconnected }

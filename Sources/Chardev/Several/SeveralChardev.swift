@@ -49,7 +49,7 @@ package final class SeveralChardev: Chardev {
     return nil
   }
 
-  /// Bytes that were kept for clients that have left.
+  /// Bytes that were kept for clients that have left, or that a chardev could not write.
   package var bytesForfeited: UInt64 { sinks.reduce(0) { $0 &+ $1.bytesForfeited } }
 
   package func start(on loop: EventLoop) throws(SystemError) {
@@ -63,12 +63,13 @@ package final class SeveralChardev: Chardev {
     updateWishes()
     guard !isHeldBack else { return .wouldBlock }
     let part = segments.part(from: 0, limit: Self.pendingLimit)
-    let count = part.withUnsafeBufferPointer { part in
-      for sink in sinks { sink.write(part) }
-      return part.byteCount
+    let result: TransferResult = part.withUnsafeBufferPointer { part in
+      var isTaken = false
+      for sink in sinks { isTaken = sink.write(part) || isTaken }
+      return isTaken ? .transferred(part.byteCount) : .lost(part.byteCount)
     }
     updateWishes()
-    return .transferred(count)
+    return result
   }
 
   package func read(into segments: UnsafeBufferPointer<iovec>) -> TransferResult {

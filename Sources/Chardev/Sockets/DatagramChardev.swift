@@ -60,7 +60,7 @@ package final class DatagramChardev: Chardev {
       }
       lostDatagrams &+= 1
       log.warning("\(SystemError("send", errno: errno)); \(lostDatagrams) datagrams were lost")
-      return .transferred(segments.byteCount)
+      return .lost(segments.byteCount)
     }
   }
 

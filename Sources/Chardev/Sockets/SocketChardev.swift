@@ -86,7 +86,7 @@ package final class SocketChardev: ClientTaker {
     case .transferred(let count):
       tally.bytesWritten &+= UInt64(count)
       replay?.append(segments, count: count)
-    case .wouldBlock: break
+    case .wouldBlock, .lost: break
     case .disconnected:
       updateInterest()
       guard replay != nil else { break }

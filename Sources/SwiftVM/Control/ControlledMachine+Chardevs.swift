@@ -6,7 +6,7 @@ import VirtioSerial
 // Host ends that come and go.
 extension ControlledMachine {
   var chardevs: [ChardevReport] {
-    let used = ports.map { port in
+    let used = virtioPorts.map { port in
       ChardevReport(
         label: port.chardev, filename: port.filename, isFrontEndOpen: port.isOpenInGuest)
     }
@@ -31,7 +31,7 @@ extension ControlledMachine {
   }
 
   /// QEMU's name where the user gave none.
-  private var serialLabel: String { owner.configuration.serialPort.label }
+  var serialLabel: String { owner.configuration.serialPort.label }
 
   func addChardev(_ configuration: ChardevConfiguration) throws(QMPError) -> String? {
     guard let id = configuration.id,

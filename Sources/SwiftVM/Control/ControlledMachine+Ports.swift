@@ -7,6 +7,11 @@ import VirtioSerial
 // Ports: what they do, and those that come and go.
 extension ControlledMachine {
   var ports: [PortStatus] {
+    machine.serialLines.map { PortStatus($0, serial: serialLabel) } + virtioPorts
+  }
+
+  /// Those of the virtio-serial devices.
+  var virtioPorts: [PortStatus] {
     let totals = machine.portTotals
     return owner.configuration.consoleDevices.enumerated().flatMap { index, device in
       let label = device.label(index: index)
@@ -157,17 +162,29 @@ extension PortStatus {
       device: device, number: report.number, name: report.name, isConsole: report.isConsole,
       chardev: port.chardevLabel(ofDevice: device))
     id = port.id
+    filename = chardev?.filename ?? ""
+    add(report)
+    guard let chardev else { return }
+    (waitingClientCount, queuedClientCount) = ClientConnection.queue(of: chardev)
+  }
+
+  fileprivate init(_ line: Machine.SerialLine, serial: String) {
+    self.init(
+      device: line.label, number: 0, name: nil, isConsole: true,
+      chardev: line.label == "serial" ? serial : line.label)
+    filename = line.filename
+    add(VirtioConsolePortReport(line))
+  }
+
+  private mutating func add(_ report: VirtioConsolePortReport) {
     isOpenInGuest = report.isOpenInGuest
     isOpenOnHost = report.isOpenOnHost
     isThrottled = report.isThrottled
-    filename = chardev?.filename ?? ""
     bytesToHost = report.bytesToHost
     bytesToGuest = report.bytesToGuest
     bytesDropped = report.bytesDropped
     bytesDiscarded = report.bytesDiscarded
     throttleCount = report.throttleCount
     connectionCount = report.connectionCount
-    guard let chardev else { return }
-    (waitingClientCount, queuedClientCount) = ClientConnection.queue(of: chardev)
   }
 }
