@@ -86,7 +86,7 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
     return counters
   }
 
-  /// What the host end is, and whether somebody is connected; nil where there is none.
+  /// What the backend is, and whether a client is connected; nil where there is none.
   var hostEnd: (filename: String, isConnected: Bool)? {
     chardev.map { ($0.filename, $0.isConnected) }
   }

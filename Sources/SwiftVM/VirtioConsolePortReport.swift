@@ -20,7 +20,7 @@ public struct VirtioConsolePortReport: Equatable, Sendable {
   public var bytesToHost: UInt64 = 0
   /// Bytes from the host that were put into the guest's buffers.
   public var bytesToGuest: UInt64 = 0
-  /// Bytes a console sent that nobody took in time, and those of any port that its host end could not
+  /// Bytes a console sent that its client did not take in time, and those of any port that its host end could not
   /// write (disk full, reader gone).
   public var bytesDropped: UInt64 = 0
   /// Bytes thrown away by `on-host-close=discard`, `early=drop`, or a reset of the guest.

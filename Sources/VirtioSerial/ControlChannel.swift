@@ -70,7 +70,7 @@ struct ControlChannel {
     pendingRemovals = []
   }
 
-  /// Sends what is owed, one port after the other, as far as the guest has buffers and there is time.
+  /// Sends what is pending, one port after the other, as far as the guest has buffers and there is time.
   /// Returns whether more is to be done in another turn.
   mutating func send(
     using list: SegmentList, clock: EventLoop.TurnClock, driver: any DriverNotifier

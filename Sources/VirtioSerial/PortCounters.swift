@@ -4,7 +4,7 @@ package struct PortCounters: Equatable, Sendable {
   package var bytesToHost: UInt64 = 0
   /// Bytes from the host that were put into the guest's buffers.
   package var bytesToGuest: UInt64 = 0
-  /// Bytes a console sent that were dropped, since nobody took them in time; and those of any port
+  /// Bytes a console sent that were dropped, since its client did not take them in time; and those of any port
   /// that its host end could not write. With these and `bytesToHost`, `bytesDiscarded` makes up all
   /// that the guest sent.
   package var bytesDropped: UInt64 = 0

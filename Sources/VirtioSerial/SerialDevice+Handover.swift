@@ -28,7 +28,7 @@ extension SerialDevice {
       let hasTaken = try port.handover.awaitedMessage.map { (message) throws(QueueFault) in
         try control.hasTaken(message)
       }
-      // What the guest has written and nobody has looked at counts, too.
+      // What the guest has written counts, too, before it is looked at.
       if port.handover.isDraining { try takeTurn(.transmit, of: port, driver: driver) }
       if port.advanceHandover(hasTakenClose: hasTaken ?? false) {
         try port.discardIfHostLeft(using: list, driver: driver)

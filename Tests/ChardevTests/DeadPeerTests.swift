@@ -89,7 +89,7 @@ struct DeadPeerTests {
     #expect(served.hears([.connected, .disconnected]))
   }
 
-  @Test("keepalive=0: nobody is taken for dead")
+  @Test("keepalive=0: no peer is taken for dead")
   func isSwitchedOff() throws {
     let served = try serve(keepalive: 0)
     let client = try served.connectUnnoticed()

@@ -99,7 +99,7 @@ struct ReplayTests {
     #expect(served.loop.sleepsThroughATurn())
   }
 
-  @Test("Without it nothing is taken for nobody, and nothing is repeated", arguments: policies)
+  @Test("Without it nothing is taken without a client, nothing is repeated", arguments: policies)
   func replaysNothingByDefault(policy: SocketConfiguration.Clients) throws {
     let served = try serve(0, policy)
     #expect(served.frontEnd.write("for nobody") == .disconnected)

@@ -64,7 +64,7 @@ import VirtioSerial
     #expect(driver.loop.turn { received(driver) == [128] })
   }
 
-  @Test("The ports of a turn share its time; whoever finds none left has the next turn")
+  @Test("The ports of a turn share its time; one that finds none left has the next turn")
   func sharedTime() throws {
     let driver = try makeDriver(["a", "b", "c", "d"])
     driver.loop.clock.limit = 0

@@ -77,7 +77,7 @@ import VirtioSerial
     #expect(!driver.device.portReports[0].hasLostOutput)
   }
 
-  @Test("overflow=wait: where nobody reads, the guest is not held")
+  @Test("overflow=wait: without a reader the guest is not held")
   func waitsForReadersOnly() throws {
     let driver = try makeDriver(.wait)
     driver.bringUp()
@@ -86,7 +86,7 @@ import VirtioSerial
   }
 
   @Test(
-    "What a reader was too slow for is lost, unless the oldest was to be dropped or nobody reads",
+    "What a reader was too slow for is lost, unless the oldest was to be dropped or there is no reader",
     arguments: [
       (.dropNewest, true, true), (.dropNewest, false, false), (.dropOldest, true, false),
     ] as [(PortPolicy.Overflow, Bool, Bool)])

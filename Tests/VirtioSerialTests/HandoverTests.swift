@@ -68,7 +68,7 @@ struct HandoverTests {
     #expect(chardev.received == [2])
   }
 
-  @Test("gap: what the guest writes meanwhile is not the client's before it is there; then it is")
+  @Test("gap: what the guest writes during it is not the client's before it is there; then it is")
   func gapKeeps() throws {
     let driver = try makeDriver { $0.gapMilliseconds = 30 }
     let chardev = driver.chardevs[0]
@@ -81,7 +81,7 @@ struct HandoverTests {
     #expect(chardev.received == [1])
   }
 
-  @Test("gap: of clients that come and go meanwhile the guest sees the last alone")
+  @Test("gap: of clients that come and go during it the guest sees the last alone")
   func gapCoalesces() throws {
     let driver = try makeDriver { $0.gapMilliseconds = 30 }
     let chardev = driver.chardevs[0]

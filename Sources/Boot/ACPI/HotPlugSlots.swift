@@ -1,8 +1,8 @@
 /// What tells a kernel that devices on the PCI bus come and go, by ACPI: a device object for each
 /// slot, and the handler of the event that something is to be looked at (ACPI 6.5, 5.6.4, 6.3).
 ///
-/// Only where that may happen: Linux prints a line for each slot. Its acpiphp and Windows take it, for any PCI function and without a bridge for each slot, as
-/// PCI Express' own hot-plugging would need.
+/// Only where that may happen: Linux prints a line for each slot. Its acpiphp and Windows take it, for
+/// any PCI function and without a bridge for each slot, as PCI Express' own hot-plugging would need.
 enum HotPlugSlots {
   private enum Notification {
     static let deviceCheck: UInt64 = 1

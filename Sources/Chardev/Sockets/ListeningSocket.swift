@@ -83,7 +83,7 @@ struct ListeningSocket: ~Copyable {
       if number >= 0 { return .accepted(FileDescriptor(owning: number)) }
       switch errno {
       case EINTR: continue
-      // The event loop calls again for whoever is behind one that has left.
+      // The event loop calls again for the client behind one that has left.
       case EAGAIN, ECONNABORTED: return .nobody
       default: return .failed(.current("accept"))
       }

@@ -16,7 +16,7 @@ protocol PeerSource: AnyObject {
   func start(on loop: EventLoop, deliver: @escaping (SocketPeer) -> Void) throws(SystemError)
   /// Nobody is connected any more.
   func lostPeer()
-  /// Whether further peers are to be delivered; those that come meanwhile stay where they are.
+  /// Whether further peers are to be delivered; those that come while it is off stay where they are.
   func setAccepts(_ accepts: Bool)
   /// The guest is about to open its side.
   func frontEndOpens()
