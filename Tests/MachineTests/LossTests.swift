@@ -53,7 +53,7 @@ struct LossTests {
   @Test("What a serial socket loses to a client that does not read is told while and after it runs")
   func serialSocket() throws {
     let machine = try MicroVM(
-      "run=chatter lines=25000", ports: [],
+      "run=chatter lines=48000", ports: [],
       options: [
         "--serial", "socket=s", "--stats", "--qmp", "unix:qmp,server=on,wait=off",
       ])
@@ -75,7 +75,7 @@ struct LossTests {
     pthread_join(reader, nil)
     let serial = try row("serial: serial", of: machine).suffix(4).compactMap { Int($0) }
     #expect(serial[2] > 0)
-    #expect(serial[0] + serial[2] + serial[3] >= 25000 * 64)
+    #expect(serial[0] + serial[2] + serial[3] >= 48000 * 64)
   }
 }
 
