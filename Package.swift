@@ -69,8 +69,8 @@ let package = Package(
     tests(
       "MachineTests",
       [
-        "SwiftVM", "Machine", "VirtioSerial", "Chardev", "Devices", "Boot", "KVM", "Host",
-        "TestSupport",
+        "SwiftVM", "Machine", "VirtioSerial", "Chardev", "Devices", "Boot", "KVM", "GuestMemory",
+        "Host", "TestSupport",
       ]),
     tests("SwiftVMTests", ["SwiftVM", "Machine", "Boot", "Chardev", "Host", "TestSupport"]),
     tests("CommandLineTests", ["swiftvm-cli", "SwiftVM", "Host", "TestSupport"]),

@@ -28,7 +28,7 @@ package enum ImageFileError: Error, Equatable, Sendable, CustomStringConvertible
 /// It is not mapped: where another program cuts the file short, a mapping raises SIGBUS, and a read
 /// says so. Only the page cache keeps the bytes, so size costs no memory of this process. A file that
 /// another has taken the name of is still read. Callable on any thread.
-package struct ImageFile: ~Copyable, Sendable {
+package final class ImageFile: Sendable {
   /// Its size in bytes when it was opened.
   package let count: Int
 

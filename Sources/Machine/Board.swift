@@ -197,7 +197,7 @@ final class Board {
       case .kernelFile(let range):
         try files.kernel.read(
           at: range.lowerBound, into: memory.buffer(at: placement.address, count: range.count))
-      case .initrdFile: try files.readInitrd(into: memory, at: placement.address)
+      case .initrdFile: try files.readInitrds(into: memory, at: placement.address)
       case .bytes(let bytes):
         try bytes.withUnsafeBytes { try memory.write($0, at: placement.address) }
       }

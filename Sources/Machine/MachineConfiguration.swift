@@ -128,15 +128,17 @@ package struct MachineConfiguration {
   func isKept(_ chardev: any Chardev) -> Bool { keptChardevs.contains { $0 === chardev } }
 }
 
-/// The kernel and the initrd, open for as long as the machine may boot.
+/// The kernel and the initrds, open for as long as the machine may boot.
 package final class BootFiles: Sendable {
   /// The kernel file.
   let kernel: ImageFile
-  private let initrd: ImageFile?
+  private let initrds: [ImageFile]
+  /// Linux unpacks archives that begin at a multiple of this.
+  private static let archiveAlignment: UInt64 = 4
 
-  package init(kernel: consuming ImageFile, initrd: consuming ImageFile?) {
+  package init(kernel: ImageFile, initrds: [ImageFile]) {
     self.kernel = kernel
-    self.initrd = initrd
+    self.initrds = initrds
   }
 
   /// The kernel's bytes, to be looked at.
@@ -146,29 +148,29 @@ package final class BootFiles: Sendable {
     }
   }
 
-  /// Bytes of the initrd; nil without one.
+  /// Bytes of all initrds, with what lies between them; nil without one.
   package var initrdSize: UInt64? {
-    switch initrd {
-    case .some(let file): UInt64(file.count)
-    case .none: nil
+    initrds.isEmpty ? nil : initrds.reduce(0) { Self.start(after: $0) &+ UInt64($1.count) }
+  }
+
+  /// Reads the initrds to guest memory, which is zero between them.
+  package func readInitrds(into memory: GuestMemory, at address: UInt64) throws {
+    var size: UInt64 = 0
+    for initrd in initrds {
+      let start = Self.start(after: size)
+      try initrd.read(at: 0, into: memory.buffer(at: address &+ start, count: initrd.count))
+      size = start &+ UInt64(initrd.count)
     }
   }
 
-  /// Reads the initrd to guest memory.
-  func readInitrd(into memory: GuestMemory, at address: UInt64) throws {
-    switch initrd {
-    case .some(let file):
-      try file.read(at: 0, into: memory.buffer(at: address, count: file.count))
-    case .none: break
-    }
+  /// Where the next archive begins, after so many bytes.
+  private static func start(after size: UInt64) -> UInt64 {
+    (size &+ archiveAlignment &- 1) & ~(archiveAlignment &- 1)
   }
 
   /// Makes sure that what has been read is what was there at the start.
   func checkUnchanged() throws(ImageFileError) {
     try kernel.checkUnchanged()
-    switch initrd {
-    case .some(let file): try file.checkUnchanged()
-    case .none: break
-    }
+    for initrd in initrds { try initrd.checkUnchanged() }
   }
 }

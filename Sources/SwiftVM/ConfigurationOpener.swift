@@ -35,7 +35,7 @@ struct ConfigurationOpener {
     let loader = configuration.bootLoader
     let files = BootFiles(
       kernel: try image(loader.kernelPath, OptionName.kernel),
-      initrd: try loader.initialRamdiskPath.map { (path) throws(ConfigurationError) in
+      initrds: try loader.initialRamdiskPaths.map { (path) throws(ConfigurationError) in
         try image(path, OptionName.initrd)
       })
     let plan = try makePlan(files, hypervisor)
@@ -148,7 +148,7 @@ extension ConfigurationError {
     let subject: (option: String, value: String) =
       switch error.culprit {
       case .kernel: (OptionName.kernel, loader.kernelPath)
-      case .initrd: (OptionName.initrd, loader.initialRamdiskPath ?? "")
+      case .initrd: (OptionName.initrd, loader.initialRamdiskPaths.joined(separator: ", "))
       case .commandLine: (OptionName.append, "")
       case .memory: (OptionName.memory, ByteCount.format(configuration.memorySize))
       }

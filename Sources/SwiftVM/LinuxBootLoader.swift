@@ -6,13 +6,13 @@ public struct LinuxBootLoader: Equatable, Sendable {
   /// The kernel command line.
   public var commandLine: String
 
-  /// The initial RAM disk's file, if there is one.
-  public var initialRamdiskPath: String?
+  /// The files of the initial RAM disk: cpio archives, which Linux unpacks one after the other.
+  public var initialRamdiskPaths: [String]
 
   /// Makes a boot loader of its files' paths and the kernel command line.
-  public init(kernelPath: String, commandLine: String = "", initialRamdiskPath: String? = nil) {
+  public init(kernelPath: String, commandLine: String = "", initialRamdiskPaths: [String] = []) {
     self.kernelPath = kernelPath
     self.commandLine = commandLine
-    self.initialRamdiskPath = initialRamdiskPath
+    self.initialRamdiskPaths = initialRamdiskPaths
   }
 }

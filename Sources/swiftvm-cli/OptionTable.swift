@@ -20,8 +20,10 @@ package enum OptionTable {
         + " is booted: from the directory $\(GuestImage.environmentVariable); else from"
         + " guest-images/build beside the program or above it; else from ../share/swiftvm."),
     CommandOption(
-      OptionName.initrd, "PATH",
-      help: "The initial RAM disk. The guest image brings its own; a --kernel comes without."),
+      OptionName.initrd, "PATH", isRepeatable: true,
+      help:
+        "The initial RAM disk; several are unpacked one after the other. The guest image brings its own; a --kernel comes without."
+    ),
     CommandOption(
       OptionName.append, "TEXT", allowsEmptyValue: true,
       help: "Words for the kernel command line. They follow \"console=ttyS0\" (left out with"

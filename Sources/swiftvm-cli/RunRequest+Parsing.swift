@@ -21,7 +21,7 @@ extension RunRequest {
     let value = match.value
     switch match.option.name {
     case OptionName.kernel: kernelPath = value
-    case OptionName.initrd: initialRamdiskPath = value
+    case OptionName.initrd: initialRamdiskPaths.append(value)
     case OptionName.append: appendedCommandLine = value
     case OptionName.virtioSerial: devices.append(try Self.device(value))
     case OptionName.virtserialport: ports.append(try Self.port(value, &hostEnds))

@@ -4,8 +4,9 @@ import SwiftVM
 package struct RunRequest: Equatable, Sendable {
   /// The kernel's path; nil for the guest image's.
   package var kernelPath: String?
-  /// The initial RAM disk's path; nil for none, or the guest image's where that is booted.
-  package var initialRamdiskPath: String?
+  /// The paths of the initial RAM disk's parts; empty for none, or the guest image's where that is
+  /// booted.
+  package var initialRamdiskPaths: [String] = []
   /// The user's words for the kernel command line.
   package var appendedCommandLine = ""
   /// Guest memory in bytes.
@@ -107,7 +108,7 @@ package struct RunRequest: Equatable, Sendable {
     var configuration = VirtualMachineConfiguration(
       bootLoader: LinuxBootLoader(
         kernelPath: kernelPath ?? "", commandLine: commandLine,
-        initialRamdiskPath: initialRamdiskPath),
+        initialRamdiskPaths: initialRamdiskPaths),
       cpuCount: cpuCount,
       memorySize: memorySize,
       consoleDevices: try consoleDevices,
@@ -129,7 +130,8 @@ package struct RunRequest: Equatable, Sendable {
       try configuration.validateHardware()
       let image = try guestImage()
       configuration.bootLoader.kernelPath = image.kernelPath
-      configuration.bootLoader.initialRamdiskPath = initialRamdiskPath ?? image.initialRamdiskPath
+      configuration.bootLoader.initialRamdiskPaths =
+        initialRamdiskPaths.isEmpty ? [image.initialRamdiskPath] : initialRamdiskPaths
     }
     try configuration.validate()
     return configuration

@@ -55,7 +55,7 @@ struct ReadmeTests {
     var configuration = VirtualMachineConfiguration(
       bootLoader: LinuxBootLoader(
         kernelPath: request.kernelPath ?? "", commandLine: request.commandLine,
-        initialRamdiskPath: request.initialRamdiskPath),
+        initialRamdiskPaths: request.initialRamdiskPaths),
       cpuCount: request.cpuCount, memorySize: request.memorySize,
       consoleDevices: try request.consoleDevices,
       serialPort: SerialPortConfiguration(attachment: request.serialAttachment),

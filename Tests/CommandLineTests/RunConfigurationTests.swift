@@ -32,20 +32,20 @@ struct RunConfigurationTests {
   @Test func bootsTheGuestImage() throws {
     let loader = try configuration([]).bootLoader
     #expect(loader.kernelPath == image.kernelPath)
-    #expect(loader.initialRamdiskPath == image.initialRamdiskPath)
+    #expect(loader.initialRamdiskPaths == [image.initialRamdiskPath])
     #expect(loader.commandLine == "console=ttyS0")
   }
 
   @Test func bootsAKernelWithoutInitrd() throws {
     let loader = try configuration(["--kernel", "DIR/kernel"]).bootLoader
     #expect(loader.kernelPath == directory["kernel"])
-    #expect(loader.initialRamdiskPath == nil)
+    #expect(loader.initialRamdiskPaths == [])
   }
 
-  @Test func bootsTheGuestImageWithAnotherInitrd() throws {
-    let loader = try configuration(["--initrd", "DIR/initrd"]).bootLoader
+  @Test func bootsTheGuestImageWithOtherInitrds() throws {
+    let loader = try configuration(["--initrd", "DIR/initrd", "--initrd=DIR/kernel"]).bootLoader
     #expect(loader.kernelPath == image.kernelPath)
-    #expect(loader.initialRamdiskPath == directory["initrd"])
+    #expect(loader.initialRamdiskPaths == [directory["initrd"], directory["kernel"]])
   }
 
   @Test func carriesEverythingOver() throws {
@@ -59,7 +59,7 @@ struct RunConfigurationTests {
         == VirtualMachineConfiguration(
           bootLoader: LinuxBootLoader(
             kernelPath: directory["kernel"], commandLine: "console=ttyS0 panic=-1 quiet",
-            initialRamdiskPath: directory["initrd"]),
+            initialRamdiskPaths: [directory["initrd"]]),
           cpuCount: 2,
           memorySize: 64 << 20,
           consoleDevices: [

@@ -30,7 +30,7 @@ struct RunRequestTests {
   @Test func hasDefaults() throws {
     let request = try request([])
     #expect(request.kernelPath == nil)
-    #expect(request.initialRamdiskPath == nil)
+    #expect(request.initialRamdiskPaths == [])
     #expect(request.memorySize == 512 << 20)
     #expect(request.cpuCount == 1)
     #expect(request.ports.isEmpty)
@@ -50,7 +50,7 @@ struct RunRequestTests {
     (["--kernel", "-k"], with { $0.kernelPath = "-k" }),
     (["--kernel", "--odd"], with { $0.kernelPath = "--odd" }),
     (["--kernel=--memory"], with { $0.kernelPath = "--memory" }),
-    (["--initrd", "/i"], with { $0.initialRamdiskPath = "/i" }),
+    (["--initrd", "/i"], with { $0.initialRamdiskPaths = ["/i"] }),
     (["--append", "a=b c"], with { $0.appendedCommandLine = "a=b c" }),
     (["--append=a=b"], with { $0.appendedCommandLine = "a=b" }),
     (["--append", "-- init"], with { $0.appendedCommandLine = "-- init" }),

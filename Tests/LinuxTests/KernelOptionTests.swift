@@ -37,10 +37,30 @@ extension StockGuestTests {
       #expect(guest.sockets == [])
     }
 
-    /// A bzImage through its 64-bit entry, its console in a file; and a client that was there, and
-    /// had spoken, before the guest started.
+    /// A cpio archive of one small file, in newc format, whose size is no multiple of four.
+    private func archive(of name: String, _ text: String) -> [UInt8] {
+      func entry(_ name: String, mode: String, size: Int) -> [UInt8] {
+        func field(_ value: Int) -> String {
+          let digits = String(value, radix: 16)
+          return String(repeating: "0", count: 8 - digits.count) + digits
+        }
+        let fields = [1, 0, 0, 1, 0, size, 0, 0, 0, 0, name.utf8.count + 1, 0].map(field)
+        return Array(("070701" + fields[0] + mode + fields[1...].joined() + name + "\0").utf8)
+      }
+      func padded(_ bytes: [UInt8]) -> [UInt8] {
+        bytes + [UInt8](repeating: 0, count: (4 - bytes.count % 4) % 4)
+      }
+      return padded(entry(name, mode: "000081a4", size: text.utf8.count)) + padded(Array(text.utf8))
+        + entry("TRAILER!!!", mode: "00000000", size: 0)
+    }
+
+    /// A bzImage through its 64-bit entry, with two initrds, its console in a file; and a client that
+    /// was there, and had spoken, before the guest started.
     @Test func bzImageWithFourProcessors() throws {
       let directory = try TemporaryDirectory()
+      let extra = archive(of: "extra", "from the first initrd")
+      #expect(extra.count % 4 != 0)
+      try directory.makeFile("extra.cpio", bytes: extra)
       let console = directory["console"]
       let guest = try Guest(
         Guest.Options(
@@ -48,6 +68,7 @@ extension StockGuestTests {
           arguments: [
             "--cpus", "4", "--serial", "file=\(console)",
             "--kernel", LinuxHost.image + "/vmlinuz",
+            "--initrd", directory["extra.cpio"],
             "--initrd", LinuxHost.image + "/initramfs.cpio",
           ]))
       do {
@@ -56,6 +77,7 @@ extension StockGuestTests {
         try guest.awaitAgent()
         #expect(try guest.agent.run("head -n 1 /dev/virtio-ports/\(Self.port)") == "early")
       }
+      #expect(try guest.agent.run("cat /extra") == "from the first initrd")
       try checkBasics(guest, cpus: 4)
       let lines = try interrupts(guest)
       #expect(lines.contains { $0.contains("PCI-MSI") && $0.contains("virtio0-config") })

@@ -1,4 +1,7 @@
 import Glibc
+import GuestMemory
+import Host
+import Machine
 import TestSupport
 import Testing
 
@@ -68,5 +71,22 @@ struct BootFileTests {
     #expect(lines.first?.contains("'\(name)' has been changed") == true)
     #expect(client.isAtEnd)
     #expect(directory.entries == ["initrd", "kernel"])
+  }
+
+  @Test("Several initrds lie one after the other, each at a multiple of four")
+  func joinsInitrds() throws {
+    let kernel = try ImageFile(path: directory.makeFile("kernel"))
+    let files = try [5, 8, 3].enumerated().map { index, size in
+      let bytes = [UInt8](repeating: UInt8(index + 1), count: size)
+      return try ImageFile(path: directory.makeFile("initrd\(index)", bytes: bytes))
+    }
+    #expect(BootFiles(kernel: kernel, initrds: []).initrdSize == nil)
+    let boot = BootFiles(kernel: kernel, initrds: files)
+    #expect(boot.initrdSize == 19)
+    let memory = try GuestMemory(regions: [0..<4096])
+    try boot.readInitrds(into: memory, at: 100)
+    var bytes = [UInt8](repeating: 9, count: 20)
+    try bytes.withUnsafeMutableBytes { try memory.read(100, into: $0) }
+    #expect(bytes == [1, 1, 1, 1, 1, 0, 0, 0, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 0])
   }
 }

@@ -53,7 +53,8 @@ struct BootLoaderValidationTests {
   @Test(arguments: Obstacle.allCases)
   func checksTheInitrd(obstacle: Obstacle) throws {
     var fixture = try ConfigurationFixture()
-    fixture.configuration.bootLoader.initialRamdiskPath = try obstacle.place(in: fixture.directory)
+    fixture.configuration.bootLoader.initialRamdiskPaths.append(
+      try obstacle.place(in: fixture.directory))
     #expect(fixture.problem() == obstacle.line(option: "--initrd", noun: "the initrd"))
   }
 
@@ -80,7 +81,7 @@ struct BootLoaderValidationTests {
 
   @Test func goesWithoutInitrd() throws {
     var fixture = try ConfigurationFixture()
-    fixture.configuration.bootLoader.initialRamdiskPath = nil
+    fixture.configuration.bootLoader.initialRamdiskPaths = []
     #expect(fixture.problem() == nil)
   }
 
@@ -95,6 +96,17 @@ struct BootLoaderValidationTests {
           ? nil
           : "--initrd DIR/initrd: its 4194304 bytes do not fit into 4M of guest memory;"
             + " give more --memory, or a smaller initrd"))
+  }
+
+  @Test func comparesAllInitrdsAndMemory() throws {
+    var fixture = try ConfigurationFixture()
+    fixture.configuration.memorySize = 4 << 20
+    for name in ["initrd", "second"] { try fixture.directory.makeFile(name, size: 2 << 20) }
+    fixture.configuration.bootLoader.initialRamdiskPaths.append(fixture.directory["second"])
+    #expect(
+      fixture.problem()
+        == "--initrd DIR/second: its 2097152 bytes do not fit into 4M of guest memory;"
+        + " give more --memory, or a smaller initrd")
   }
 
   @Test func refusesNULInTheCommandLine() throws {

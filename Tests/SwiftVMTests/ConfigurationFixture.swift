@@ -14,7 +14,7 @@ struct ConfigurationFixture {
     configuration = VirtualMachineConfiguration(
       bootLoader: LinuxBootLoader(
         kernelPath: try directory.makeFile("kernel"), commandLine: "console=ttyS0",
-        initialRamdiskPath: try directory.makeFile("initrd")),
+        initialRamdiskPaths: [try directory.makeFile("initrd")]),
       consoleDevices: [
         VirtioConsoleDeviceConfiguration(ports: [
           VirtioConsolePortConfiguration(

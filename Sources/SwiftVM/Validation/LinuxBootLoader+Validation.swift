@@ -1,7 +1,7 @@
 import Glibc
 
 extension LinuxBootLoader {
-  /// Checks the command line and both files, as far as no look into them is needed.
+  /// Checks the command line and all files, as far as no look into them is needed.
   ///
   /// - Returns: the files, with a noun for each, so that nothing writes over them.
   func validate(memorySize: UInt64) throws(ConfigurationError) -> [FileStatus.Identity: String] {
@@ -12,14 +12,15 @@ extension LinuxBootLoader {
     }
     let kernel = try BootFile(option: OptionName.kernel, noun: "the kernel", path: kernelPath)
     var files = [kernel.status.identity: "the kernel"]
-    if let initialRamdiskPath {
-      let initrd = try BootFile(
-        option: OptionName.initrd, noun: "the initrd", path: initialRamdiskPath)
-      guard initrd.status.size < memorySize else {
+    var left = memorySize
+    for path in initialRamdiskPaths {
+      let initrd = try BootFile(option: OptionName.initrd, noun: "the initrd", path: path)
+      guard initrd.status.size < left else {
         throw initrd.error(
           "its \(initrd.status.size) bytes do not fit into \(ByteCount.format(memorySize)) of"
             + " guest memory", "give more --memory, or a smaller initrd")
       }
+      left -= initrd.status.size
       files[initrd.status.identity] = "the initrd"
     }
     return files
