@@ -18,7 +18,7 @@ int command_forward(int argc, char **argv) {
   while (done < total) {
     ssize_t got = read(source, buffer, chunk < total - done ? chunk : total - done);
     if (got < 0) die("read");
-    if (got == 0) port_wait(source, POLLHUP, false, -1);
+    if (got == 0) port_wait_for_client(source);
     for (int i = 0; i < count; i++) port_write(sinks[i], buffer, (size_t)got);
     done += (uint64_t)got;
   }

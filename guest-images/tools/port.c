@@ -44,6 +44,8 @@ bool port_wait(int port, short events, bool present, int timeout) {
   return reached;
 }
 
+void port_wait_for_client(int port) { port_wait(port, POLLHUP, false, 100); }
+
 void port_write(int port, const uint8_t *bytes, size_t count) {
   while (count > 0) {
     ssize_t written = write(port, bytes, count);

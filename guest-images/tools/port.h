@@ -13,6 +13,10 @@ short port_poll(int port, int timeout);
 // Waits, without polling, until poll(2) says (or, with `present` false, no longer says) one of these events.
 bool port_wait(int port, short events, bool present, int timeout);
 
+// Waits until a client may have come, after a read that found none: then read again. poll(2) does not tell of a client
+// that has come and left bytes and gone before it was asked, so the wait ends after a tenth of a second in any case.
+void port_wait_for_client(int port);
+
 // Writes all of it, or ends the program.
 void port_write(int port, const uint8_t *bytes, size_t count);
 

@@ -56,7 +56,7 @@ static bool receive(int port, uint64_t total, size_t chunk, bool may_come_back) 
     ssize_t count = read(port, buffer, smaller(chunk, left));
     if (count < 0) die("read");
     if (count == 0 && !may_come_back) break;
-    if (count == 0) port_wait(port, POLLHUP, false, -1);
+    if (count == 0) port_wait_for_client(port);
     sha256_add(&hash, buffer, (size_t)count);
     left -= (uint64_t)count;
   }
@@ -96,7 +96,7 @@ int command_echo(int argc, char **argv) {
   while (echoed < total) {
     ssize_t count = read(port, buffer, smaller(default_chunk, total - echoed));
     if (count < 0) die("read");
-    if (count == 0) port_wait(port, POLLHUP, false, -1);
+    if (count == 0) port_wait_for_client(port);
     port_write(port, buffer, (size_t)count);
     echoed += (uint64_t)count;
   }
