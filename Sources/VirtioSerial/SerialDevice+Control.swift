@@ -54,6 +54,7 @@ extension SerialDevice {
     }
     port.state.portReady()
     control.enqueue(port)
+    onDriver?()
   }
 
   private func guestOpened(

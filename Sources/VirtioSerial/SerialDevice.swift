@@ -82,7 +82,8 @@ package final class SerialDevice: @unchecked Sendable {
   ///   - trace: hears of every control message and change of state; called with the device locked,
   ///     on the I/O thread or a vCPU's, so it must neither wait nor call the device.
   ///   - onGuestOpen: hears of each port that the guest opens or closes; called as `trace` is.
-  ///   - onDriver: hears of each driver that comes (DRIVER_OK); called as `trace` is.
+  ///   - onDriver: called as `trace` is, when a driver comes (DRIVER_OK) and for each port that it
+  ///     has made ready, which takes it long where there are thousands.
   ///   - onConsoleOutput: told that a console has printed something, and of what its kernel says of
   ///     itself there; called as `trace` is, on the I/O thread.
   package init(

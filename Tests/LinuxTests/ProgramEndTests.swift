@@ -35,7 +35,7 @@ extension StockGuestTests {
       let rest = String(decoding: try client.receiveToEnd(), as: UTF8.self)
       #expect(rest.hasSuffix("\n"))
       log += rest.split(separator: "\n").map(String.init)
-      #expect(try guest.awaitEnd() == .exit(3))
+      #expect(try guest.awaitEnd() == .exit(7))
 
       #expect(log.contains { $0.contains(" kernel:") && $0.contains("Linux version") })
       let steps = log.filter { $0.contains(" installer: step ") }

@@ -22,7 +22,8 @@ package final class SocketChardev: ClientTaker {
 
   private let source: any PeerSource
   private let admission: any AdmissionPolicy
-  private let log = RateLimitedLog()
+  /// Made when there is something to warn of: a machine may have thousands of ports.
+  private lazy var log = RateLimitedLog()
   private var tally = SocketCounters()
   private var loop: EventLoop?
   private var peer: SocketPeer?

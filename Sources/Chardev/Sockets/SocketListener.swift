@@ -8,14 +8,15 @@ final class SocketListener: PeerSource {
   /// would spin.
   private static let restMilliseconds = 100
 
-  let name: String
   let role = ",server=on"
   let waitsForFirst: Bool
 
   private let isPacketed: Bool
   private let tcp: TCPOptions
   private let peers: PeerRule
-  private let log = RateLimitedLog()
+  private let place: SocketAddress
+  /// Made when there is something to warn of: a machine may have thousands of ports.
+  private lazy var log = RateLimitedLog()
   private var socket: ListeningSocket?
   private var loop: EventLoop?
   private var token: EventLoop.Token?
@@ -29,13 +30,15 @@ final class SocketListener: PeerSource {
     tcp: TCPOptions = TCPOptions(),
     peers: PeerRule = PeerRule(users: nil, groups: nil), waitsForFirst: Bool = false
   ) {
-    name = (socket.address.isInternet ? "tcp:" : "") + socket.address.text
+    place = socket.address
     self.isPacketed = isPacketed
     self.tcp = tcp
     self.peers = peers
     self.waitsForFirst = waitsForFirst
     self.socket = consume socket
   }
+
+  var name: String { (place.isInternet ? "tcp:" : "") + place.text }
 
   /// What it listens at; nil after the end.
   var address: SocketAddress? { socket?.address }

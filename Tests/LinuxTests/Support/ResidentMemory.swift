@@ -4,13 +4,21 @@ enum ResidentMemory {
   private static let guestMapping = 64 << 10
 
   /// In KiB, from /proc/PID/smaps.
-  static func ofHost(_ process: ChildProcess) throws -> Int {
+  static func ofHost(_ process: ChildProcess) throws -> Int { try sum("Rss:", of: process) }
+
+  /// What it has allocated of that, in KiB: without the pages of the program, which are the page
+  /// cache's and come and go.
+  static func allocated(by process: ChildProcess) throws -> Int {
+    try sum("Anonymous:", of: process)
+  }
+
+  private static func sum(_ key: String, of process: ChildProcess) throws -> Int {
     let smaps = try File.contents("/proc/\(process.pid)/smaps")
     var sum = 0
     var size = 0
     for line in smaps.split(separator: UInt8(ascii: "\n")) {
       if let value = kibibytes("Size:", line) { size = value }
-      if let value = kibibytes("Rss:", line), size < guestMapping { sum += value }
+      if let value = kibibytes(key, line), size < guestMapping { sum += value }
     }
     guard sum > 0 else { throw Failure("no memory in /proc/\(process.pid)/smaps") }
     return sum
