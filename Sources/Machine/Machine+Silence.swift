@@ -60,6 +60,8 @@ extension Machine {
     // One that is paused gives a sign when it goes on.
     guard !isPaused, let board else { return }
     if board.isHaltedForGood() { return halted() }
+    // The look brought back code that was given back at the start.
+    try? ProgramCode.release()
     guard endsOnReset else { return }
     look(in: silence.rest)
     silence.rest = min(2 * silence.rest, Silence.longestRest)
