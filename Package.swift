@@ -30,16 +30,17 @@ let package = Package(
     module(
       "SwiftVM",
       [
-        "Control", "Machine", "VirtioSerial", "Virtio", "Devices", "Chardev", "Boot", "KVM", "Host",
+        "Control", "Machine", "VirtioConsole", "Virtio", "Devices", "Chardev", "Boot", "KVM",
+        "Host",
       ]),
     module("Control", ["Chardev", "Host", "CKVM"]),
     module(
       "Machine",
       [
-        "VirtioSerial", "Virtio", "Devices", "Chardev", "Boot", "KVM", "GuestMemory", "Host",
+        "VirtioConsole", "Virtio", "Devices", "Chardev", "Boot", "KVM", "GuestMemory", "Host",
         "CKVM",
       ]),
-    module("VirtioSerial", ["Virtio", "Chardev", "Host"]),
+    module("VirtioConsole", ["Virtio", "Chardev", "Host"]),
     module("Virtio", ["Devices", "GuestMemory"]),
     module("Devices", []),
     module("Chardev", ["Host", "CKVM"]),
@@ -52,7 +53,7 @@ let package = Package(
     .target(
       name: "TestSupport",
       dependencies: [
-        "Control", "VirtioSerial", "Virtio", "Devices", "Chardev", "GuestMemory", "Host", "CKVM",
+        "Control", "VirtioConsole", "Virtio", "Devices", "Chardev", "GuestMemory", "Host", "CKVM",
       ],
       path: "Tests/TestSupport", swiftSettings: settings),
     tests("HostTests", ["Host", "TestSupport"]),
@@ -63,20 +64,20 @@ let package = Package(
     tests("DevicesTests", ["Devices", "TestSupport"]),
     tests("VirtioTests", ["Virtio", "Devices", "GuestMemory", "Host", "TestSupport"]),
     tests(
-      "VirtioSerialTests",
-      ["VirtioSerial", "Virtio", "Chardev", "GuestMemory", "Host", "TestSupport"]),
+      "VirtioConsoleTests",
+      ["VirtioConsole", "Virtio", "Chardev", "GuestMemory", "Host", "TestSupport"]),
     tests("ControlTests", ["Control", "Chardev", "Host", "TestSupport"]),
     tests(
       "MachineTests",
       [
-        "SwiftVM", "Machine", "VirtioSerial", "Chardev", "Devices", "Boot", "KVM", "GuestMemory",
+        "SwiftVM", "Machine", "VirtioConsole", "Chardev", "Devices", "Boot", "KVM", "GuestMemory",
         "Host", "TestSupport",
       ]),
     tests("SwiftVMTests", ["SwiftVM", "Machine", "Boot", "Chardev", "Host", "TestSupport"]),
     tests("CommandLineTests", ["swiftvm-cli", "SwiftVM", "Host", "TestSupport"]),
     tests(
       "AttackTests",
-      ["VirtioSerial", "Virtio", "Devices", "Chardev", "GuestMemory", "Host", "TestSupport"]),
+      ["VirtioConsole", "Virtio", "Devices", "Chardev", "GuestMemory", "Host", "TestSupport"]),
     tests("LinuxTests", ["Control", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6])

@@ -34,7 +34,7 @@ package protocol Chardev: AnyObject {
 
   /// Whether the machine shall boot only once the first client is there, who has not come yet. May
   /// change from true to false, by what the loop does, and never back.
-  var holdsStart: Bool { get }
+  var waitsForFirstClient: Bool { get }
 
   /// Where one write is passed on as one packet: the most bytes of a packet. Nil where bytes follow
   /// each other without bounds.
@@ -71,7 +71,7 @@ package protocol Chardev: AnyObject {
   func setWantsWritable(_ wanted: Bool)
 
   /// The guest is about to open its side. Nothing comes of it where nobody has to be there for it.
-  func frontEndOpens()
+  func guestWillOpen()
 
   /// Tells whoever is connected that no more bytes come: a client reads its end of file once it has
   /// what was written. What it sends is read as before. Nothing comes of it where there are no
@@ -96,12 +96,12 @@ package protocol Chardev: AnyObject {
 
 /// Without clients that come and go, and without a terminal, there is nothing to do.
 extension Chardev {
-  package var holdsStart: Bool { false }
+  package var waitsForFirstClient: Bool { false }
   package var packetLimit: Int? { nil }
   package var writeLimit: Int { .max }
   package var hasUnsentBytes: Bool { false }
   package var unreadByteCount: Int { 0 }
-  package func frontEndOpens() {}
+  package func guestWillOpen() {}
   package func endOutput() {}
   package func disconnectClient() {}
   package var windowSize: (columns: UInt16, rows: UInt16)? { nil }

@@ -10,7 +10,7 @@ package enum ClientConnection {
   package static func open(to chardev: any Chardev) throws(ChardevError) -> FileDescriptor {
     for part in chardev.parts {
       if let buffer = part as? RingBuffer { return try buffer.openFollower() }
-      if let taker = part as? any ClientTaker, taker.address != nil {
+      if let taker = part as? any ClientAcceptor, taker.address != nil {
         return try taker.takeClient()
       }
       if let terminal = part as? PseudoTerminal {
@@ -47,7 +47,7 @@ extension Chardev {
     switch self {
     case let logged as LoggedChardev: logged.backend.parts
     case let end as MuxEnd: end.mux.backend.parts
-    case let several as SeveralChardev: several.sinks.flatMap(\.chardev.parts)
+    case let several as HubChardev: several.sinks.flatMap(\.chardev.parts)
     default: [self]
     }
   }

@@ -8,7 +8,7 @@ package final class DescriptorChardev: TwoEndedChardev {
   package let filename: String
   package let input: InputEnd?
   package let output: OutputEnd?
-  package let presence = ConstantPresence()
+  package let presence = AlwaysConnected()
 
   /// The descriptor is used as others may be sharing it, see `SharedDescriptor`.
   init(

@@ -7,8 +7,8 @@ package final class NullChardev: Chardev {
   package weak var delegate: (any ChardevDelegate)?
   package let filename = "null"
   package var isConnected: Bool { presence.isConnected }
-  private let presence = ConstantPresence()
-  private let room = EndlessRoom()
+  private let presence = AlwaysConnected()
+  private let room = AlwaysWritable()
 
   package init() {}
 

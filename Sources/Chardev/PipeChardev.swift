@@ -15,7 +15,7 @@ package final class PipeChardev: TwoEndedChardev {
   package let filename = "pipe"
   package let input: InputEnd?
   package let output: OutputEnd?
-  package let presence = ConstantPresence()
+  package let presence = AlwaysConnected()
 
   /// Opens the pair, if a file of either name is there, or else the one.
   package init(path: String) throws(ChardevError) {

@@ -11,7 +11,7 @@ package final class StandardIO: TwoEndedChardev {
   package let filename = "stdio"
   package let input: InputEnd?
   package let output: OutputEnd?
-  package let presence = ConstantPresence()
+  package let presence = AlwaysConnected()
   /// The size as the delegate knows it.
   private var knownSize: Terminal.Size?
 

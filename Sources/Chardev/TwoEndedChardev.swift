@@ -10,7 +10,7 @@ import Host
 package protocol TwoEndedChardev: Chardev {
   var input: InputEnd? { get }
   var output: OutputEnd? { get }
-  var presence: ConstantPresence { get }
+  var presence: AlwaysConnected { get }
 }
 
 extension TwoEndedChardev {

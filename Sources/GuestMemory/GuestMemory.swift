@@ -5,7 +5,7 @@ import Host
 /// The guest's RAM: owns its anonymous mappings and translates guest-physical addresses.
 ///
 /// The guest writes to it at any time from other threads. So every access goes through here or
-/// through `SharedWord`, is checked against the regions, and reads each byte once; what was read is
+/// through `GuestWord`, is checked against the regions, and reads each byte once; what was read is
 /// then judged as a copy. Never bind a Swift array, `inout` or reference to this memory.
 ///
 /// Callable on any thread. Pointers handed out are valid while the object lives.

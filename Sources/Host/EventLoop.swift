@@ -49,7 +49,7 @@ package final class EventLoop {
   }
 
   /// The way in from other threads.
-  package let remote: Remote
+  package let remote: LoopHandle
 
   /// Tells those who have more to do whether they may go on in this turn.
   package var clock: TurnClock { remote.clock }
@@ -59,14 +59,14 @@ package final class EventLoop {
   private let timers = TimerQueue()
   private var posted: [() -> Void] = []
   private var isStopping = false
-  var vigil = Vigil()
+  var busyPolling = BusyPolling()
   /// There while a file is watched.
   weak var openingWatcher: OpeningWatcher?
   /// What has to come to its end before the loop's owner leaves.
   var unfinishedCount = 0
 
   package init() throws(SystemError) {
-    remote = Remote(wake: try EventFD(), timers: timers)
+    remote = LoopHandle(wake: try EventFD(), timers: timers)
     poller = try Poller()
     try poller.add(remote.wakeDescriptor, interest: .readable, data: Poller.wakeData)
   }
@@ -151,7 +151,7 @@ package final class EventLoop {
       // What is watched tells of nothing by an event, and must not wait for the end of all work.
       look()
       wait(timeoutMilliseconds: 0)
-    } else if vigil.isEmpty || !keepWatch() {
+    } else if busyPolling.isEmpty || !keepWatch() {
       wait(timeoutMilliseconds: timeout)
     }
     clock.restart()
@@ -169,12 +169,12 @@ package final class EventLoop {
   /// Handles what has happened; returns whether anything had. Sleeps for as long as told.
   @discardableResult
   func wait(timeoutMilliseconds timeout: Int32) -> Bool {
-    let start = timeout == 0 || vigil.isEmpty ? 0 : MonotonicClock.now()
+    let start = timeout == 0 || busyPolling.isEmpty ? 0 : MonotonicClock.now()
     var hasEvents = false
     poller.wait(timeoutMilliseconds: timeout) { event in
       if !hasEvents, start != 0 {
         let now = MonotonicClock.now()
-        vigil.slept(now &- start, until: now)
+        busyPolling.slept(now &- start, until: now)
       }
       if !hasEvents { clock.restart() }
       hasEvents = true

@@ -33,7 +33,7 @@ enum InstructionProbe {
     let machine = try KVMVirtualMachine(
       hypervisor: hypervisor, memory: memory, interruptController: .none)
     let vcpu = try machine.createVCPU(id: 0, of: 1)
-    var entry = EntryRegisters(mode: .long64, rip: Layout.code)
+    var entry = BootRegisters(mode: .long64, rip: Layout.code)
     entry.cr3 = Layout.pageTables
     entry.rsp = Layout.stackTop
     entry.gdtBase = Layout.segments

@@ -38,9 +38,9 @@ package final class InterruptRouter: Sendable {
   }
 
   /// A fresh route with a GSI of its own, or nil when the host has none left.
-  package func makeRoute() -> MSIRouteHandle? {
+  package func makeRoute() -> IRQFDRoute? {
     guard let eventFD = try? EventFD(), let gsi = takeGSI() else { return nil }
-    return MSIRouteHandle(router: self, gsi: gsi, eventFD: eventFD)
+    return IRQFDRoute(router: self, gsi: gsi, eventFD: eventFD)
   }
 
   /// How many messages the kernel refused because the guest's values made no sense to it.

@@ -15,7 +15,7 @@ extension VCPU {
   }
 
   /// Puts the processor at the kernel's entry.
-  package func enter(with entry: EntryRegisters) throws(SystemError) {
+  package func enter(with entry: BootRegisters) throws(SystemError) {
     var registers = kvm_regs()
     registers.rip = entry.rip
     registers.rsi = entry.rsi
@@ -83,7 +83,7 @@ extension VCPU {
 }
 
 extension kvm_sregs {
-  fileprivate mutating func enter(_ entry: EntryRegisters) {
+  fileprivate mutating func enter(_ entry: BootRegisters) {
     let isLong = entry.mode == .long64
     // Flags as in a descriptor's bits 40–55, without the limit between.
     cs = kvm_segment(selector: 0x10, flags: isLong ? 0xa09b : 0xc09b)

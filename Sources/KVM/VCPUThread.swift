@@ -24,7 +24,7 @@ package final class VCPUThread: Sendable {
   private let vcpu: VCPU
   private let handler: any VCPUExitHandler
   private let onEnd: @Sendable (VCPUEnd) -> Void
-  private let state = Monitor(State())
+  private let state = Lock(State())
 
   /// - Parameters:
   ///   - vcpu: set up; nobody else runs it from now on.

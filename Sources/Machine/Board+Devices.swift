@@ -1,12 +1,12 @@
 import Devices
-import VirtioSerial
+import VirtioConsole
 
 // Devices that come and go while the guest runs.
 extension Board {
   /// Plugs a device in, which the guest hears of. Its chardevs are running.
   func add(_ device: MachineConfiguration.ConsoleDevice, isPaused: Bool) throws {
     let console = try PluggedConsole(
-      device, into: &backplane, surroundings, whileRunning: true)
+      device, into: &pciSlots, context, whileRunning: true)
     if isPaused { console.device.pause() }
     consoles.append(console)
     if let slot = console.slot { platform.hotPlug.slotFilled(slot) }
@@ -21,7 +21,7 @@ extension Board {
   func remove(device index: Int) {
     let console = consoles.remove(at: index)
     console.unplug()
-    if let slot = console.slot { backplane.empty(slot: slot) }
+    if let slot = console.slot { pciSlots.empty(slot: slot) }
   }
 
   /// The slot of each device; nil for one on mmio.

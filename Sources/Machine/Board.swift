@@ -6,7 +6,7 @@ import GuestMemory
 import Host
 import KVM
 import Virtio
-import VirtioSerial
+import VirtioConsole
 
 /// One life of the guest, from power-on to power-off or reset: memory, KVM's machine, devices and
 /// vCPU threads. A reset throws the board away and builds another, so nothing of the old guest is
@@ -15,8 +15,8 @@ import VirtioSerial
 /// Belongs to the loop's thread.
 final class Board {
   var consoles: [PluggedConsole]
-  var backplane: Backplane
-  let surroundings: PluggedConsole.Surroundings
+  var pciSlots: PCISlots
+  let context: PluggedConsole.MachineContext
   let platform: PlatformDevices
   private let processors: [VCPUThread]
   private let serial: SerialConsole
@@ -49,15 +49,15 @@ final class Board {
     try Self.load(configuration, into: memory)
     timings.mark("kernel and initrd loaded")
 
-    let router = ExitRouter()
-    let news = GuestNews(remote: loop.remote, tell: onNews)
+    let router = IOBus()
+    let news = GuestEventMailbox(remote: loop.remote, tell: onNews)
     platform = try PlatformDevices(
       configuration, router: router, machine: machine, console: serial, news: news,
       onPanic: {
         faults.note(.panic)
         news.panicked($0)
       }, onEject: { onEvent(.ejected(slot: $0)) })
-    surroundings = PluggedConsole.Surroundings(
+    context = PluggedConsole.MachineContext(
       loop: loop, memory: memory, machine: machine,
       messages: KVMMessageRouter(machine: machine), router: router,
       emergencyOutput: emergencyOutput,
@@ -66,20 +66,20 @@ final class Board {
         faults.note($0)
         onConsoleOutput()
       })
-    var backplane = Backplane(
+    var pciSlots = PCISlots(
       bus: platform.bus, machine: machine,
       reserved: Set<Int>(configuration.consoleDevices.compactMap(\.slot)))
     let devices = MachineConfiguration.ConsoleDevice.sharingVectors(configuration.consoleDevices)
     var consoles: [PluggedConsole] = []
     for device in devices {
-      consoles.append(try PluggedConsole(device, into: &backplane, surroundings))
+      consoles.append(try PluggedConsole(device, into: &pciSlots, context))
     }
     self.consoles = consoles
-    self.backplane = backplane
+    self.pciSlots = pciSlots
     timings.mark("devices made")
     processors = try (0..<configuration.cpuCount).map { id in
       let processor = try machine.createVCPU(id: id, of: configuration.cpuCount)
-      if id == 0 { try processor.enter(with: EntryRegisters(configuration.bootPlan.entry)) }
+      if id == 0 { try processor.enter(with: BootRegisters(configuration.bootPlan.entry)) }
       return VCPUThread(vcpu: processor, handler: router) { end in
         if let event = BoardEvent(end) { onEvent(event) }
       }
@@ -206,7 +206,7 @@ final class Board {
   }
 }
 
-extension EntryRegisters {
+extension BootRegisters {
   /// The processor's state as the boot plan wants it.
   init(_ entry: EntryState) {
     self.init(mode: entry.mode == .longMode ? .long64 : .protected32, rip: entry.rip)

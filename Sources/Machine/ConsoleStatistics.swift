@@ -1,5 +1,5 @@
 import Virtio
-import VirtioSerial
+import VirtioConsole
 
 /// What went through a port over all the guest's lives, and who has it open now.
 package struct PortTotal: Equatable, Sendable {

@@ -1,4 +1,4 @@
-import VirtioSerial
+import VirtioConsole
 
 /// What happened on a virtio-serial device, besides what its ports count.
 package struct DeviceReport: Equatable, Sendable {
@@ -15,7 +15,7 @@ package struct DeviceReport: Equatable, Sendable {
   static func + (first: DeviceReport, second: DeviceReport) -> DeviceReport {
     var sum = first
     sum.counters.ignoredMessages &+= second.counters.ignoredMessages
-    sum.counters.bytesToNobody &+= second.counters.bytesToNobody
+    sum.counters.bytesToUnknownPorts &+= second.counters.bytesToUnknownPorts
     sum.counters.controlReceiveQueue =
       sum.counters.controlReceiveQueue
       + second.counters.controlReceiveQueue

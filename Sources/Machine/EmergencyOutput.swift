@@ -1,7 +1,7 @@
 import Chardev
 import Host
 import Synchronization
-import VirtioSerial
+import VirtioConsole
 
 /// Where bytes go that a guest writes to emerg_wr (virtio 1.2, 5.3.5): to the serial console, to a
 /// host end of their own, or line by line to the log, so many lines a second.
@@ -18,7 +18,7 @@ final class EmergencyOutput: Sendable {
 
   init(
     _ destination: MachineConfiguration.EmergencyOutput, serial: SerialConsole,
-    remote: EventLoop.Remote, faults: KernelFaultRecord
+    remote: LoopHandle, faults: KernelFaultRecord
   ) {
     switch destination {
     case .log: (console, hasOwnConsole) = (nil, false)

@@ -2,7 +2,7 @@ import Devices
 import KVM
 
 /// KVM's interrupt paths, as the devices know them.
-extension MSIRouteHandle: MSIRoute {}
+extension IRQFDRoute: MSIRoute {}
 
 extension IRQLine: InterruptLine {}
 

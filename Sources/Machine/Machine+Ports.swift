@@ -1,6 +1,6 @@
 import Chardev
 import Host
-import VirtioSerial
+import VirtioConsole
 
 // The ports of a machine, while it runs or before; on the loop's thread.
 extension Machine {

@@ -61,7 +61,7 @@ extension Machine {
     guard !isPaused, let board else { return }
     if board.isHaltedForGood() { return halted() }
     // The look brought back code that was given back at the start.
-    try? ProgramCode.release()
+    try? TextPages.release()
     guard endsOnReset else { return }
     look(in: silence.rest)
     silence.rest = min(2 * silence.rest, Silence.longestRest)

@@ -2,7 +2,7 @@ import Chardev
 import Devices
 import Host
 import KVM
-import VirtioSerial
+import VirtioConsole
 
 /// A virtual machine from its first boot to its end, over any number of resets.
 ///
@@ -88,17 +88,17 @@ package final class Machine: @unchecked Sendable {
     }
     isStarted = false
     for chardev in configuration.chardevs { chardev.stop() }
-    loop.runOut(limitMilliseconds: Self.farewellMilliseconds)
+    loop.drain(limitMilliseconds: Self.farewellMilliseconds)
     return outcome ?? .hostFailure("the event loop ended by itself")
   }
 
   /// Until every listener that is to have a client before the boot has had one, or the machine is
   /// ended.
   private func awaitClients() {
-    for chardev in configuration.chardevs where chardev.holdsStart {
+    for chardev in configuration.chardevs where chardev.waitsForFirstClient {
       Log.note("waiting for a client of \(chardev.filename)")
     }
-    while outcome == nil, configuration.chardevs.contains(where: \.holdsStart) {
+    while outcome == nil, configuration.chardevs.contains(where: \.waitsForFirstClient) {
       loop.turn(timeoutMilliseconds: -1)
     }
   }
@@ -200,7 +200,7 @@ package final class Machine: @unchecked Sendable {
   /// What a start needs of the program is not needed any more, once it is over.
   private func releaseCodeLater() {
     guard codeRelease?.isPending != true else { return }
-    codeRelease = loop.after(milliseconds: Self.startMilliseconds) { try? ProgramCode.release() }
+    codeRelease = loop.after(milliseconds: Self.startMilliseconds) { try? TextPages.release() }
   }
 
   private func handle(_ event: BoardEvent, ofBoard generation: Int) {
@@ -233,7 +233,7 @@ package final class Machine: @unchecked Sendable {
     }
   }
 
-  private func panicked(_ kind: PanicDevice.Event) {
+  private func panicked(_ kind: PVPanic.Event) {
     onEvent(.guestPanicked(startsCrashKernel: kind == .crashKernelLoaded))
     switch kind {
     case .crashKernelLoaded: log.warning("the guest panicked, and starts its crash kernel")

@@ -3,7 +3,7 @@ import Chardev
 import GuestMemory
 import Host
 import Virtio
-import VirtioSerial
+import VirtioConsole
 
 /// What a machine is made of, once everything the user named has been opened and checked.
 package struct MachineConfiguration {

@@ -1,7 +1,7 @@
 import Devices
 import Host
 import KVM
-import VirtioSerial
+import VirtioConsole
 
 /// How a machine ended.
 package enum MachineOutcome: Equatable, Sendable {
@@ -50,7 +50,7 @@ enum BoardEvent: Equatable, Sendable {
   case powerOff
   case reset
   case tripleFault
-  case panic(PanicDevice.Event)
+  case panic(PVPanic.Event)
   case debugExit(value: UInt32)
   case failure(MachineOutcome)
   /// The guest has taken the device in this slot off the bus.

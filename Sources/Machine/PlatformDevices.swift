@@ -7,12 +7,12 @@ import KVM
 struct PlatformDevices {
   let bus = PCIBus()
   let power: PowerManagement
-  let hotPlug: SlotHotPlug
+  let hotPlug: ACPIPCIHotplug
 
   init(
-    _ configuration: MachineConfiguration, router: ExitRouter, machine: KVMVirtualMachine,
-    console: SerialConsole, news: GuestNews,
-    onPanic: @escaping @Sendable (PanicDevice.Event) -> Void,
+    _ configuration: MachineConfiguration, router: IOBus, machine: KVMVirtualMachine,
+    console: SerialConsole, news: GuestEventMailbox,
+    onPanic: @escaping @Sendable (PVPanic.Event) -> Void,
     onEject: @escaping @Sendable (Int) -> Void
   ) throws {
     let onReset: @Sendable () -> Void = { news.ended(by: .reset) }
@@ -20,7 +20,7 @@ struct PlatformDevices {
       machine.makeLine(gsi: AddressMap.systemControlInterrupt))
     power = PowerManagement(
       interrupt: systemControl.makeEnd(), onPowerOff: { news.ended(by: .powerOff) })
-    hotPlug = SlotHotPlug(interrupt: systemControl.makeEnd()) { [bus] slot in
+    hotPlug = ACPIPCIHotplug(interrupt: systemControl.makeEnd()) { [bus] slot in
       // At once, so that the guest does not find it again.
       guard AddressMap.hotPlugSlotNumbers.contains(slot), bus.remove(device: slot) != nil else {
         return
@@ -35,15 +35,15 @@ struct PlatformDevices {
       AddressMap.pm1aEvent.lowerBound..<AddressMap.pm1aControl.upperBound, device: power)
     try ports.add(
       AddressMap.gpe0.lowerBound..<AddressMap.hotPlugSlots.upperBound, device: hotPlug)
-    try KeyboardController(onReset: onReset).attach(to: ports)
+    try I8042(onReset: onReset).attach(to: ports)
     try ports.add(0x80..<0x81, device: DebugPort())
     try ports.add(
       AddressMap.pciConfiguration, device: PCIConfigurationPorts(bus: bus, onReset: onReset))
     if configuration.hasPanicDevice {
-      try ports.add(AddressMap.panic, device: PanicDevice(onEvent: onPanic))
+      try ports.add(AddressMap.panic, device: PVPanic(onEvent: onPanic))
     }
     if let range = configuration.debugExit {
-      try ports.add(range, device: DebugExit { news.ended(by: .debugExit(value: $0)) })
+      try ports.add(range, device: ISADebugExit { news.ended(by: .debugExit(value: $0)) })
     }
     try router.memory.add(AddressMap.ecam, device: ECAM(bus: bus))
     try bus.add(HostBridge(), device: 0)

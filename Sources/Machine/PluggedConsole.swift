@@ -4,18 +4,18 @@ import Host
 import KVM
 import Synchronization
 import Virtio
-import VirtioSerial
+import VirtioConsole
 
 /// One virtio-serial device with its transport and its doorbells: what a board plugs in and out.
 /// Belongs to the loop's thread.
 final class PluggedConsole {
   /// What a device gets from the machine it is in.
-  struct Surroundings {
+  struct MachineContext {
     let loop: EventLoop
     let memory: GuestMemory
     let machine: KVMVirtualMachine
     let messages: any MSIRouter
-    let router: ExitRouter
+    let router: IOBus
     let emergencyOutput: EmergencyOutput
     /// Hears of each port that the guest opens or closes; on any thread.
     let onGuestOpen: @Sendable (PortConfiguration, Bool) -> Void
@@ -37,54 +37,54 @@ final class PluggedConsole {
     let faults = Atomic<UInt64>(0)
   }
 
-  let device: SerialDevice
+  let device: ConsoleDevice
   /// The slot of the PCI bus it is in; nil on mmio.
   let slot: Int?
   private let transport: Transport
-  private let doorbells: Doorbells
+  private let doorbells: QueueNotifiers
   private let loop: EventLoop
   private let tally = Tally()
 
-  /// Makes the device and plugs it in where `backplane` has room; its chardevs are running. Where the
+  /// Makes the device and plugs it in where `pciSlots` has room; its chardevs are running. Where the
   /// guest runs already, it is left to it to place the BARs.
   init(
     _ configuration: MachineConfiguration.ConsoleDevice,
-    into backplane: inout Backplane, _ surroundings: Surroundings, whileRunning: Bool = false
+    into pciSlots: inout PCISlots, _ context: MachineContext, whileRunning: Bool = false
   ) throws {
-    loop = surroundings.loop
+    loop = context.loop
     let lock = DeviceLock()
-    let emergencyOutput = surroundings.emergencyOutput
-    device = SerialDevice(
+    let emergencyOutput = context.emergencyOutput
+    device = ConsoleDevice(
       ports: configuration.ports, maximumPorts: configuration.maximumPorts, lock: lock,
-      remote: surroundings.loop.remote, resizeOrder: configuration.resizeOrder,
+      remote: context.loop.remote, resizeOrder: configuration.resizeOrder,
       emergencyOutput: { emergencyOutput.write($0) }, trace: configuration.trace,
-      onGuestOpen: surroundings.onGuestOpen, onDriver: surroundings.onDriver,
-      onConsoleOutput: surroundings.onConsoleOutput)
-    doorbells = Doorbells(
-      machine: surroundings.machine, router: surroundings.router, loop: surroundings.loop)
+      onGuestOpen: context.onGuestOpen, onDriver: context.onDriver,
+      onConsoleOutput: context.onConsoleOutput)
+    doorbells = QueueNotifiers(
+      machine: context.machine, router: context.router, loop: context.loop)
     switch configuration.transport {
     case .pci(let interface):
-      let slot = try backplane.takeSlot(configuration.slot)
+      let slot = try pciSlots.takeSlot(configuration.slot)
       self.slot = slot.number
       let function = VirtioPCIFunction(
-        device: device, lock: lock, memory: surroundings.memory,
+        device: device, lock: lock, memory: context.memory,
         platform: .init(
-          memorySpace: surroundings.router.memory, portSpace: surroundings.router.ports,
-          router: surroundings.messages, interruptLine: slot.interruptLine,
+          memorySpace: context.router.memory, portSpace: context.router.ports,
+          router: context.messages, interruptLine: slot.interruptLine,
           doorbells: doorbells,
           onFault: Self.note(in: tally, configuration.id, place: "in slot \(slot.number)")),
         options: .init(
           interface: interface, allowedFeatures: configuration.allowedFeatures,
           vectorCount: configuration.vectorCount))
-      try backplane.insert(function, into: slot, placed: !whileRunning)
+      try pciSlots.insert(function, into: slot, placed: !whileRunning)
       transport = .pci(function)
     case .mmio:
-      let place = try backplane.takeRegisters()
+      let place = try pciSlots.takeRegisters()
       slot = nil
       let registers = VirtioMMIODevice(
-        device: device, lock: lock, memory: surroundings.memory,
+        device: device, lock: lock, memory: context.memory,
         platform: .init(
-          memorySpace: surroundings.router.memory, interruptLine: place.interruptLine,
+          memorySpace: context.router.memory, interruptLine: place.interruptLine,
           doorbells: doorbells,
           onFault: Self.note(
             in: tally, configuration.id, place: "on mmio, number \(place.number)")),

@@ -3,7 +3,7 @@ import Chardev
 import Devices
 import Glibc
 import Host
-import VirtioSerial
+import VirtioConsole
 
 /// COM1 and its host end: output is buffered between the vCPU that transmits and the loop that
 /// writes, input is read only while the UART has room. Without a UART, output alone.
@@ -27,8 +27,8 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
     var isFull: Bool { bytes.count >= capacity }
   }
 
-  private let output = Monitor(Output())
-  private let remote: EventLoop.Remote
+  private let output = Lock(Output())
+  private let remote: LoopHandle
   private let chardev: (any Chardev)?
   private let waitsForReader: Bool
   private let faults: KernelFaultRecord
@@ -47,7 +47,7 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   ///   - faults: what the guest's kernel tells of itself is noted there, at once.
   ///   - onOutput: told on the loop's thread that the guest has printed something.
   init(
-    chardev: (any Chardev)?, waitsForReader: Bool = false, remote: EventLoop.Remote,
+    chardev: (any Chardev)?, waitsForReader: Bool = false, remote: LoopHandle,
     faults: KernelFaultRecord, onOutput: @escaping () -> Void
   ) {
     self.chardev = chardev

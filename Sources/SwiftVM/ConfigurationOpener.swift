@@ -2,7 +2,7 @@ import Boot
 import Host
 import KVM
 import Machine
-import VirtioSerial
+import VirtioConsole
 
 /// From what the user asked for to what a machine is made of: opens and checks everything, and turns
 /// each refusal into an error that names the option.

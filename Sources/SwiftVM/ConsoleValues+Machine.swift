@@ -1,5 +1,5 @@
 import Virtio
-import VirtioSerial
+import VirtioConsole
 
 // The public values as the machine has them.
 
@@ -34,7 +34,7 @@ extension Features {
       (features.packedRing, .packedRing), (features.eventIndex, .eventIndex),
       (features.indirectDescriptors, .indirectDescriptors),
       (features.queueReset, .ringReset),
-      (features.multiport, SerialDevice.multiportFeature),
+      (features.multiport, ConsoleDevice.multiportFeature),
     ] where !isOffered {
       remove(feature)
     }

@@ -2,7 +2,7 @@ import Chardev
 import Host
 import Machine
 import Virtio
-import VirtioSerial
+import VirtioConsole
 
 /// Opens what ports and serial lines lead to on the host, and turns each refusal into an error that
 /// names the option.

@@ -42,7 +42,7 @@ extension VirtioConsoleDeviceReport {
   mutating func add(_ report: DeviceReport) {
     faultCount = report.faults
     ignoredMessageCount = report.counters.ignoredMessages
-    bytesToAbsentPorts = report.counters.bytesToNobody
+    bytesToAbsentPorts = report.counters.bytesToUnknownPorts
     removedPortCount = report.removedPorts
     bytesLostWithPorts = report.bytesLostWithPorts
     controlReceiveQueue = VirtioQueueReport(report.counters.controlReceiveQueue)

@@ -1,5 +1,5 @@
 import Machine
-import VirtioSerial
+import VirtioConsole
 
 /// Who has a port open, and what went through it since the machine was made, over all resets of the
 /// guest.

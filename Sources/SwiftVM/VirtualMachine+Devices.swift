@@ -1,5 +1,5 @@
 import Machine
-import VirtioSerial
+import VirtioConsole
 
 // Callable on any thread, before, while and after the machine runs. A call waits until the machine's
 // thread has done it, which is a matter of milliseconds; the guest's part takes as long as it takes.
@@ -39,7 +39,7 @@ extension VirtualMachine {
     guard device.transport != .mmio else { throw .notPluggable(device.id) }
     try ConsoleDeviceRules.check(changed.consoleDevices)
     try changed.validate(attachmentsOf: device.ports, besides: configuration)
-    try DescriptorNeed.secure(changed)
+    try FileDescriptorBudget.secure(changed)
     var opened = try hostEnds.open(changed.consoleDevices[index])
     if let tracer {
       let label = device.label(index: index)

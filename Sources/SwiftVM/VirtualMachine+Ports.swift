@@ -1,7 +1,7 @@
 import Chardev
 import Host
 import Machine
-import VirtioSerial
+import VirtioConsole
 
 // Callable on any thread, before, while and after the machine runs. A call waits until the machine's
 // thread has done it, which is a matter of milliseconds.
@@ -85,7 +85,7 @@ extension VirtualMachine {
     changed.consoleDevices[index].ports[configuration.consoleDevices[index].ports.count].number =
       number
     try changed.validate(newPort: port, besides: others)
-    try DescriptorNeed.secure(changed)
+    try FileDescriptorBudget.secure(changed)
     var numbered = port
     numbered.number = number
     let isKnown = port.attachment.id.map { hostEnds.registry.has($0) } ?? true

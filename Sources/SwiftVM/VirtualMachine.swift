@@ -5,7 +5,7 @@ import Host
 import KVM
 import Machine
 import Synchronization
-import VirtioSerial
+import VirtioConsole
 
 /// A virtual machine: made from a configuration, run once to its end.
 ///
@@ -20,7 +20,7 @@ import VirtioSerial
 /// `@unchecked Sendable`: what other threads may call goes through `gate`.
 public final class VirtualMachine: @unchecked Sendable {
   let machine: Machine
-  let gate: LoopGate
+  let gate: LoopExecutor
   var hostEnds: HostEndOpener
   /// What the machine is made of now, every port numbered. Touched through the gate alone.
   var configuration: VirtualMachineConfiguration
@@ -61,7 +61,7 @@ public final class VirtualMachine: @unchecked Sendable {
     SignalSource.ignoreWriteFailures()
     let opener = ConfigurationOpener(configuration)
     let hypervisor = try opener.openHypervisor()
-    try DescriptorNeed.secure(configuration)
+    try FileDescriptorBudget.secure(configuration)
     hooks.timings.mark("/dev/kvm opened")
     let loop: EventLoop
     do throws(SystemError) {
@@ -81,7 +81,7 @@ public final class VirtualMachine: @unchecked Sendable {
     let resolved = try opener.open(hypervisor, hostEnds: hostEnds, trace: tracer)
     hooks.timings.mark("files and sockets opened")
     machine = Machine(resolved, hypervisor: hypervisor, loop: loop, timings: hooks.timings)
-    gate = LoopGate(remote: loop.remote)
+    gate = LoopExecutor(remote: loop.remote)
     self.configuration = try configuration.withNumberedPorts
     self.hooks = hooks
     usesTerminal = configuration.hasConsoleOnStandardIO && Terminal.isTerminal(STDIN_FILENO)

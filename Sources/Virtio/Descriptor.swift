@@ -23,8 +23,8 @@ struct Descriptor {
   /// Fetches entry `index`; the caller has checked that it lies in the table.
   init(table: UnsafeRawPointer, index: Int) {
     let entry = table + index &* Self.stride
-    address = UInt64(littleEndian: SharedWord.load64(entry))
-    let rest = UInt64(littleEndian: SharedWord.load64(entry + 8))
+    address = UInt64(littleEndian: GuestWord.load64(entry))
+    let rest = UInt64(littleEndian: GuestWord.load64(entry + 8))
     length = UInt32(truncatingIfNeeded: rest)
     flags = Flags(rawValue: UInt16(truncatingIfNeeded: rest >> 32))
     next = UInt16(truncatingIfNeeded: rest >> 48)

@@ -17,7 +17,7 @@ extension GuestMemory {
     at address: UInt64, length: UInt32
   ) throws(RingViolation) -> (start: UnsafeRawPointer, count: Int) {
     let count = Int(length) / Descriptor.stride
-    guard count > 0, count <= SegmentList.capacity, Int(length) % Descriptor.stride == 0,
+    guard count > 0, count <= ChainBatch.capacity, Int(length) % Descriptor.stride == 0,
       let start = try? pointer(at: address, count: UInt64(length))
     else { throw .indirectTableInvalid(address: address, length: length) }
     return (UnsafeRawPointer(start), count)

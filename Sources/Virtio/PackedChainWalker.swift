@@ -16,7 +16,7 @@ struct PackedChainWalker {
   /// it; a chain that no empty list holds is a fault.
   func append(
     _ head: PackedDescriptor, slot: Int, limit: Int, _ direction: BufferDirection,
-    to list: SegmentList
+    to list: ChainBatch
   ) throws(RingViolation) -> Int? {
     let mark = list.mark
     var descriptor = head
@@ -39,7 +39,7 @@ struct PackedChainWalker {
 
   private func append(
     _ descriptor: PackedDescriptor, isAlone: Bool, _ direction: BufferDirection,
-    to list: SegmentList
+    to list: ChainBatch
   ) throws(RingViolation) -> Bool {
     guard descriptor.flags.subtracting(.defined).isEmpty else {
       throw .unknownFlags(descriptor.flags.rawValue)
@@ -53,7 +53,7 @@ struct PackedChainWalker {
 
   /// The entries follow each other; of their flags only WRITE means anything (2.8.7).
   private func appendTable(
-    _ descriptor: PackedDescriptor, _ direction: BufferDirection, to list: SegmentList
+    _ descriptor: PackedDescriptor, _ direction: BufferDirection, to list: ChainBatch
   ) throws(RingViolation) -> Bool {
     guard allowsIndirect else { throw .indirectNotNegotiated }
     let table = try memory.indirectTable(at: descriptor.address, length: descriptor.length)
@@ -65,7 +65,7 @@ struct PackedChainWalker {
   }
 
   private func append(
-    buffer descriptor: PackedDescriptor, _ direction: BufferDirection, to list: SegmentList
+    buffer descriptor: PackedDescriptor, _ direction: BufferDirection, to list: ChainBatch
   ) throws(RingViolation) -> Bool {
     guard descriptor.flags.contains(.write) == (direction == .writable) else {
       throw .wrongDirection

@@ -29,11 +29,11 @@ struct PackedDescriptor {
   /// as it was then, or newer.
   init(table: UnsafeRawPointer, index: Int) {
     let entry = table + index &* Self.stride
-    let rest = UInt64(littleEndian: SharedWord.loadAcquire64(entry + 8))
+    let rest = UInt64(littleEndian: GuestWord.loadAcquire64(entry + 8))
     length = UInt32(truncatingIfNeeded: rest)
     id = UInt16(truncatingIfNeeded: rest >> 32)
     flags = Flags(rawValue: UInt16(truncatingIfNeeded: rest >> 48))
-    address = UInt64(littleEndian: SharedWord.load64(entry))
+    address = UInt64(littleEndian: GuestWord.load64(entry))
   }
 
   /// Whether the driver has made it available in a lap with this wrap counter (2.8.1).

@@ -76,7 +76,7 @@ final class PackedRing {
   }
 
   func gather(
-    _ direction: BufferDirection, into list: SegmentList, byteLimit: Int
+    _ direction: BufferDirection, into list: ChainBatch, byteLimit: Int
   ) throws(RingViolation) {
     var position = next
     var left = size
@@ -90,14 +90,14 @@ final class PackedRing {
     }
   }
 
-  func complete(_ chain: SegmentList.Chain, written: UInt32) {
+  func complete(_ chain: ChainBatch.Chain, written: UInt32) {
     let entry = table + next.slot &* PackedDescriptor.stride + 8
     let value = PackedDescriptor.used(
       id: chain.id, written: written, wrapCounter: next.wrapCounter)
     if firstUsed == nil {
       firstUsed = (entry, value)
     } else {
-      SharedWord.store64(entry, value.littleEndian)
+      GuestWord.store64(entry, value.littleEndian)
     }
     next.advance(by: Int(chain.entryCount), ringSize: size)
     unpublished += Int(chain.entryCount)
@@ -105,12 +105,12 @@ final class PackedRing {
 
   func publish() -> Bool {
     guard let (entry, value) = firstUsed else { return false }
-    SharedWord.storeRelease64(entry, value.littleEndian)
+    GuestWord.storeRelease64(entry, value.littleEndian)
     firstUsed = nil
     let count = unpublished
     unpublished = 0
-    SharedWord.fence()
-    let wish = UInt32(littleEndian: SharedWord.load32(driverEvents))
+    GuestWord.fence()
+    let wish = UInt32(littleEndian: GuestWord.load32(driverEvents))
     switch wish >> 16 & EventFlags.mask {
     case EventFlags.disable: return false
     case EventFlags.descriptor where usesEventIndex:
@@ -121,13 +121,13 @@ final class PackedRing {
   }
 
   func disableNotifications() {
-    SharedWord.store32(deviceEvents, (EventFlags.disable << 16).littleEndian)
+    GuestWord.store32(deviceEvents, (EventFlags.disable << 16).littleEndian)
   }
 
   func enableNotifications() -> Bool {
     let flags = usesEventIndex ? EventFlags.descriptor : EventFlags.enable
-    SharedWord.store32(deviceEvents, (flags << 16 | UInt32(next.encoded)).littleEndian)
-    SharedWord.fence()
+    GuestWord.store32(deviceEvents, (flags << 16 | UInt32(next.encoded)).littleEndian)
+    GuestWord.fence()
     return hasAvailable
   }
 }

@@ -14,7 +14,7 @@ struct SplitChainWalker {
   /// Appends the chain that starts at `head`. Returns false, with `list` as it was, when the list
   /// has no room left for it; a chain that no empty list holds is a fault.
   func append(
-    head: UInt16, _ direction: BufferDirection, to list: SegmentList
+    head: UInt16, _ direction: BufferDirection, to list: ChainBatch
   ) throws(RingViolation) -> Bool {
     let mark = list.mark
     guard try walk(table, size: tableSize, from: head, nested: false, direction, into: list) else {
@@ -27,7 +27,7 @@ struct SplitChainWalker {
 
   private func walk(
     _ table: UnsafeRawPointer, size: Int, from start: UInt16, nested: Bool,
-    _ direction: BufferDirection, into list: SegmentList
+    _ direction: BufferDirection, into list: ChainBatch
   ) throws(RingViolation) -> Bool {
     var index = start
     for _ in 0..<size {
@@ -54,7 +54,7 @@ struct SplitChainWalker {
 
   /// The WRITE flag of a descriptor that refers to a table means nothing (2.7.5.3.2).
   private func walkIndirect(
-    _ descriptor: Descriptor, _ direction: BufferDirection, into list: SegmentList
+    _ descriptor: Descriptor, _ direction: BufferDirection, into list: ChainBatch
   ) throws(RingViolation) -> Bool {
     guard allowsIndirect else { throw .indirectNotNegotiated }
     let table = try memory.indirectTable(at: descriptor.address, length: descriptor.length)

@@ -41,56 +41,56 @@ final class SplitRing {
   }
 
   func availableCount() throws(RingViolation) -> Int {
-    let index = UInt16(littleEndian: SharedWord.loadAcquire16(available + 2))
+    let index = UInt16(littleEndian: GuestWord.loadAcquire16(available + 2))
     let count = index &- next
     guard count <= size else { throw .availableIndexJump(from: next, to: index) }
     return Int(count)
   }
 
   func gather(
-    _ direction: BufferDirection, into list: SegmentList, byteLimit: Int
+    _ direction: BufferDirection, into list: ChainBatch, byteLimit: Int
   ) throws(RingViolation) {
     for offset in 0..<(try availableCount()) {
       guard !list.isFull(byteLimit: byteLimit) else { return }
       let slot = Int((next &+ UInt16(offset)) & (size &- 1))
-      let head = UInt16(littleEndian: SharedWord.load16(available + 4 + 2 * slot))
+      let head = UInt16(littleEndian: GuestWord.load16(available + 4 + 2 * slot))
       guard head < size else { throw .headOutOfRange(head) }
       guard try walker.append(head: head, direction, to: list) else { return }
     }
   }
 
-  func complete(_ chain: SegmentList.Chain, written: UInt32) {
+  func complete(_ chain: ChainBatch.Chain, written: UInt32) {
     let entry = used + 4 + 8 * Int(next & (size &- 1))
-    SharedWord.store32(entry, UInt32(chain.id).littleEndian)
-    SharedWord.store32(entry + 4, written.littleEndian)
+    GuestWord.store32(entry, UInt32(chain.id).littleEndian)
+    GuestWord.store32(entry + 4, written.littleEndian)
     next = next &+ 1
   }
 
   func publish() -> Bool {
     guard next != published else { return false }
     let old = published
-    SharedWord.storeRelease16(used + 2, next.littleEndian)
+    GuestWord.storeRelease16(used + 2, next.littleEndian)
     published = next
-    SharedWord.fence()
+    GuestWord.fence()
     guard usesEventIndex else {
-      return UInt16(littleEndian: SharedWord.load16(available)) & 1 == 0
+      return UInt16(littleEndian: GuestWord.load16(available)) & 1 == 0
     }
-    let event = UInt16(littleEndian: SharedWord.load16(available + 4 + 2 * Int(size)))
+    let event = UInt16(littleEndian: GuestWord.load16(available + 4 + 2 * Int(size)))
     return next &- event &- 1 < next &- old
   }
 
   func disableNotifications() {
     guard !usesEventIndex else { return }  // an index that stays behind asks for none
-    SharedWord.store16(used, UInt16(1).littleEndian)
+    GuestWord.store16(used, UInt16(1).littleEndian)
   }
 
   func enableNotifications() throws(RingViolation) -> Bool {
     if usesEventIndex {
-      SharedWord.store16(used + 4 + 8 * Int(size), next.littleEndian)
+      GuestWord.store16(used + 4 + 8 * Int(size), next.littleEndian)
     } else {
-      SharedWord.store16(used, 0)
+      GuestWord.store16(used, 0)
     }
-    SharedWord.fence()
+    GuestWord.fence()
     return try availableCount() > 0
   }
 }

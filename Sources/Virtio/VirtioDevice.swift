@@ -1,4 +1,4 @@
-/// What a device type implements; a transport and a `DeviceController` do the rest.
+/// What a device type implements; a transport and a `VirtioDeviceState` do the rest.
 ///
 /// Calls are made with the device's lock held, by vCPU threads, except where stated.
 package protocol VirtioDevice: AnyObject {
@@ -20,7 +20,7 @@ package protocol VirtioDevice: AnyObject {
   func writeConfiguration(offset: Int, width: Int, value: UInt64)
   /// DRIVER_OK: the device is live. `queues[i]` is queue i if the driver enabled it. Work is left to
   /// the device's own thread; a notification that came before counts as not yet seen.
-  func activate(queues: [Int: Virtqueue], features: Features, driver: any DriverNotifier)
+  func activate(queues: [Int: Virtqueue], features: Features, driver: any VirtioInterrupt)
   /// The live device gets a queue: one that was reset by itself comes back, with other addresses and
   /// another size, or a legacy driver enables one late. A notification of it counts as not yet seen.
   func queueEnabled(_ index: Int, queue: Virtqueue)
@@ -42,7 +42,7 @@ package protocol VirtioDevice: AnyObject {
 }
 
 /// How a device reaches its driver. Calls are made with the device's lock held.
-package protocol DriverNotifier: AnyObject {
+package protocol VirtioInterrupt: AnyObject {
   /// Buffers of the queue have been used (virtio 1.2, 2.3).
   func notifyUsedBuffers(queue: Int)
   /// The device-specific configuration has changed.

@@ -75,7 +75,7 @@ package final class Virtqueue {
   /// Appends available chains to `list`, in order, until it holds or has cost `byteLimit` bytes (at
   /// least one chain is taken), has no room for the next chain, or none is left. Consumes none.
   package func gather(
-    _ direction: BufferDirection, into list: SegmentList, byteLimit: Int
+    _ direction: BufferDirection, into list: ChainBatch, byteLimit: Int
   ) throws(QueueFault) {
     do throws(RingViolation) {
       switch ring {
@@ -89,7 +89,7 @@ package final class Virtqueue {
 
   /// Consumes the next available chain, which is `chain`, and returns it to the driver with
   /// `written` bytes in it (zero for chains the device read). The driver sees it after `publish`.
-  package func complete(_ chain: SegmentList.Chain, written: UInt32) {
+  package func complete(_ chain: ChainBatch.Chain, written: UInt32) {
     tally.buffers &+= 1
     tally.bytes &+= chain.direction == .readable ? UInt64(chain.byteCount) : UInt64(written)
     switch ring {
@@ -99,7 +99,7 @@ package final class Virtqueue {
   }
 
   /// Counts an available chain that a reset takes away with the queue.
-  package func countAbandoned(_ chain: SegmentList.Chain) {
+  package func countAbandoned(_ chain: ChainBatch.Chain) {
     tally.buffers &+= 1
     tally.bytes &+= UInt64(chain.byteCount)
   }

@@ -145,7 +145,7 @@ struct ArgumentScanner {
       return ConfigurationError(
         option: name, problem: "swiftvm does not have this option of QEMU's", remedy: remedy)
     }
-    let nearest = NearestWord.to(name, among: table.map(\.name))
+    let nearest = Suggestion.to(name, among: table.map(\.name))
     return ConfigurationError(
       option: name, problem: "unknown option",
       remedy: nearest.map { "did you mean \($0)?" } ?? "see swiftvm \(command) --help")

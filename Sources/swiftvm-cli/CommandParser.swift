@@ -125,7 +125,7 @@ package enum CommandParser {
         option: word, problem: "options follow a command",
         remedy: "give e.g. swiftvm run \(PlainText.shortened(word)), or see swiftvm --help")
     }
-    let nearest = NearestWord.to(word, among: CommandTable.all.map(\.name))
+    let nearest = Suggestion.to(word, among: CommandTable.all.map(\.name))
     return ConfigurationError(
       option: "", value: word, problem: "unknown command",
       remedy: nearest.map { "did you mean swiftvm \($0)?" } ?? "see swiftvm --help")

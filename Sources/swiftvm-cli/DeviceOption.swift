@@ -60,7 +60,7 @@ struct DeviceOption {
       case _ where Self.otherDevices.contains(where: { driver.hasPrefix($0) }):
         "leave it out; swiftvm is for channels, without disks, networks or displays"
       default:
-        NearestWord.to(driver, among: Self.drivers).map { "did you mean -device \($0)?" }
+        Suggestion.to(driver, among: Self.drivers).map { "did you mean -device \($0)?" }
           ?? "swiftvm has virtio-serial, virtserialport, virtconsole, pvpanic and isa-debug-exit"
       }
     return ConfigurationError(

@@ -64,7 +64,7 @@ extension KeyValueList {
     let words = Choice.allCases.map(\.rawValue)
     throw error(
       "\"\(key)\" cannot be \(PlainText.quoted(value))",
-      NearestWord.to(value, among: words).map { "did you mean \(key)=\($0)?" }
+      Suggestion.to(value, among: words).map { "did you mean \(key)=\($0)?" }
         ?? "give " + words.map { "\(key)=\($0)" }.joined(separator: " or "))
   }
 

@@ -99,7 +99,7 @@ struct KeyValueList {
   }
 
   private func unknown(_ key: String, _ grammar: Grammar) -> ConfigurationError {
-    let nearest = NearestWord.to(key, among: grammar.keys)
+    let nearest = Suggestion.to(key, among: grammar.keys)
     return error(
       "unknown key \(PlainText.quoted(key))",
       nearest.map { "did you mean \"\($0)\"?" } ?? "give " + grammar.example)

@@ -70,7 +70,7 @@ extension RunRequest {
     let option = port.configuration.isConsole ? OptionName.virtconsole : OptionName.virtserialport
     throw ConfigurationError(
       option: option, value: "bus=" + bus, problem: "Bus '\(PlainText.shortened(bus))' not found",
-      remedy: NearestWord.to(bus, among: buses).map { "did you mean bus=\($0)?" }
+      remedy: Suggestion.to(bus, among: buses).map { "did you mean bus=\($0)?" }
         ?? "give the id of a --virtio-serial with .0 after it, e.g. bus=vs0.0")
   }
 }

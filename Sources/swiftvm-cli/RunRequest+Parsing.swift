@@ -40,7 +40,7 @@ extension RunRequest {
     case OptionName.stats: printsStatistics = true
     case OptionName.trace: printsTrace = true
     case OptionName.timings: printsTimings = true
-    default: try MachineWords.take(match, into: &self)
+    default: try MachineOptions.take(match, into: &self)
     }
   }
 
@@ -129,7 +129,7 @@ extension RunRequest {
     _ value: String, _ option: String, _ words: [String]
   ) -> ConfigurationError {
     let nearest =
-      value.utf8.starts(with: "file:".utf8) ? "file=PATH" : NearestWord.to(value, among: words)
+      value.utf8.starts(with: "file:".utf8) ? "file=PATH" : Suggestion.to(value, among: words)
     let all = words.dropLast().joined(separator: ", ") + " or " + (words.last ?? "")
     return ConfigurationError(
       option: option, value: value, problem: "there is no such host end",

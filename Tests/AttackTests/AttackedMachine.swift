@@ -6,7 +6,7 @@ import Host
 import Synchronization
 import TestSupport
 import Virtio
-import VirtioSerial
+import VirtioConsole
 
 /// Everything a guest can reach but the processor: memory, ports, the PCI bus with two
 /// virtio-serial devices. One is attacked, the other must never notice.
@@ -17,7 +17,7 @@ final class AttackedMachine {
     /// Where firmware put the memory BAR, and the register that says so.
     let bar: UInt64
     let barRegister: UInt64
-    let device: SerialDevice
+    let device: ConsoleDevice
     let function: VirtioPCIFunction
     let chardevs: [ScriptedChardev]
     let doorbells: LoopDoorbells
@@ -56,7 +56,7 @@ final class AttackedMachine {
     try ports.add(
       0x600..<0x606,
       device: PowerManagement(interrupt: MockLine(), onPowerOff: { endings.count() }))
-    try KeyboardController(onReset: { endings.count() }).attach(to: ports)
+    try I8042(onReset: { endings.count() }).attach(to: ports)
     try ports.add(0x80..<0x81, device: DebugPort())
     try ports.add(
       0xcf8..<0xd00, device: PCIConfigurationPorts(bus: bus, onReset: { endings.count() }))
@@ -85,7 +85,7 @@ final class AttackedMachine {
   ) -> Slot {
     let chardevs = (0..<portCount).map { _ in ScriptedChardev() }
     let lock = DeviceLock()
-    let device = SerialDevice(
+    let device = ConsoleDevice(
       ports: chardevs.enumerated().map { index, chardev in
         (PortConfiguration(name: "port.\(index)", isConsole: index == 0), chardev)
       },
@@ -131,12 +131,12 @@ final class AttackedMachine {
 }
 
 /// Takes notifications to the loop, as ioeventfds do.
-final class LoopDoorbells: DoorbellBinder, @unchecked Sendable {
-  private let remote: EventLoop.Remote
+final class LoopDoorbells: QueueNotifierBinding, @unchecked Sendable {
+  private let remote: LoopHandle
   private let rung = Mutex<Set<Int>>([])
-  weak var device: SerialDevice?
+  weak var device: ConsoleDevice?
 
-  init(remote: EventLoop.Remote) { self.remote = remote }
+  init(remote: LoopHandle) { self.remote = remote }
 
   func place(_ register: NotifyRegister, at address: UInt64?) {}
 

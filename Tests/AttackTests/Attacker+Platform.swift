@@ -1,5 +1,5 @@
 import Devices
-import VirtioSerial
+import VirtioConsole
 
 /// What surrounds the device: configuration space, ports, address space, and the host's clients.
 extension Attacker {

@@ -2,7 +2,7 @@ import Devices
 import GuestMemory
 import TestSupport
 
-/// A guest that does anything a processor can do to one device and its surroundings, in an order
+/// A guest that does anything a processor can do to one device and its context, in an order
 /// that a seed fixes. It knows the rules: half of what it does is nearly right, so that it gets deep
 /// into the device before it breaks something.
 final class Attacker {

@@ -103,7 +103,7 @@ struct PassedDescriptorTests {
     let loop = try EventLoop()
     defer {
       chardev.stop()
-      loop.runOut(limitMilliseconds: 30_000)
+      loop.drain(limitMilliseconds: 30_000)
     }
     let frontEnd = RecordingFrontEnd(chardev)
     frontEnd.setWantsReadable(true)

@@ -29,7 +29,7 @@ import Testing
     client.close()
     socket.loop.settle()
     #expect(socket.server.filename == "disconnected:unix:\(path),server=on")
-    #expect(!socket.server.holdsStart)
+    #expect(!socket.server.waitsForFirstClient)
   }
 
   @Test func carriesBytesBothWaysAndCountsThem() throws {

@@ -88,7 +88,7 @@ private final class Platform: Sendable {
     }
     try bus.add(HostBridge(), device: 0)
     for (index, function) in functions.enumerated() { try bus.add(function, device: index + 1) }
-    try KeyboardController {}.attach(to: ports)
+    try I8042 {}.attach(to: ports)
     try ports.add(0x70..<0x72, device: RealTimeClock())
     try ports.add(0x80..<0x81, device: DebugPort())
     try ports.add(0x3f8..<0x400, device: uart)

@@ -61,19 +61,19 @@ import Testing
 
   @Test func runsOutUntilEverythingIsFinished() {
     var isFinished = false
-    loop.runOut(limitMilliseconds: 30_000)
+    loop.drain(limitMilliseconds: 30_000)
     loop.begin()
     loop.after(milliseconds: 5) {
       isFinished = true
       self.loop.finish()
     }
-    loop.runOut(limitMilliseconds: 30_000)
+    loop.drain(limitMilliseconds: 30_000)
     #expect(isFinished)
   }
 
   @Test func runsOutNoLongerThanItMay() {
     loop.begin()
-    loop.runOut(limitMilliseconds: 5)
+    loop.drain(limitMilliseconds: 5)
     loop.finish()
   }
 }

@@ -166,7 +166,7 @@ import Testing
 
 /// A loop on a thread of its own.
 private final class RunningLoop {
-  let remote: EventLoop.Remote
+  let remote: LoopHandle
   private let thread: JoinableThread
 
   init() throws {

@@ -37,7 +37,7 @@ final class MicroGuest {
     for id in 0..<processors {
       let vcpu = try machine.createVCPU(id: id, of: processors)
       if id == 0 {
-        var registers = EntryRegisters(mode: .protected32, rip: entry)
+        var registers = BootRegisters(mode: .protected32, rip: entry)
         registers.rbx = 0x6000
         try vcpu.enter(with: registers)
       }

@@ -17,7 +17,7 @@ final class TinyGuest {
 
   /// - Parameter answers: what reads get, in turn; all ones when used up.
   init(
-    _ code: [UInt8], mode: EntryRegisters.Mode = .long64, answers: [UInt64] = [],
+    _ code: [UInt8], mode: BootRegisters.Mode = .long64, answers: [UInt64] = [],
     interrupts: Bool = false, processors: Int = 1
   ) throws {
     recorder = try Recorder(answers: answers)
@@ -28,7 +28,7 @@ final class TinyGuest {
         ? .inKernel(tssAddress: 0xfffb_d000, identityMapAddress: 0xfffb_c000) : .none)
     vcpu = try machine.createVCPU(id: 0, of: processors)
     try Self.fill(memory, code)
-    var entry = EntryRegisters(mode: mode, rip: Self.code)
+    var entry = BootRegisters(mode: mode, rip: Self.code)
     entry.cr3 = 0x1000
     entry.rsp = 0xf000
     entry.gdtBase = 0x6000

@@ -128,7 +128,7 @@ struct VCPUTests {
         0xe7, 0xf4,  // out %eax, $0xf4
         0xf4,  // hlt
       ], mode: .protected32)
-    var entry = EntryRegisters(mode: .protected32, rip: TinyGuest.code)
+    var entry = BootRegisters(mode: .protected32, rip: TinyGuest.code)
     entry.rbx = 0x6000
     try guest.vcpu.enter(with: entry)
     #expect(try guest.run() == .halted)

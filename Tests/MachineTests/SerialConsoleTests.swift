@@ -3,7 +3,7 @@ import Host
 import Synchronization
 import TestSupport
 import Testing
-import VirtioSerial
+import VirtioConsole
 
 @testable import Machine
 

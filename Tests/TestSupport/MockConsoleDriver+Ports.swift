@@ -1,5 +1,5 @@
 import GuestMemory
-import VirtioSerial
+import VirtioConsole
 
 // The driver's ports: bytes out and in.
 extension MockConsoleDriver {
@@ -42,7 +42,7 @@ extension MockConsoleDriver {
   }
 }
 
-extension SerialDevice {
+extension ConsoleDevice {
   /// What went through each port, by ascending number.
   package var portCounters: [PortCounters] { portReports.map(\.counters) }
 }

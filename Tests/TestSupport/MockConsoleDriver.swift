@@ -2,7 +2,7 @@ import Chardev
 import GuestMemory
 import Host
 import Virtio
-import VirtioSerial
+import VirtioConsole
 
 /// A whole guest driver for the console device, without a transport: negotiates, sets queues up,
 /// talks on the control queues, sends and receives on ports.
@@ -29,8 +29,8 @@ package final class MockConsoleDriver {
 
   package let memory: GuestMemory
   package let loop: EventLoop
-  package let device: SerialDevice
-  package let controller: DeviceController
+  package let device: ConsoleDevice
+  package let controller: VirtioDeviceState
   package let notifier = RecordingNotifier()
   package let chardevs: [ScriptedChardev]
   package private(set) var queues: [Int: MockQueue] = [:]
@@ -87,11 +87,11 @@ package final class MockConsoleDriver {
         chardev: chardevs[index] as any Chardev
       )
     }
-    device = SerialDevice(
+    device = ConsoleDevice(
       ports: ports, maximumPorts: limit, lock: DeviceLock(),
       remote: loop.remote, resizeOrder: resizeOrder, emergencyOutput: { _ in }, trace: trace,
       onConsoleOutput: onConsoleOutput)
-    controller = DeviceController(device: device, memory: memory)
+    controller = VirtioDeviceState(device: device, memory: memory)
     notifier.controller = controller
     device.attach()
   }

@@ -42,8 +42,8 @@ package final class MockLine: InterruptLine {
   package var isAsserted: Bool { level.withLock { $0 } }
 }
 
-/// Doorbells that remember where they were and what rang.
-package final class MockDoorbells: DoorbellBinder {
+/// QueueNotifiers that remember where they were and what rang.
+package final class MockDoorbells: QueueNotifierBinding {
   private struct State {
     var places: [NotifyRegister: [UInt64?]] = [:]
     var rings: [(queue: Int, register: NotifyRegister)] = []

@@ -93,7 +93,8 @@ package final class QMPClient {
 }
 
 extension String {
-  fileprivate func between(_ start: String, _ end: String) -> String? {
+  /// What is between a beginning and an end, if the text has both.
+  package func between(_ start: String, _ end: String) -> String? {
     guard hasPrefix(start), hasSuffix(end) else { return nil }
     return String(dropFirst(start.count).dropLast(end.count))
   }

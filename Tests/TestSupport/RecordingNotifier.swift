@@ -1,13 +1,13 @@
 import Virtio
 
 /// A transport that only remembers what it was told.
-package final class RecordingNotifier: DriverNotifier {
+package final class RecordingNotifier: VirtioInterrupt {
   /// Queue numbers of used-buffer notifications, in order.
   package private(set) var used: [Int] = []
   package private(set) var configurationChanges = 0
   package private(set) var faults: [QueueFault] = []
   /// Told of a fault, as a transport does.
-  package weak var controller: DeviceController?
+  package weak var controller: VirtioDeviceState?
 
   package init() {}
 

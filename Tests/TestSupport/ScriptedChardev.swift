@@ -43,7 +43,7 @@ package final class ScriptedChardev: Chardev {
   package func setWantsReadable(_ wanted: Bool) { wantsReadable = wanted }
   package func setWantsWritable(_ wanted: Bool) { wantsWritable = wanted }
 
-  package func frontEndOpens() { frontEndOpenings += 1 }
+  package func guestWillOpen() { frontEndOpenings += 1 }
 
   package func endOutput() { outputEnds += 1 }
 

@@ -15,7 +15,7 @@ package final class StubDevice: VirtioDevice {
   package var enabledQueues: [Int] { queues.keys.sorted() }
   package private(set) var deactivations = 0
   package private(set) var reachesMemory = true
-  package private(set) weak var driver: (any DriverNotifier)?
+  package private(set) weak var driver: (any VirtioInterrupt)?
 
   package init(queueCount: Int = 4, features: Features = [.init(bit: 0), .init(bit: 5)]) {
     self.queueCount = queueCount
@@ -37,7 +37,7 @@ package final class StubDevice: VirtioDevice {
     }
   }
 
-  package func activate(queues: [Int: Virtqueue], features: Features, driver: any DriverNotifier) {
+  package func activate(queues: [Int: Virtqueue], features: Features, driver: any VirtioInterrupt) {
     activations.append(features)
     self.queues = queues
     self.driver = driver

@@ -6,8 +6,8 @@ extension Virtqueue {
   @discardableResult
   package func useNext(
     _ direction: BufferDirection = .readable, written: UInt32 = 0
-  ) throws(QueueFault) -> SegmentList.Chain? {
-    let list = SegmentList()
+  ) throws(QueueFault) -> ChainBatch.Chain? {
+    let list = ChainBatch()
     try gather(direction, into: list, byteLimit: 1)
     guard let chain = list.chains.first else { return nil }
     complete(chain, written: written)

@@ -11,7 +11,7 @@ import Virtio
     arguments: ExhaustiveQueueTests.shapes, [BufferDirection.readable, .writable])
   func everyFlag(_ shape: ExhaustiveQueueTests.Shape, _ direction: BufferDirection) throws {
     let memory = try GuestMemory(regions: [0..<0x10_0000])
-    let list = SegmentList()
+    let list = ChainBatch()
     for start in shape.starts {
       for first: UInt16 in 0..<16 {
         for second: UInt16 in 0..<(shape.size > 1 ? 16 : 1) {

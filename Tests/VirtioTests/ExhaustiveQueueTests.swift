@@ -31,7 +31,7 @@ import Virtio
     arguments: shapes, [Features.version1, [.version1, .eventIndex]])
   func everyBatchAroundTheWrap(_ shape: Shape, features: Features) throws {
     let memory = try GuestMemory(regions: [0..<0x10_0000])
-    let list = SegmentList()
+    let list = ChainBatch()
     for start in shape.starts {
       for batch in 1...shape.size {
         let (driver, queue) = try shape.layout.makeQueue(
@@ -94,7 +94,7 @@ import Virtio
   func aLongLife(_ layout: RingLayout) throws {
     let memory = try GuestMemory(regions: [0..<0x10_0000])
     let (driver, queue) = try layout.makeQueue(memory, size: 4)
-    let list = SegmentList()
+    let list = ChainBatch()
     for number in 0..<66_000 {
       let id = driver.publish([.init(0x8000, 1)])
       list.removeAll()

@@ -10,7 +10,7 @@ import Virtio
   static let memoryEnd: UInt64 = 0x100_0000
   static let highStart: UInt64 = 0x1_0000_0000
   let memory: GuestMemory
-  let list = SegmentList()
+  let list = ChainBatch()
 
   init() throws {
     memory = try GuestMemory(

@@ -12,15 +12,15 @@ import Virtio
 
   init() throws { memory = try GuestMemory(regions: [0..<Self.memoryEnd]) }
 
-  private func makeController(isTransitional: Bool = false) -> DeviceController {
-    let controller = DeviceController(
+  private func makeController(isTransitional: Bool = false) -> VirtioDeviceState {
+    let controller = VirtioDeviceState(
       device: device, memory: memory, isTransitional: isTransitional)
     notifier.controller = controller
     return controller
   }
 
   /// Everything up to FEATURES_OK.
-  private func negotiate(_ controller: DeviceController, _ features: Features) {
+  private func negotiate(_ controller: VirtioDeviceState, _ features: Features) {
     controller.writeStatus([.acknowledge], driver: notifier)
     controller.writeStatus([.acknowledge, .driver], driver: notifier)
     controller.accept(features, within: .all)

@@ -163,7 +163,7 @@ import Virtio
     try memory.store(UInt32(7), at: table + 16 * 5 + 8)
     try memory.store(UInt16(5), at: available + 4)
     try memory.store(UInt16(1), at: available + 2)
-    let list = SegmentList()
+    let list = ChainBatch()
     try queue.gather(.readable, into: list, byteLimit: 100)
     #expect(list.byteCount == 7)
     queue.complete(try #require(list.chains.first), written: 0)

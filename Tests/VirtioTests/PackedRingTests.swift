@@ -6,7 +6,7 @@ import Virtio
 /// What only a packed ring has (virtio 1.2, 2.8).
 @Suite struct PackedRingTests {
   let memory: GuestMemory
-  let list = SegmentList()
+  let list = ChainBatch()
 
   init() throws { memory = try GuestMemory(regions: [0..<0x100_0000]) }
 

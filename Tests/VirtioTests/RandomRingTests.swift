@@ -38,7 +38,7 @@ import Virtio
     let memory = try GuestMemory(regions: [0..<end])
     let seed = UInt64.random(in: 0...UInt64.max)
     var random = SeededGenerator(seed: seed)
-    let list = SegmentList()
+    let list = ChainBatch()
     var faults = 0
     var chains = 0
     var outside = 0
@@ -100,7 +100,7 @@ import Virtio
     let base = driver.configuration().descriptorTable
     var wrong = 0
     try withMutator(of: memory, base, outside: end) {
-      let list = SegmentList()
+      let list = ChainBatch()
       for _ in 0..<4000 {
         list.removeAll()
         _ = try? queue.gather(.readable, into: list, byteLimit: .max)

@@ -16,7 +16,7 @@ struct RingModel {
   private let device: Virtqueue
   private let usesEventIndex: Bool
   private let usesTables: Bool
-  private let list = SegmentList()
+  private let list = ChainBatch()
   private let memory: GuestMemory
   private var random: SeededGenerator
 
@@ -137,7 +137,7 @@ struct RingModel {
     if list.chains.count > sent.count { note("gathered more than was sent") }
   }
 
-  private mutating func complete(_ chain: SegmentList.Chain) {
+  private mutating func complete(_ chain: ChainBatch.Chain) {
     guard mismatch == nil else { return }
     let written = UInt32.random(in: 0...UInt32(chain.byteCount), using: &random)
     device.complete(chain, written: written)

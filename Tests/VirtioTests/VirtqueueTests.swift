@@ -8,7 +8,7 @@ import Virtio
 @Suite struct VirtqueueTests {
   static let eventIndex: Features = [.indirectDescriptors, .eventIndex]
   let memory: GuestMemory
-  let list = SegmentList()
+  let list = ChainBatch()
 
   init() throws { memory = try GuestMemory(regions: [0..<0x100_0000]) }
 
@@ -19,7 +19,7 @@ import Virtio
     try queue.gather(direction, into: list, byteLimit: byteLimit)
   }
 
-  private func text(of list: SegmentList) -> String {
+  private func text(of list: ChainBatch) -> String {
     var bytes = [UInt8](repeating: 0, count: list.byteCount)
     let count = bytes.withUnsafeMutableBytes { list.copyBytes(to: $0) }
     return String(decoding: bytes.prefix(count), as: UTF8.self)
@@ -91,12 +91,12 @@ import Virtio
     arguments: RingLayout.allCases)
   func takesLongIndirectTables(_ layout: RingLayout) throws {
     let (driver, queue) = try layout.makeQueue(memory, size: 2)
-    let buffers = (0..<SegmentList.capacity).map {
+    let buffers = (0..<ChainBatch.capacity).map {
       MockQueue.Buffer(0x10_0000 + UInt64($0) * 16, 16)
     }
     driver.publishIndirect(buffers, table: 0xb000)
     try gather(queue)
-    #expect(list.byteCount == SegmentList.capacity * 16)
+    #expect(list.byteCount == ChainBatch.capacity * 16)
   }
 
   @Test(

@@ -57,7 +57,7 @@ enum DSDT {
     return AML.package(entries)
   }()
 
-  /// Holds the ECAM and the ports of hot-plugging, so that nothing else is put there.
+  /// SuspendReasons the ECAM and the ports of hot-plugging, so that nothing else is put there.
   private static let motherboard = AML.device(
     "MBRD",
     [

@@ -86,6 +86,6 @@ package struct ChardevOpener {
     guard !members.isEmpty else { throw ChardevError("there is no host end; name at least one") }
     var chardevs: [any Chardev] = []
     for member in members { chardevs.append(try open(member)) }
-    return SeveralChardev(chardevs)
+    return HubChardev(chardevs)
   }
 }

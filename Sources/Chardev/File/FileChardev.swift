@@ -11,7 +11,7 @@ package final class FileChardev: TwoEndedChardev {
   package let filename = "file"
   package let input: InputEnd?
   package let output: OutputEnd?
-  package let presence = ConstantPresence()
+  package let presence = AlwaysConnected()
   private let file: OutputFile?
   private var rotation: FileRotation?
 

@@ -29,7 +29,7 @@ package final class LoggedChardev: Chardev {
 
   package var isConnected: Bool { backend.isConnected }
   package var filename: String { backend.filename }
-  package var holdsStart: Bool { backend.holdsStart }
+  package var waitsForFirstClient: Bool { backend.waitsForFirstClient }
   package var packetLimit: Int? { backend.packetLimit }
   package var writeLimit: Int { min(backend.writeLimit, log.writeLimit) }
   package var hasUnsentBytes: Bool { backend.hasUnsentBytes }
@@ -66,7 +66,7 @@ package final class LoggedChardev: Chardev {
 
   package func setWantsReadable(_ wanted: Bool) { backend.setWantsReadable(wanted) }
   package func setWantsWritable(_ wanted: Bool) { backend.setWantsWritable(wanted) }
-  package func frontEndOpens() { backend.frontEndOpens() }
+  package func guestWillOpen() { backend.guestWillOpen() }
   package func endOutput() { backend.endOutput() }
   package func disconnectClient() { backend.disconnectClient() }
   package func windowSizeMayHaveChanged() { backend.windowSizeMayHaveChanged() }

@@ -23,7 +23,7 @@ final class MuxEnd: Chardev {
   }
 
   var filename: String { mux.backend.filename }
-  var holdsStart: Bool { mux.backend.holdsStart }
+  var waitsForFirstClient: Bool { mux.backend.waitsForFirstClient }
   var packetLimit: Int? { mux.backend.packetLimit }
   var writeLimit: Int { mux.backend.writeLimit }
   var hasUnsentBytes: Bool { mux.backend.hasUnsentBytes }
@@ -66,7 +66,7 @@ final class MuxEnd: Chardev {
   func endOutput() { if mux.isAlone(self) { mux.backend.endOutput() } }
   func disconnectClient() { if mux.isAlone(self) { mux.backend.disconnectClient() } }
 
-  func frontEndOpens() { mux.backend.frontEndOpens() }
+  func guestWillOpen() { mux.backend.guestWillOpen() }
   func windowSizeMayHaveChanged() { mux.backend.windowSizeMayHaveChanged() }
 
   // MARK: From the mux, in the event loop

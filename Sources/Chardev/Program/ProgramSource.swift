@@ -9,7 +9,7 @@ import Host
 /// opens its side the next time, the program is started anew, at most once a second. One that goes on
 /// without its streams is ended half a second later, and all are at the machine's end, descendants
 /// too: by `SIGTERM` and, another half a second later, `SIGKILL`.
-final class ProgramSource: PeerSource {
+final class ProgramSource: ConnectionSource {
   let name: String
   let role = ""
   let waitsForFirst = false
@@ -67,7 +67,7 @@ final class ProgramSource: PeerSource {
     launchIfWanted()
   }
 
-  func frontEndOpens() {
+  func guestWillOpen() {
     guard !hasPeer else { return }
     isWanted = true
     loop?.post { [weak self] in self?.launchIfWanted() }

@@ -39,8 +39,8 @@ package final class RingBuffer: Chardev {
   private var observations: [Observation] = []
   private var followers: [RingBufferFollower] = []
   private var isTellingPosted = false
-  private let presence = ConstantPresence()
-  private let room = EndlessRoom()
+  private let presence = AlwaysConnected()
+  private let room = AlwaysWritable()
   private var loop: EventLoop?
 
   /// - Parameter size: how many bytes it keeps, a power of two.

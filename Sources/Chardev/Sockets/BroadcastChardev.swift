@@ -10,7 +10,7 @@ import Host
 /// the slowest holds back the guest and thereby the others. It may do so only while it takes a
 /// quarter of the buffer in each `patienceMilliseconds`; otherwise, if others have everything and
 /// wait, it is closed and counted. No client that stays misses a byte.
-package final class BroadcastChardev: ClientTaker {
+package final class BroadcastChardev: ClientAcceptor {
   /// How many clients there may be; more are refused at once. Those that have left bytes unread count
   /// no more, but further ones then stay in the listener's backlog.
   static let capacity = 64
@@ -19,7 +19,7 @@ package final class BroadcastChardev: ClientTaker {
   package private(set) var isConnected = false
   package let packetLimit: Int?
 
-  private let source: any PeerSource
+  private let source: any ConnectionSource
   private let patienceMilliseconds: Int
   private let log = RateLimitedLog()
   private var tally = SocketCounters()
@@ -40,7 +40,7 @@ package final class BroadcastChardev: ClientTaker {
   private var replay: ReplayBuffer?
 
   init(
-    _ source: any PeerSource, isPacketed: Bool = false, patienceMilliseconds: Int = 5000,
+    _ source: any ConnectionSource, isPacketed: Bool = false, patienceMilliseconds: Int = 5000,
     replaySize: Int = 0
   ) {
     replay = ReplayBuffer(size: replaySize)
@@ -53,7 +53,7 @@ package final class BroadcastChardev: ClientTaker {
   /// Where clients come; nil where none do.
   var address: SocketAddress? { (source as? SocketListener)?.address }
 
-  package var holdsStart: Bool { source.waitsForFirst && !hasHadPeer }
+  package var waitsForFirstClient: Bool { source.waitsForFirst && !hasHadPeer }
   package var filename: String { (isConnected ? "" : "disconnected:") + source.name + source.role }
   package var hasUnsentBytes: Bool {
     members.contains { $0.isBehind(buffer) || $0.peer.hasPreface }

@@ -10,7 +10,7 @@ import Host
 package final class DatagramChardev: Chardev {
   package weak var delegate: (any ChardevDelegate)?
   package var isConnected: Bool { presence.isConnected }
-  private let presence = ConstantPresence()
+  private let presence = AlwaysConnected()
   package let filename: String
   /// The most bytes of a datagram over IPv4; longer buffers are cut into several.
   package let packetLimit: Int? = 65507

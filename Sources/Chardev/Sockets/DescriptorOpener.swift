@@ -29,7 +29,7 @@ struct DescriptorOpener {
       descriptor.prepareSocket(
         SocketAddress.local(of: descriptor.rawValue), isPacketed: isPacketed)
       let connection = SocketConnection(descriptor: descriptor, isPacketed: isPacketed)
-      return SocketChardev(GivenPeer(connection, name: filename), isPacketed: isPacketed)
+      return SocketChardev(PreconnectedSocket(connection, name: filename), isPacketed: isPacketed)
     case .datagramSocket: return DatagramChardev(descriptor)
     case .file(let isReadable, let isWritable):
       do throws(SystemError) {

@@ -9,7 +9,7 @@ import Host
 /// is passed over. What becomes of clients that come while another is there, see `AdmissionPolicy`;
 /// those that have left exclude no other. Their bytes are kept in the order of their coming: up to
 /// `departedLimit` of them here, the others in the listener's backlog.
-package final class SocketChardev: ClientTaker {
+package final class SocketChardev: ClientAcceptor {
   /// How many clients may have left bytes here before further ones stay in the listener's backlog.
   private static let departedLimit = 2
   /// How many clients may wait here, those that have left included, before one that comes without a
@@ -20,7 +20,7 @@ package final class SocketChardev: ClientTaker {
   package private(set) var isConnected = false
   package let packetLimit: Int?
 
-  private let source: any PeerSource
+  private let source: any ConnectionSource
   private let admission: any AdmissionPolicy
   /// Made when there is something to warn of: a machine may have thousands of ports.
   private lazy var log = RateLimitedLog()
@@ -37,7 +37,7 @@ package final class SocketChardev: ClientTaker {
   private var replay: ReplayBuffer?
 
   init(
-    _ source: any PeerSource, isPacketed: Bool = false,
+    _ source: any ConnectionSource, isPacketed: Bool = false,
     admission: any AdmissionPolicy = ExclusiveAdmission(), replaySize: Int = 0
   ) {
     replay = ReplayBuffer(size: replaySize)
@@ -49,7 +49,7 @@ package final class SocketChardev: ClientTaker {
   /// Where clients come; nil where none do.
   var address: SocketAddress? { (source as? SocketListener)?.address }
 
-  package var holdsStart: Bool { source.waitsForFirst && !hasHadPeer }
+  package var waitsForFirstClient: Bool { source.waitsForFirst && !hasHadPeer }
 
   package var hasUnsentBytes: Bool { peer?.hasPreface == true }
   package var unreadByteCount: Int { peer?.prefaceByteCount ?? 0 }
@@ -119,7 +119,7 @@ package final class SocketChardev: ClientTaker {
     updateInterest()
   }
 
-  package func frontEndOpens() { source.frontEndOpens() }
+  package func guestWillOpen() { source.guestWillOpen() }
 
   package func endOutput() {
     peer?.endOutput()

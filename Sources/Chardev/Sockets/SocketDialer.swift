@@ -6,7 +6,7 @@ import Host
 /// `RetryDelay`.
 ///
 /// The addresses were resolved when this was made. Nothing here waits.
-final class SocketDialer: PeerSource {
+final class SocketDialer: ConnectionSource {
   /// How long one address may take to answer before the next is tried.
   private static let patienceMilliseconds = 10_000
 

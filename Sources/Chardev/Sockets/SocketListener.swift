@@ -3,7 +3,7 @@ import Host
 
 /// Peers that come to a listening socket, one a turn, so that the front end hears of each, and may
 /// read what it left, before the next is judged.
-final class SocketListener: PeerSource {
+final class SocketListener: ConnectionSource {
   /// How long accepting rests after a failure. The listener stays ready all the time, so trying on
   /// would spin.
   private static let restMilliseconds = 100

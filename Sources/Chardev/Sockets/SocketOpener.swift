@@ -110,12 +110,12 @@ struct SocketOpener {
 
   // MARK: Connecting
 
-  private func connect() throws(ChardevError) -> GivenPeer {
+  private func connect() throws(ChardevError) -> PreconnectedSocket {
     let targets = try addresses
     do throws(SystemError) {
       let connection = try SocketDialer.connect(
         to: targets, isPacketed: isPacketed, tcp: TCPOptions(socket), patience: patience)
-      return GivenPeer(connection, name: name)
+      return PreconnectedSocket(connection, name: name)
     } catch {
       throw ChardevError(
         "\(text): \(error.reason); start who listens there first, or give reconnect=")

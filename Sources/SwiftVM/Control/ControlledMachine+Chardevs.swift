@@ -1,7 +1,7 @@
 import Chardev
 import Control
 import Host
-import VirtioSerial
+import VirtioConsole
 
 // Host ends that come and go.
 extension ControlledMachine {

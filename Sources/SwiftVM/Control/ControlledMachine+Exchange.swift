@@ -76,7 +76,7 @@ extension ControlledMachine {
   ) throws -> any Chardev {
     var changed = owner.configuration
     changed.consoleDevices[place.device].ports[place.port] = port
-    try DescriptorNeed.secure(changed)
+    try FileDescriptorBudget.secure(changed)
     let registry = owner.hostEnds.registry
     let id = port.attachment.id
     let before = id.flatMap { registry.remove(id: $0) }

@@ -2,7 +2,7 @@ import Chardev
 import Control
 import Host
 import Machine
-import VirtioSerial
+import VirtioConsole
 
 // Ports: what they do, and those that come and go.
 extension ControlledMachine {

@@ -1,4 +1,4 @@
-import VirtioSerial
+import VirtioConsole
 
 extension VirtioConsoleDeviceConfiguration {
   /// The number that each of the ports gets, in their order.

@@ -62,7 +62,7 @@ struct MMIORegisters {
 
   /// What the driver reads; zero in registers that are only written. The interrupt status is the
   /// transport's.
-  mutating func read(_ register: Register, controller: DeviceController) -> UInt32 {
+  mutating func read(_ register: Register, controller: VirtioDeviceState) -> UInt32 {
     switch register {
     case .magicValue: return Self.magic
     case .version: return Self.version
@@ -87,7 +87,7 @@ struct MMIORegisters {
 
   /// A driver's write of any register but the notification, the acknowledgement, and those that may
   /// end in a configuration change, which is noted in here: the status, and one in queueReady.
-  mutating func write(_ register: Register, _ value: UInt32, controller: DeviceController) {
+  mutating func write(_ register: Register, _ value: UInt32, controller: VirtioDeviceState) {
     switch register {
     case .deviceFeaturesSelect: deviceFeaturesSelect = value
     case .driverFeaturesSelect: driverFeaturesSelect = value
@@ -104,7 +104,7 @@ struct MMIORegisters {
     }
   }
 
-  private func writeFeatures(_ value: UInt32, _ controller: DeviceController) {
+  private func writeFeatures(_ value: UInt32, _ controller: VirtioDeviceState) {
     guard driverFeaturesSelect < 2 else { return }
     let shift = UInt64(32 * driverFeaturesSelect)
     controller.accept(
@@ -112,7 +112,7 @@ struct MMIORegisters {
   }
 
   private func writeAddress(
-    _ register: Register, _ value: UInt32, _ controller: DeviceController
+    _ register: Register, _ value: UInt32, _ controller: VirtioDeviceState
   ) {
     let shift: UInt64 = register.rawValue & 4 == 0 ? 0 : 32
     func merge(_ address: inout UInt64) {

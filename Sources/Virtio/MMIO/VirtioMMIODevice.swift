@@ -5,7 +5,7 @@ import GuestMemory
 /// interrupt.
 ///
 /// Register accesses come from vCPU threads and take the device's lock; the device's thread enters
-/// through the device and calls back as `DriverNotifier` with the lock held.
+/// through the device and calls back as `VirtioInterrupt` with the lock held.
 ///
 /// `@unchecked Sendable`: all mutable state is guarded by `lock`.
 package final class VirtioMMIODevice: AddressSpaceDevice, @unchecked Sendable {
@@ -16,13 +16,13 @@ package final class VirtioMMIODevice: AddressSpaceDevice, @unchecked Sendable {
     /// Its interrupt.
     package var interruptLine: any InterruptLine
     /// Carries notifications away.
-    package var doorbells: any DoorbellBinder
+    package var doorbells: any QueueNotifierBinding
     /// Told of each fault of the guest's, with the lock held.
     package var onFault: @Sendable (QueueFault) -> Void
 
     package init(
       memorySpace: AddressSpace, interruptLine: any InterruptLine,
-      doorbells: any DoorbellBinder, onFault: @escaping @Sendable (QueueFault) -> Void
+      doorbells: any QueueNotifierBinding, onFault: @escaping @Sendable (QueueFault) -> Void
     ) {
       self.memorySpace = memorySpace
       self.interruptLine = interruptLine
@@ -38,7 +38,7 @@ package final class VirtioMMIODevice: AddressSpaceDevice, @unchecked Sendable {
   }
 
   private let lock: DeviceLock
-  private let controller: DeviceController
+  private let controller: VirtioDeviceState
   private let platform: Platform
   private var registers = MMIORegisters()
   private var interruptStatus: UInt32 = 0 {
@@ -56,7 +56,7 @@ package final class VirtioMMIODevice: AddressSpaceDevice, @unchecked Sendable {
   ) {
     self.lock = lock
     self.platform = platform
-    controller = DeviceController(
+    controller = VirtioDeviceState(
       device: device, memory: memory, allowedFeatures: allowedFeatures)
   }
 
@@ -131,7 +131,7 @@ package final class VirtioMMIODevice: AddressSpaceDevice, @unchecked Sendable {
 
 // MARK: - From the device to the driver
 
-extension VirtioMMIODevice: DriverNotifier {
+extension VirtioMMIODevice: VirtioInterrupt {
   package func notifyUsedBuffers(queue: Int) { interruptStatus |= Cause.usedBuffers }
 
   package func notifyConfigurationChange() {

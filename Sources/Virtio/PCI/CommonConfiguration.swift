@@ -64,7 +64,7 @@ struct CommonConfiguration {
   // MARK: Reads
 
   /// The value of `width` bytes at `offset`, wholly within the structure.
-  mutating func read(offset: Int, width: Int, controller: DeviceController) -> UInt64 {
+  mutating func read(offset: Int, width: Int, controller: VirtioDeviceState) -> UInt64 {
     var value: UInt64 = 0
     for field in Field.allCases
     where field.rawValue < offset + width && offset < field.rawValue + field.width {
@@ -75,7 +75,7 @@ struct CommonConfiguration {
     return value & .allOnes(width: width)
   }
 
-  private mutating func value(of field: Field, _ controller: DeviceController) -> UInt64 {
+  private mutating func value(of field: Field, _ controller: VirtioDeviceState) -> UInt64 {
     let index = Int(queueSelect)
     let queue = controller.configuration(ofQueue: index)
     switch field {
@@ -114,7 +114,7 @@ struct CommonConfiguration {
 
   /// A driver's write of any field but device_status and queue_enable. Those may end in a
   /// notification, which looks in here: they are the transport's own matter.
-  mutating func write(offset: Int, width: Int, value: UInt64, controller: DeviceController) {
+  mutating func write(offset: Int, width: Int, value: UInt64, controller: VirtioDeviceState) {
     let wide: [Field] = [.queueDescriptors, .queueDriver, .queueDevice]
     for field in wide where offset >= field.rawValue && offset < field.rawValue + 8 {
       return writeAddress(
@@ -136,12 +136,12 @@ struct CommonConfiguration {
     }
   }
 
-  private mutating func resetQueue(_ index: Int, _ controller: DeviceController) {
+  private mutating func resetQueue(_ index: Int, _ controller: VirtioDeviceState) {
     controller.resetQueue(index)
     if !controller.isEnabled(queue: index) { vectors.set(VectorMap.none, ofQueue: index) }
   }
 
-  private func writeFeatures(_ value: UInt64, _ controller: DeviceController) {
+  private func writeFeatures(_ value: UInt64, _ controller: VirtioDeviceState) {
     guard driverFeatureSelect < 2 else { return }
     let shift = UInt64(32 * driverFeatureSelect)
     controller.accept(
@@ -150,7 +150,7 @@ struct CommonConfiguration {
   }
 
   private func writeAddress(
-    _ field: Field, offset: Int, width: Int, value: UInt64, _ controller: DeviceController
+    _ field: Field, offset: Int, width: Int, value: UInt64, _ controller: VirtioDeviceState
   ) {
     guard width == 8 && offset == 0 || width == 4 && offset % 4 == 0 else { return }
     let shift = UInt64(8 * offset)

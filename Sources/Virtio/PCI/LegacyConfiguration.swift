@@ -42,7 +42,7 @@ struct LegacyConfiguration {
   // MARK: Reads
 
   /// The value of `width` bytes at `offset` in the registers. The ISR status is the transport's.
-  func read(offset: Int, width: Int, controller: DeviceController, vectors: VectorMap) -> UInt64 {
+  func read(offset: Int, width: Int, controller: VirtioDeviceState, vectors: VectorMap) -> UInt64 {
     var value: UInt64 = 0
     for register in Register.allCases
     where register.rawValue < offset + width && offset < register.rawValue + register.width {
@@ -54,7 +54,7 @@ struct LegacyConfiguration {
   }
 
   private func value(
-    of register: Register, _ controller: DeviceController, _ vectors: VectorMap
+    of register: Register, _ controller: VirtioDeviceState, _ vectors: VectorMap
   ) -> UInt64 {
     let index = Int(queueSelect)
     return switch register {

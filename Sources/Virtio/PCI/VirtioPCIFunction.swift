@@ -5,7 +5,7 @@ import GuestMemory
 ///
 /// One function with a memory BAR and, where legacy drivers may come, an I/O BAR
 /// (`VirtioPCIFunction+Legacy.swift`). Register accesses come from vCPU threads and take the
-/// device's lock; the device's thread enters through the device and calls back as `DriverNotifier`
+/// device's lock; the device's thread enters through the device and calls back as `VirtioInterrupt`
 /// with the lock held.
 ///
 /// A conventional function without power management and without function-level reset: its state
@@ -18,8 +18,8 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
   package static let notifyMultiplier = TransportLayout.notifyMultiplier
 
   let lock: DeviceLock
-  let controller: DeviceController
-  let doorbells: any DoorbellBinder
+  let controller: VirtioDeviceState
+  let doorbells: any QueueNotifierBinding
   private let onFault: @Sendable (QueueFault) -> Void
   private let layout: TransportLayout
   private let window: ConfigurationWindow?
@@ -39,7 +39,7 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
     options: Options = Options()
   ) {
     self.lock = lock
-    controller = DeviceController(
+    controller = VirtioDeviceState(
       device: device, memory: memory, allowedFeatures: options.allowedFeatures,
       isTransitional: options.interface.hasLegacy)
     doorbells = platform.doorbells
@@ -218,7 +218,7 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
 
 // MARK: - From the device to the driver
 
-extension VirtioPCIFunction: DriverNotifier {
+extension VirtioPCIFunction: VirtioInterrupt {
   package func notifyUsedBuffers(queue: Int) {
     interrupts.raise(
       .usedBuffers, vector: common.vectors.vector(ofQueue: queue), in: &configuration)

@@ -12,13 +12,13 @@ extension VirtioPCIFunction {
     /// Its INTx line.
     package var interruptLine: any InterruptLine
     /// Carries notifications away.
-    package var doorbells: any DoorbellBinder
+    package var doorbells: any QueueNotifierBinding
     /// Told of each fault of the guest's, with the lock held.
     package var onFault: @Sendable (QueueFault) -> Void
 
     package init(
       memorySpace: AddressSpace, portSpace: AddressSpace, router: any MSIRouter,
-      interruptLine: any InterruptLine, doorbells: any DoorbellBinder,
+      interruptLine: any InterruptLine, doorbells: any QueueNotifierBinding,
       onFault: @escaping @Sendable (QueueFault) -> Void
     ) {
       self.memorySpace = memorySpace

@@ -49,7 +49,7 @@ enum ChardevOption {
     return ConfigurationError(
       option: OptionName.chardev, value: value,
       problem: "'\(PlainText.shortened(word))' is not a valid char driver name",
-      remedy: NearestWord.to(word, among: backends).map { "did you mean \($0)?" }
+      remedy: Suggestion.to(word, among: backends).map { "did you mean \($0)?" }
         ?? "give one of " + backends.joined(separator: ", "))
   }
 
@@ -60,7 +60,7 @@ enum ChardevOption {
       optional: ["id", "logfile"], flags: ["logappend", "log-annotate", "mux"],
       implied: "backend", example: example(of: backend))
     switch backend {
-    case "socket": SocketWords.extend(&grammar)
+    case "socket": SocketOptions.extend(&grammar)
     case "udp":
       grammar.optional += ["host", "port", "localaddr", "localport"]
       grammar.flags += ["ipv4", "ipv6"]
@@ -97,8 +97,8 @@ enum ChardevOption {
     _ word: String, _ list: KeyValueList, _ table: inout HostEndTable
   ) throws(ConfigurationError) -> ChardevConfiguration.Backend {
     switch word {
-    case "socket": return try SocketWords.backend(list)
-    case "udp": return .datagram(try SocketWords.datagram(list))
+    case "socket": return try SocketOptions.backend(list)
+    case "udp": return .datagram(try SocketOptions.datagram(list))
     case "file": return .file(try file(list))
     case "pipe": return .pipe(path: list.required("path"))
     case "pty": return .pseudoTerminal(link: list["path"])

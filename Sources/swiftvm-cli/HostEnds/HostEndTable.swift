@@ -25,7 +25,7 @@ struct HostEndTable {
     _ id: String, for property: String, orElse error: (String, String) -> ConfigurationError
   ) throws(ConfigurationError) -> ChardevConfiguration {
     guard let end = ends.first(where: { $0.id == id }) else {
-      let nearest = NearestWord.to(id, among: ends.compactMap(\.id))
+      let nearest = Suggestion.to(id, among: ends.compactMap(\.id))
       throw error(
         "Property '\(property)' can't find value '\(PlainText.shortened(id))'",
         nearest.map { "did you mean chardev=\($0)?" }

@@ -53,19 +53,19 @@ enum LegacyHostEnd {
   ) throws(ConfigurationError) -> ChardevConfiguration {
     var grammar = KeyValueList.Grammar(
       implied: "address", example: "\(option) \(kind):ADDRESS,server=on,wait=off")
-    SocketWords.extendOptions(&grammar)
+    SocketOptions.extendOptions(&grammar)
     for key in ["ipv4", "ipv6"] { grammar.flags.removeAll { $0 == key } }
     let list = try KeyValueList(rest, option: option, grammar, given: given)
     guard let text = list["address"] else {
       throw list.error("the address is missing", "give " + grammar.example)
     }
     guard kind == "tcp" else {
-      return ChardevConfiguration(.socket(try SocketWords.socket(list, .unix(path: text))))
+      return ChardevConfiguration(.socket(try SocketOptions.socket(list, .unix(path: text))))
     }
     guard let address = InternetAddress(text) else {
       throw list.error("this is not an address", "give tcp:HOST:PORT")
     }
     return ChardevConfiguration(
-      .socket(try SocketWords.socket(list, .tcp(host: address.host, port: address.port))))
+      .socket(try SocketOptions.socket(list, .tcp(host: address.host, port: address.port))))
   }
 }

@@ -1,0 +1,168 @@
+import CKVM
+import Glibc
+import Host
+
+/// Several chardevs for one front end: output goes to each that is connected, input comes from each.
+///
+/// It is connected while any of them is. What one of them does not take at once is kept for it, up
+/// to `pendingLimit` bytes, and no more output is taken before that is gone: the slowest one sets
+/// the pace, files and ring buffers never do, and nobody misses or gets twice a byte while he is
+/// connected. A client that leaves forfeits what was kept for it.
+package final class HubChardev: Chardev {
+  /// The most bytes of one write, and so the most that is kept for one chardev.
+  static let pendingLimit = 64 << 10
+
+  package weak var delegate: (any ChardevDelegate)?
+  package private(set) var isConnected = false
+
+  let sinks: [Member]
+  private var wantsReadable = false
+  private var wantsWritable = false
+  private var isCallPosted = false
+  private var loop: EventLoop?
+  /// Whose turn it is to be read.
+  private var next = 0
+
+  package init(_ members: [any Chardev]) {
+    sinks = members.map { Member($0) }
+    for member in members { member.delegate = self }
+  }
+
+  package var filename: String {
+    "hub:" + sinks.map { $0.chardev.filename }.joined(separator: "+")
+  }
+
+  package var waitsForFirstClient: Bool { sinks.contains { $0.chardev.waitsForFirstClient } }
+
+  /// The smallest of theirs; a packet is kept as one, too.
+  package var packetLimit: Int? { sinks.compactMap { $0.chardev.packetLimit }.min() }
+
+  package var unreadByteCount: Int { sinks.reduce(0) { $0 &+ $1.unreadByteCount } }
+  package var writeLimit: Int { sinks.map(\.chardev.writeLimit).min() ?? .max }
+
+  package var hasUnsentBytes: Bool {
+    isHeldBack || sinks.contains { $0.chardev.hasUnsentBytes }
+  }
+
+  package var windowSize: (columns: UInt16, rows: UInt16)? {
+    for sink in sinks { if let size = sink.chardev.windowSize { return size } }
+    return nil
+  }
+
+  /// Bytes that were kept for clients that have left, or that a chardev could not write.
+  package var bytesForfeited: UInt64 { sinks.reduce(0) { $0 &+ $1.bytesForfeited } }
+
+  package func start(on loop: EventLoop) throws(SystemError) {
+    self.loop = loop
+    for sink in sinks { try sink.chardev.start(on: loop) }
+  }
+
+  package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
+    guard isConnected else { return .disconnected }
+    for sink in sinks { sink.flush() }
+    updateWishes()
+    guard !isHeldBack else { return .wouldBlock }
+    let part = segments.part(from: 0, limit: Self.pendingLimit)
+    let result: TransferResult = part.withUnsafeBufferPointer { part in
+      var isTaken = false
+      for sink in sinks { isTaken = sink.write(part) || isTaken }
+      return isTaken ? .transferred(part.byteCount) : .lost(part.byteCount)
+    }
+    updateWishes()
+    return result
+  }
+
+  package func read(into segments: UnsafeBufferPointer<iovec>) -> TransferResult {
+    for offset in sinks.indices {
+      let index = (next + offset) % sinks.count
+      if case .transferred(let count) = sinks[index].chardev.read(into: segments) {
+        next = (index + 1) % sinks.count
+        return .transferred(count)
+      }
+    }
+    return isConnected ? .wouldBlock : .disconnected
+  }
+
+  package func setWantsReadable(_ wanted: Bool) {
+    wantsReadable = wanted
+    for sink in sinks { sink.chardev.setWantsReadable(wanted) }
+  }
+
+  package func setWantsWritable(_ wanted: Bool) {
+    wantsWritable = wanted
+    if wanted { postWritable() }
+  }
+
+  package func guestWillOpen() { for sink in sinks { sink.chardev.guestWillOpen() } }
+  package func endOutput() { for sink in sinks { sink.chardev.endOutput() } }
+  package func disconnectClient() { for sink in sinks { sink.chardev.disconnectClient() } }
+
+  package func windowSizeMayHaveChanged() {
+    for sink in sinks { sink.chardev.windowSizeMayHaveChanged() }
+  }
+
+  package func stop() {
+    loop = nil
+    isConnected = false
+    for sink in sinks { sink.chardev.stop() }
+  }
+
+  // MARK: Pace
+
+  private var isHeldBack: Bool { sinks.contains { $0.hasPending } }
+
+  private func updateWishes() { for sink in sinks { sink.updateWish() } }
+
+  /// Room for all is nobody's event.
+  private func postWritable() {
+    guard let loop, !isCallPosted, isConnected, !isHeldBack else { return }
+    isCallPosted = true
+    loop.post { [weak self] in
+      guard let self else { return }
+      isCallPosted = false
+      guard self.loop != nil, wantsWritable, isConnected, !isHeldBack else { return }
+      delegate?.chardevIsWritable(self)
+      if wantsWritable { postWritable() }
+    }
+  }
+
+  private func sink(of chardev: any Chardev) -> Member? { sinks.first { $0.chardev === chardev } }
+}
+
+extension HubChardev: ChardevDelegate {
+  package func chardevDidConnect(_ chardev: any Chardev) {
+    guard !isConnected else { return }
+    isConnected = true
+    delegate?.chardevDidConnect(self)
+    if wantsWritable { postWritable() }
+  }
+
+  package func chardevDidDisconnect(_ chardev: any Chardev) {
+    sink(of: chardev)?.forfeit()
+    if sinks.contains(where: { $0.chardev.isConnected }) {
+      if wantsWritable { postWritable() }
+    } else {
+      isConnected = false
+      delegate?.chardevDidDisconnect(self)
+    }
+  }
+
+  package func chardevIsReadable(_ chardev: any Chardev) {
+    guard let index = sinks.firstIndex(where: { $0.chardev === chardev }) else { return }
+    next = index
+    delegate?.chardevIsReadable(self)
+  }
+
+  package func chardevIsWritable(_ chardev: any Chardev) {
+    guard let sink = sink(of: chardev) else { return }
+    sink.flush()
+    sink.updateWish()
+    if wantsWritable { postWritable() }
+  }
+
+  package func chardevDidResize(_ chardev: any Chardev) { delegate?.chardevDidResize(self) }
+
+  package func chardevDidReceiveBreak(_ chardev: any Chardev) {
+    delegate?.chardevDidReceiveBreak(self)
+  }
+}

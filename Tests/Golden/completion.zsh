@@ -1,0 +1,32 @@
+#compdef swiftvm
+autoload -Uz bashcompinit && bashcompinit
+_swiftvm() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} words=""
+  case $previous in
+    --kernel|--initrd|--qmp|--pidfile|--control) COMPREPLY=(); return ;;  # files, by -o default
+  esac
+  if [ "$COMP_CWORD" = 1 ]; then words="run check list ports connect send recv wait-open plug unplug pause resume reset powerdown stop completion manual help --help --version"; else
+  case ${COMP_WORDS[1]} in
+    run) words="--kernel --initrd --append --memory --huge-pages --cpus --no-reboot --on-sigterm --linger --virtio-serial --virtserialport --virtconsole --preset --serial --emergency --qmp --name --pidfile --daemonize --stats --trace --timings -chardev -device -mon -action -smbios -S -nodefaults -machine -accel -cpu -display -vga -vnc -monitor -net -nic -parallel -audio -rtc -overcommit -boot -enable-kvm -nographic -no-user-config -no-hpet -no-fd-bootchk --help --version" ;;
+    check) words="--quiet --help --version" ;;
+    list) words="--help" ;;
+    ports) words="--vm --control --help" ;;
+    connect) words="--vm --control --help" ;;
+    send) words="--vm --control --help" ;;
+    recv) words="--lines --timeout --vm --control --help" ;;
+    wait-open) words="--timeout --vm --control --help" ;;
+    plug) words="--console --vm --control --help" ;;
+    unplug) words="--vm --control --help" ;;
+    pause) words="--vm --control --help" ;;
+    resume) words="--vm --control --help" ;;
+    reset) words="--vm --control --help" ;;
+    powerdown) words="--vm --control --help" ;;
+    stop) words="--vm --control --help" ;;
+    completion) words="--help bash zsh fish" ;;
+    manual) words="--help" ;;
+    help) words="run check list ports connect send recv wait-open plug unplug pause resume reset powerdown stop completion manual help" ;;
+  esac; fi
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+}
+complete -o default -F _swiftvm swiftvm
+[ "${funcstack[1]}" != _swiftvm ] || _bash_complete -o default -F _swiftvm
