@@ -11,7 +11,7 @@ completions := bash-completion/completions zsh/site-functions fish/vendor_comple
 help:
 	@echo "make demo          boot a stock Linux kernel and talk to it through org.fedoraproject.port.0"
 	@echo "make test          every test there is, in a nested machine where this host cannot run Linux"
-	@echo "make bench         swiftvm against QEMU on this host's /dev/kvm, in turns; ROUNDS=5 ONLY=part-of-an-id"
+	@echo "make bench         swiftvm against QEMU on this host's /dev/kvm, in turns; ROUNDS=5 ONLY=part-of-an-id EARLIER=another-swiftvm"
 	@echo "make check         lint, build, unit tests"
 	@echo "make release       the static executable .build/release/swiftvm"
 	@echo "make guest-images  the guest image in $(images); KERNEL=... [MODULES=...] for another kernel"

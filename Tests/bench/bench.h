@@ -12,13 +12,14 @@
 #define MAX_PORTS 512
 #define SECOND 1000000000ll
 
-/* What is measured: the two monitors, and for comparison a plain program that moves the same buffers through the same
-   kind of socket without any guest. */
-enum subject { SWIFTVM, QEMU, PLAIN, SUBJECTS };
+/* What is measured: the two monitors, an earlier swiftvm if there is one, and for comparison a plain program that
+   moves the same buffers through the same kind of socket without any guest. */
+enum subject { SWIFTVM, EARLIER, QEMU, PLAIN, SUBJECTS };
+static inline int is_swiftvm(enum subject subject) { return subject == SWIFTVM || subject == EARLIER; }
 extern const char *const subject_names[SUBJECTS];
 
 struct settings {
-  const char *swiftvm, *qemu; /* executables; NULL: left out */
+  const char *swiftvm, *earlier, *qemu; /* executables; NULL: left out */
   const char *guest;          /* the folder with guest.elf and rom.bin */
   const char *results;        /* the folder for results.json and results.svg; NULL: neither is written */
   const char *only;           /* measure only what has this in its id; NULL: everything */
@@ -97,7 +98,7 @@ struct metric {
 };
 extern const struct metric metrics[];
 extern const int metric_count;
-/* Keeps one sample; a metric nobody knows ends the program. */
+/* Keeps one sample; an unknown metric ends the program. */
 void record(const char *id, enum subject subject, int round, double value);
 
 struct summary {

@@ -1,4 +1,4 @@
-/* The command lines of the two monitors: as alike as they can be made, each without devices nobody asked for. */
+/* The command lines of the two monitors: as alike as they can be made, each without a device that was not asked for. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +38,7 @@ static void write_start_information(const char *path, const char *command_line) 
 
 static char **swiftvm_command(const struct vm *vm, const char *command_line) {
   struct words words = {0};
-  add(&words, "%s", settings.swiftvm);
+  add(&words, "%s", vm->subject == EARLIER ? settings.earlier : settings.swiftvm);
   add(&words, "run");
   add(&words, "--timings");
   add(&words, "--kernel");
@@ -101,5 +101,5 @@ char **vm_command(const struct vm *vm) {
   char text[256];
   snprintf(text, sizeof text, "mode=%s ports=%d size=%d chain=%d depth=%d", load->mode, load->ports, load->size,
            load->chain, load->depth);
-  return vm->subject == SWIFTVM ? swiftvm_command(vm, text) : qemu_command(vm, text);
+  return is_swiftvm(vm->subject) ? swiftvm_command(vm, text) : qemu_command(vm, text);
 }

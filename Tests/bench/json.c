@@ -3,7 +3,7 @@
 
 #include "bench.h"
 
-static const char *const keys[SUBJECTS] = {"swiftvm", "qemu", "limit"};
+static const char *const keys[SUBJECTS] = {"swiftvm", "earlier", "qemu", "limit"};
 
 static void write_summary(FILE *file, const char *key, struct summary value) {
   if (value.count)
@@ -22,6 +22,7 @@ int write_json(const char *path) {
             metrics[i].unit);
     for (int subject = 0; subject < SUBJECTS; subject++)
       write_summary(file, keys[subject], summarize(i, (enum subject)subject));
+    write_summary(file, "ratio_to_earlier", summarize_ratio(i, SWIFTVM, i, EARLIER));
     write_summary(file, "ratio_to_qemu", summarize_ratio(i, SWIFTVM, i, QEMU));
     write_summary(file, "ratio_to_limit", summarize_ratio(i, SWIFTVM, i, PLAIN));
     int reached = goal_reached(i);

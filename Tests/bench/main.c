@@ -10,13 +10,14 @@
 struct settings settings = {.rounds = 5};
 
 static const char usage[] =
-    "usage: bench --swiftvm PROGRAM --guest FOLDER [--qemu PROGRAM] [--rounds N] [--only TEXT] [--results FOLDER]\n";
+    "usage: bench --swiftvm PROGRAM --guest FOLDER [--earlier PROGRAM] [--qemu PROGRAM] [--rounds N] [--only TEXT] [--results FOLDER]\n";
 
 static void parse(int count, char **words) {
   for (int i = 1; i < count; i += 2) {
     const char *value = i + 1 < count ? words[i + 1] : NULL;
     if (!value) break;
     if (strcmp(words[i], "--swiftvm") == 0) settings.swiftvm = value;
+    else if (strcmp(words[i], "--earlier") == 0) settings.earlier = value;
     else if (strcmp(words[i], "--qemu") == 0) settings.qemu = value;
     else if (strcmp(words[i], "--guest") == 0) settings.guest = value;
     else if (strcmp(words[i], "--rounds") == 0) settings.rounds = atoi(value);

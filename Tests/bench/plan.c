@@ -28,7 +28,8 @@ static int failures;
 static int is_wanted(const char *id) { return !settings.only || strstr(id, settings.only); }
 
 static int is_there(enum subject subject) {
-  return subject == PLAIN || (subject == SWIFTVM ? settings.swiftvm : settings.qemu) != NULL;
+  const char *const programs[SUBJECTS] = {settings.swiftvm, settings.earlier, settings.qemu, "this one"};
+  return programs[subject] != NULL;
 }
 
 static void stream(const char *id, struct load load, enum subject subject, int round) {
@@ -81,11 +82,11 @@ static void start(enum subject subject, int round) {
   sleep_ns(SECOND / 50); /* swiftvm tells its timings at an orderly end only */
   vm_stop(&vm);
   if (!failed) record("start-byte", subject, round, console);
-  if (subject == SWIFTVM && vm_first_run(&vm) >= 0) record("start-run", subject, round, vm_first_run(&vm));
+  if (is_swiftvm(subject) && vm_first_run(&vm) >= 0) record("start-run", subject, round, vm_first_run(&vm));
   failures += failed;
 }
 
-/* Both at once: they do nothing. */
+/* All at once: they do nothing. */
 static void idle(int round) {
   struct vm vm[SUBJECTS];
   long before[SUBJECTS] = {0};
@@ -108,16 +109,16 @@ static void idle(int round) {
 }
 
 /* The same without large pages, which take up memory in steps of 2 MiB. */
-static void idle_small(int round) {
+static void idle_small(enum subject subject, int round) {
   struct vm vm;
-  if (!is_there(SWIFTVM)) return;
+  if (!is_there(subject)) return;
   settings.small_pages = 1;
-  if (vm_start(&vm, SWIFTVM, (struct load){"idle", 1, 64, 1, 1})) exit(1);
+  if (vm_start(&vm, subject, (struct load){"idle", 1, 64, 1, 1})) exit(1);
   settings.small_pages = 0;
   failures += vm_connect(&vm) != 0;
   sleep_ns(2 * SECOND);
-  record("memory-idle-small", SWIFTVM, round, process_overhead(vm.pid));
-  record("memory-all-small", SWIFTVM, round, process_memory(vm.pid));
+  record("memory-idle-small", subject, round, process_overhead(vm.pid));
+  record("memory-all-small", subject, round, process_memory(vm.pid));
   vm_stop(&vm);
 }
 
@@ -128,14 +129,18 @@ static void run_round(int round) {
     if (is_wanted("start") && subject != PLAIN) start(subject, round);
     if (is_wanted("echo")) echo("echo", 1, subject, round);
     /* More than a device of QEMU's may have. */
-    if (is_wanted("echo-many") && subject == SWIFTVM) echo("echo-many", MANY_PORTS, subject, round);
+    if (is_wanted("echo-many") && is_swiftvm(subject)) echo("echo-many", MANY_PORTS, subject, round);
   }
   for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
     for (int turn = 0; turn < SUBJECTS && is_wanted(streams[i].id); turn++) {
       enum subject subject = (enum subject)((turn + round) % SUBJECTS);
       if (is_there(subject)) stream(streams[i].id, streams[i].load, subject, round);
     }
-  if (round == 0 && is_wanted("idle")) idle(round), idle_small(round);
+  if (round == 0 && is_wanted("idle")) {
+    idle(round);
+    idle_small(SWIFTVM, round);
+    idle_small(EARLIER, round);
+  }
 }
 
 int run_rounds(void) {

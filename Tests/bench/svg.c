@@ -16,7 +16,7 @@ enum { THROUGHPUT = sizeof throughput / sizeof *throughput, COSTS = sizeof costs
 static double clip(double part) { return part > 1.15 ? 1.15 : part; }
 
 static void bar(FILE *file, int metric, enum subject subject, double whole, int y) {
-  static const char *const colours[] = {"#f05138", "#8a8a8a"};
+  static const char *const colours[SUBJECTS] = {[SWIFTVM] = "#f05138", [QEMU] = "#8a8a8a"};
   struct summary value = summarize(metric, subject);
   if (!value.count || whole <= 0) return;
   double scale = WIDTH / 1.15, end = LABELS + clip(value.median / whole) * scale;

@@ -14,8 +14,8 @@
 
 #include "bench.h"
 
-const char *const subject_names[SUBJECTS] = {"swiftvm", "QEMU", "plain program"};
-static const char *const short_names[SUBJECTS] = {"swiftvm", "qemu", "plain"};
+const char *const subject_names[SUBJECTS] = {"swiftvm", "earlier", "QEMU", "plain program"};
+static const char *const short_names[SUBJECTS] = {"swiftvm", "earlier", "qemu", "plain"};
 
 void vm_socket_path(const struct vm *vm, int port, char *path, size_t size) {
   snprintf(path, size, "%s/%s.%d", settings.folder, short_names[vm->subject], port);
