@@ -162,11 +162,8 @@ final class Board {
   /// The threads that run the vCPUs, by their numbers; nil for one that does not run.
   var processorThreads: [pid_t?] { processors.map(\.number) }
 
-  /// The ports, device by device, by ascending number.
-  var portReports: [[PortReport]] { consoles.map(\.device.portReports) }
-
-  /// What happened on the devices besides.
-  var deviceReports: [DeviceReport] { consoles.map(\.report) }
+  /// What the devices and their ports are doing, and what happened on them.
+  var statistics: [DeviceStatistics] { consoles.map(\.statistics) }
 
   /// Adds a port to a device, for this life of the guest.
   func addPort(_ port: MachineConfiguration.Port, toDevice device: Int) throws(PortError) {
@@ -174,7 +171,7 @@ final class Board {
   }
 
   /// Removes a port of a device; returns what went through it. That there is one is known.
-  func removePort(_ number: UInt32, ofDevice device: Int) -> PortReport? {
+  func removePort(_ number: UInt32, ofDevice device: Int) -> PortStatistics? {
     try? consoles[device].device.removePort(number: number)
   }
 

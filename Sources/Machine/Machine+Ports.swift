@@ -4,14 +4,9 @@ import VirtioConsole
 
 // The ports of a machine, while it runs or before; on the loop's thread.
 extension Machine {
-  /// Every port's state and what went through it, device by device, by ascending number.
-  package var portTotals: [[PortTotal]] {
-    board.map { statistics.totals(with: $0.portReports) } ?? statistics.totals
-  }
-
-  /// What happened on the devices besides.
-  package var deviceReports: [DeviceReport] {
-    board.map { statistics.devices(with: $0.deviceReports) } ?? statistics.devices
+  /// What the devices and their ports are doing, and what happened on them over all lives of the guest.
+  package var deviceStatistics: [DeviceStatistics] {
+    board.map { statistics.totals(with: $0.statistics) } ?? statistics.totals
   }
 
   /// Whether the guest has a port open.

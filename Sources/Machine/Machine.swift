@@ -117,17 +117,15 @@ package final class Machine: @unchecked Sendable {
   package struct SerialLine {
     package let label: String
     package let filename: String
-    package let isConnected: Bool
-    package let counters: PortCounters
+    package let statistics: PortStatistics
   }
 
   /// The serial console, and the emergency output where it has a host end of its own; on the loop's
   /// thread.
   package var serialLines: [SerialLine] {
     [("serial", serial), ("emergency", emergencyOutput.ownConsole)].compactMap { label, console in
-      guard let console, let (filename, isConnected) = console.hostEnd else { return nil }
-      return SerialLine(
-        label: label, filename: filename, isConnected: isConnected, counters: console.counters)
+      guard let console, let filename = console.filename else { return nil }
+      return SerialLine(label: label, filename: filename, statistics: console.statistics)
     }
   }
 
@@ -268,11 +266,11 @@ package final class Machine: @unchecked Sendable {
       Log.warning("a client had not taken all the guest sent when it ended; the rest is lost")
     }
     if let board {
-      let before = board.portReports
+      let before = board.statistics
       board.dismantle()
-      let after = board.portReports
-      hasLostOutput = hasLostOutput || after.contains { $0.contains(where: \.hasLostOutput) }
-      statistics.retire(before: before, after: after, devices: board.deviceReports)
+      let after = board.statistics
+      hasLostOutput = hasLostOutput || after.contains { $0.ports.contains(where: \.hasLostOutput) }
+      statistics.retire(before: before, after: after)
     }
     board = nil
     serial.removeUART()

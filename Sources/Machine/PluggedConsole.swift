@@ -97,9 +97,11 @@ final class PluggedConsole {
     loop.add(device)
   }
 
-  /// What happened on it, besides what its ports count.
-  var report: DeviceReport {
-    DeviceReport(counters: device.counters, faults: tally.faults.load(ordering: .relaxed))
+  /// What it is doing, and what happened on it and its ports.
+  var statistics: DeviceStatistics {
+    var statistics = device.statistics
+    statistics.faultCount = tally.faults.load(ordering: .relaxed)
+    return statistics
   }
 
   /// Counts a fault, and says which device it is of, by the name the user gave it or else by its place.

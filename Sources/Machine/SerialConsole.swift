@@ -39,7 +39,7 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   private var written = 0
   private var isDrainPosted = false
   /// Of what has left the buffer, and of the input.
-  private var passed = PortCounters()
+  private var passed = PortStatistics(number: 0, name: nil)
 
   /// - Parameters:
   ///   - chardev: nil swallows output and gives no input.
@@ -80,16 +80,17 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
 
   /// What the guest printed, and what became of it, and how much it was given. A host end without
   /// clients that come and go has always been connected.
-  var counters: PortCounters {
-    var counters = passed
-    counters.bytesDropped &+= droppedByteCount
-    return counters
+  var statistics: PortStatistics {
+    var statistics = passed
+    statistics.isConsole = true
+    statistics.isOpenInGuest = true
+    statistics.isOpenOnHost = chardev?.isConnected ?? false
+    statistics.bytesDropped &+= droppedByteCount
+    return statistics
   }
 
-  /// What the backend is, and whether a client is connected; nil where there is none.
-  var hostEnd: (filename: String, isConnected: Bool)? {
-    chardev.map { ($0.filename, $0.isConnected) }
-  }
+  /// What the backend is; nil where there is none.
+  var filename: String? { chardev?.filename }
 
   /// The end: what is still waiting counts as dropped.
   func giveUp() {
@@ -218,7 +219,7 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   }
 
   func chardevDidConnect(_ chardev: any Chardev) {
-    passed.connections &+= 1
+    passed.connectionCount &+= 1
     feed()
     drain()
   }

@@ -9,14 +9,10 @@ extension VirtualMachine {
   /// What every device is doing; after the end, what it was doing then.
   public var consoleDeviceReports: [VirtioConsoleDeviceReport] {
     gate.perform { [self] in
-      let totals = machine.portTotals
-      let devices = machine.deviceReports
+      let devices = machine.deviceStatistics
       return configuration.consoleDevices.enumerated().map { index, device in
-        var report = VirtioConsoleDeviceReport(
-          label: device.label(index: index),
-          ports: totals.indices.contains(index)
-            ? totals[index].map(VirtioConsolePortReport.init) : [])
-        if devices.indices.contains(index) { report.add(devices[index]) }
+        var report = devices.indices.contains(index) ? devices[index] : DeviceStatistics()
+        report.label = device.label(index: index)
         return report
       }
     }
@@ -27,7 +23,7 @@ extension VirtualMachine {
   public var serialPortReports: [VirtioConsoleDeviceReport] {
     gate.perform { [self] in
       machine.serialLines.map { line in
-        VirtioConsoleDeviceReport(label: line.label, ports: [VirtioConsolePortReport(line)])
+        VirtioConsoleDeviceReport(label: line.label, ports: [line.statistics])
       }
     }
   }

@@ -8,7 +8,7 @@ struct QueueTable {
   private var configurations: [Int: QueueConfiguration] = [:]
   private var resetWhileLive: Set<Int> = []
   /// Of the queues that were in use and are no more.
-  private var pastCounters: [Int: QueueCounters] = [:]
+  private var past: [Int: QueueStatistics] = [:]
 
   /// The queues in use.
   private(set) var enabled: [Int: Virtqueue] = [:]
@@ -37,18 +37,18 @@ struct QueueTable {
   }
 
   /// What happened on queue `index` so far, in all its lives.
-  func counters(of index: Int) -> QueueCounters? {
-    enabled[index]?.counters ?? pastCounters[index]
+  func statistics(of index: Int) -> QueueStatistics? {
+    enabled[index]?.statistics ?? past[index]
   }
 
   /// The driver broke queue `index` before it was in use.
   mutating func countFault(_ index: Int) {
-    pastCounters[index, default: QueueCounters()].faults &+= 1
+    past[index, default: QueueStatistics()].faultCount &+= 1
   }
 
   /// Back to the queue's defaults, leaving the others alone (virtio 1.2, 2.6.1).
   mutating func reset(_ index: Int) {
-    pastCounters[index] = counters(of: index)
+    past[index] = statistics(of: index)
     enabled[index] = nil
     configurations[index] = nil
     resetWhileLive.insert(index)
@@ -56,7 +56,7 @@ struct QueueTable {
 
   /// As after power-on, but for the counters.
   mutating func reset() {
-    for (index, queue) in enabled { pastCounters[index] = queue.counters }
+    for (index, queue) in enabled { past[index] = queue.statistics }
     enabled = [:]
     configurations = [:]
     resetWhileLive = []

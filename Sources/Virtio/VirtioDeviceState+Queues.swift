@@ -32,7 +32,7 @@ extension VirtioDeviceState {
   }
 
   /// What happened on queue `index` since the device was made; nil if it was never in use.
-  package func counters(ofQueue index: Int) -> QueueCounters? { queues.counters(of: index) }
+  package func statistics(ofQueue index: Int) -> QueueStatistics? { queues.statistics(of: index) }
 
   /// A driver's write of zero to QueueReady, which virtio-mmio drivers stop a queue with
   /// (virtio 1.2, 4.2.2.2); whether the device is live or not.

@@ -108,7 +108,7 @@ package final class VirtioDeviceState {
     do {
       let queue = try Virtqueue(
         index: index, configuration: configuration, features: effectiveFeatures, memory: memory,
-        counters: queues.counters(of: index) ?? QueueCounters())
+        statistics: queues.statistics(of: index) ?? QueueStatistics())
       queues.enable(index, queue)
       if isLive { device.queueEnabled(index, queue: queue) }
     } catch {

@@ -18,7 +18,7 @@ package final class Virtqueue {
   /// The queue's number in its device.
   package let index: Int
   private let ring: Ring
-  private var tally: QueueCounters
+  private var tally: QueueStatistics
 
   /// Checks the driver's choices and resolves the rings' addresses.
   ///
@@ -26,13 +26,13 @@ package final class Virtqueue {
   ///   - features: what was negotiated, VIRTIO_F_RING_PACKED for the layout.
   ///   - start: where the ring stands, for a queue that is taken over in mid-life: the index in a
   ///     split ring; in a packed one the slot, and in bit 15 the wrap counter.
-  ///   - counters: of the queue's earlier lives.
+  ///   - statistics: of the queue's earlier lives.
   package init(
     index: Int, configuration: QueueConfiguration, features: Features, memory: GuestMemory,
-    start: UInt16? = nil, counters: QueueCounters = QueueCounters()
+    start: UInt16? = nil, statistics: QueueStatistics = QueueStatistics()
   ) throws(QueueFault) {
     self.index = index
-    tally = counters
+    tally = statistics
     do throws(RingViolation) {
       if features.contains(.packedRing) {
         ring = .packed(
@@ -47,7 +47,7 @@ package final class Virtqueue {
   }
 
   /// What happened on the queue, in all its lives.
-  package var counters: QueueCounters { tally }
+  package var statistics: QueueStatistics { tally }
 
   /// How many chains the driver has made available and the device has not completed. In a packed
   /// ring they are counted one by one.
@@ -90,8 +90,8 @@ package final class Virtqueue {
   /// Consumes the next available chain, which is `chain`, and returns it to the driver with
   /// `written` bytes in it (zero for chains the device read). The driver sees it after `publish`.
   package func complete(_ chain: ChainBatch.Chain, written: UInt32) {
-    tally.buffers &+= 1
-    tally.bytes &+= chain.direction == .readable ? UInt64(chain.byteCount) : UInt64(written)
+    tally.bufferCount &+= 1
+    tally.byteCount &+= chain.direction == .readable ? UInt64(chain.byteCount) : UInt64(written)
     switch ring {
     case .split(let ring): ring.complete(chain, written: written)
     case .packed(let ring): ring.complete(chain, written: written)
@@ -100,8 +100,8 @@ package final class Virtqueue {
 
   /// Counts an available chain that a reset takes away with the queue.
   package func countAbandoned(_ chain: ChainBatch.Chain) {
-    tally.buffers &+= 1
-    tally.bytes &+= UInt64(chain.byteCount)
+    tally.bufferCount &+= 1
+    tally.byteCount &+= UInt64(chain.byteCount)
   }
 
   /// Shows the driver what was completed; returns whether it must be notified of it (virtio 1.2,
@@ -112,7 +112,7 @@ package final class Virtqueue {
       case .split(let ring): ring.publish()
       case .packed(let ring): ring.publish()
       }
-    if wanted { tally.interrupts &+= 1 }
+    if wanted { tally.interruptCount &+= 1 }
     return wanted
   }
 
@@ -138,10 +138,10 @@ package final class Virtqueue {
   }
 
   /// Counts a notification from the driver.
-  package func countNotification() { tally.notifications &+= 1 }
+  package func countNotification() { tally.notificationCount &+= 1 }
 
   private func fault(_ violation: RingViolation) -> QueueFault {
-    tally.faults &+= 1
+    tally.faultCount &+= 1
     return QueueFault(queue: index, violation: violation)
   }
 }

@@ -22,7 +22,7 @@ extension ConsoleDevice {
   }
 
   func ignore(_ reason: String) {
-    ignoredMessages &+= 1
+    ignoredMessageCount &+= 1
     tracer.note(.fromGuest, "ignored: \(reason)")
   }
 

@@ -65,8 +65,8 @@ package final class ConsoleDevice: @unchecked Sendable {
   /// A fault is being passed on, which makes the device inert without a reset by the driver.
   var isFailing = false
 
-  // See `DeviceCounters`.
-  var ignoredMessages: UInt64 = 0
+  // See `DeviceStatistics`.
+  var ignoredMessageCount: UInt64 = 0
   var bytesToUnknownPorts: UInt64 = 0
 
   /// Makes the device with its ports.
@@ -169,8 +169,8 @@ package final class ConsoleDevice: @unchecked Sendable {
   ///
   /// - Returns: what went through the port.
   @discardableResult
-  package func removePort(number: UInt32) throws(PortError) -> PortReport {
-    try lock.withLock { () throws(PortError) -> PortReport in
+  package func removePort(number: UInt32) throws(PortError) -> PortStatistics {
+    try lock.withLock { () throws(PortError) -> PortStatistics in
       let port = try table.remove(number)
       clock.restart(nanoseconds: EventLoop.TurnClock.farewellNanoseconds)
       whileLocked(evenPaused: true) { driver throws(QueueFault) in
@@ -181,14 +181,14 @@ package final class ConsoleDevice: @unchecked Sendable {
       runQueue.remove(port)
       endWatch(of: port)
       control.remove(port)
-      let lost = port.counters.bytesDiscarded &+ port.counters.bytesDropped
+      let lost = port.statistics.bytesDiscarded &+ port.statistics.bytesDropped
       tracer.note(
         .state, "port \(number): removed" + (lost > 0 ? ", \(lost) bytes lost in its life" : ""))
       whileLocked { driver throws(QueueFault) in
         try sendControl(driver: driver)
       } inert: {
       }
-      return PortReport(port)
+      return port.report
     }
   }
 
@@ -205,6 +205,36 @@ package final class ConsoleDevice: @unchecked Sendable {
       attach(port)
       hostSideChanged(ofLocked: port, open: chardev.isConnected)
     }
+  }
+
+  // MARK: What happens on it
+
+  /// What it is doing, and what happened on it and its ports since it was made. On any thread.
+  package var statistics: DeviceStatistics {
+    lock.withLock {
+      var result = DeviceStatistics(ports: table.ports.map(\.report))
+      result.ignoredMessageCount = ignoredMessageCount
+      result.bytesToUnknownPorts = bytesToUnknownPorts
+      result.controlReceiveQueue = control.receiveSlot.statistics
+      result.controlTransmitQueue = control.transmitSlot.statistics
+      return result
+    }
+  }
+
+  /// Bytes that backends have taken since the device was made. On any thread.
+  package var bytesToHost: UInt64 {
+    lock.withLock { table.ports.reduce(0) { $0 &+ $1.statistics.bytesToHost } }
+  }
+
+  /// Bytes that have left this process and wait for their readers, as far as the host tells. On the
+  /// I/O thread.
+  package var unreadByteCount: Int {
+    lock.withLock { table.ports.reduce(0) { $0 &+ $1.chardev.unreadByteCount } }
+  }
+
+  /// Whether the guest has a port open; false where there is no such port. On any thread.
+  package func isOpenInGuest(port number: UInt32) -> Bool {
+    lock.withLock { table[number]?.state.isGuestOpen ?? false }
   }
 
   private func makePort(

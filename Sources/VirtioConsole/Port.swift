@@ -37,7 +37,7 @@ final class Port: @unchecked Sendable {
   private(set) var transmitSlot = QueueSlot()
   /// The port came while the machine ran, and has not had queues yet.
   var wasHotAdded = false
-  private(set) var counters = PortCounters()
+  private(set) var statistics: PortStatistics
   /// The host end takes no more, and the guest's bytes wait in the queue.
   private(set) var isThrottled = false
 
@@ -64,10 +64,25 @@ final class Port: @unchecked Sendable {
     self.chardev = chardev
     state = PortState(number: number, configuration: configuration, resizeOrder: resizeOrder)
     handover = Handover(configuration.policy)
+    statistics = PortStatistics(
+      number: Int(number), name: configuration.name.isEmpty ? nil : configuration.name)
+    statistics.isConsole = configuration.isConsole
     transmitPath = TransmitPath(isConsole: configuration.isConsole, policy: configuration.policy)
   }
 
   var number: UInt32 { state.number }
+
+  /// What the port is, which sides have it open, and what went through it.
+  var report: PortStatistics {
+    var report = statistics
+    report.isOpenInGuest = state.isGuestOpen
+    report.isOpenOnHost = state.isHostOpen
+    report.isThrottled = isThrottled
+    report.hasLostOutput = transmitPath.hasLostOutput
+    report.receiveQueue = receiveSlot.statistics
+    report.transmitQueue = transmitSlot.statistics
+    return report
+  }
 
   var receiveQueue: Virtqueue? { receiveSlot.queue }
   var transmitQueue: Virtqueue? { transmitSlot.queue }
@@ -91,8 +106,8 @@ final class Port: @unchecked Sendable {
     replaceTransmitQueue(by: transmit, using: list)
     guard wasHotAdded else { return }
     wasHotAdded = false
-    receiveSlot.disownCounters()
-    transmitSlot.disownCounters()
+    receiveSlot.disownStatistics()
+    transmitSlot.disownStatistics()
   }
 
   /// The driver has taken the transmit queue away, or set up another. Bytes in the old one that
@@ -179,7 +194,7 @@ final class Port: @unchecked Sendable {
   }
 
   private func hostOpened(_ open: Bool) {
-    if open, !state.isHostOpen { counters.connections &+= 1 }
+    if open, !state.isHostOpen { statistics.connectionCount &+= 1 }
     state.hostOpened(open)
   }
 
@@ -211,7 +226,7 @@ final class Port: @unchecked Sendable {
     }
     let outcome = try receivePath.run(
       queue, from: chardev, using: list, budget: policy.turnBytes, clock: clock,
-      watched: mayWatch, counters: &counters, driver: driver)
+      watched: mayWatch, statistics: &statistics, driver: driver)
     switch outcome {
     case .drained, .more: chardev.setWantsReadable(true)
     // Buffers may come any moment; only if bytes come before them the host end has to wait.
@@ -242,7 +257,7 @@ final class Port: @unchecked Sendable {
 
   /// While no driver is there, or its memory is left alone: only the client's side moves.
   func takeTurnWithoutDriver(_ clock: EventLoop.TurnClock) {
-    let isBehind = transmitPath.flushBacklog(to: chardev, clock: clock, counters: &counters)
+    let isBehind = transmitPath.flushBacklog(to: chardev, clock: clock, statistics: &statistics)
     chardev.setWantsWritable(isBehind)
     if owesGuestClose, transmitQueue == nil { passOnGuestClose(clock) }
     takeIdleReceiveTurn(clock)
@@ -260,11 +275,8 @@ final class Port: @unchecked Sendable {
 
   /// Passes on what a console has said, without a driver.
   func flushBacklog(_ clock: EventLoop.TurnClock) {
-    _ = transmitPath.flushBacklog(to: chardev, clock: clock, counters: &counters)
+    _ = transmitPath.flushBacklog(to: chardev, clock: clock, statistics: &statistics)
   }
-
-  /// A reader was too slow for a console that was to keep everything.
-  var hasLostOutput: Bool { transmitPath.hasLostOutput }
 
   /// Whether the guest has handed over bytes that a connected client may still take.
   var hasUnsentBytes: Bool {
@@ -287,7 +299,7 @@ final class Port: @unchecked Sendable {
   func end(using list: ChainBatch, clock: EventLoop.TurnClock) {
     dropQueues(using: list)
     flushBacklog(clock)
-    counters.bytesDropped &+= UInt64(transmitPath.dropBacklog(hasReader: chardev.isConnected))
+    statistics.bytesDropped &+= UInt64(transmitPath.dropBacklog(hasReader: chardev.isConnected))
     if owesGuestClose { passOnGuestClose(clock) }
     letGoOfChardev()
     device = nil
@@ -312,15 +324,15 @@ final class Port: @unchecked Sendable {
   ) throws(QueueFault) -> TransmitPath.Outcome {
     guard let queue = transmitQueue else {
       chardev.setWantsWritable(
-        transmitPath.flushBacklog(to: chardev, clock: clock, counters: &counters))
+        transmitPath.flushBacklog(to: chardev, clock: clock, statistics: &statistics))
       if owesGuestClose { passOnGuestClose(clock) }
       return .idle
     }
-    let discarded = counters.bytesDiscarded
+    let discarded = statistics.bytesDiscarded
     let outcome = try transmitPath.run(
       queue, to: handover.isSettled ? chardev : nil, using: list, budget: budget, clock: clock,
-      watched: watched, counters: &counters, driver: driver)
-    if handover.isDraining, counters.bytesDiscarded != discarded {
+      watched: watched, statistics: &statistics, driver: driver)
+    if handover.isDraining, statistics.bytesDiscarded != discarded {
       handover.noteWrite(at: MonotonicClock.now())
     }
     chardev.setWantsWritable(outcome == .blocked || transmitPath.backlogByteCount > 0)
@@ -333,7 +345,7 @@ final class Port: @unchecked Sendable {
   private func setThrottled(_ throttled: Bool) {
     guard throttled != isThrottled else { return }
     isThrottled = throttled
-    if throttled { counters.throttles &+= 1 }
+    if throttled { statistics.throttleCount &+= 1 }
     device?.tracer.note(
       .state, "port \(number): \(throttled ? "throttled" : "no longer throttled")")
   }
@@ -350,9 +362,9 @@ final class Port: @unchecked Sendable {
 
   private func countLost(_ count: Int) {
     if state.isConsole {
-      counters.bytesDropped &+= UInt64(count)
+      statistics.bytesDropped &+= UInt64(count)
     } else {
-      counters.bytesDiscarded &+= UInt64(count)
+      statistics.bytesDiscarded &+= UInt64(count)
     }
   }
 
@@ -371,7 +383,7 @@ final class Port: @unchecked Sendable {
 
   /// Reads and throws away, for one turn.
   private func discardInput(_ clock: EventLoop.TurnClock) {
-    counters.bytesDiscarded &+= UInt64(
+    statistics.bytesDiscarded &+= UInt64(
       chardev.discardInput(limit: policy.turnBytes, clock: clock))
   }
 }

@@ -5,14 +5,14 @@ import Virtio
 struct QueueSlot {
   /// The driver's queue. It carries the counts of its number's earlier lives on.
   var queue: Virtqueue? { willSet { past = total } }
-  private var past = QueueCounters()
-  private var foreign = QueueCounters()
+  private var past = QueueStatistics()
+  private var foreign = QueueStatistics()
 
-  private var total: QueueCounters { queue?.counters ?? past }
+  private var total: QueueStatistics { queue?.statistics ?? past }
 
   /// What was counted, but for what was disowned.
-  var counters: QueueCounters { total.since(foreign) }
+  var statistics: QueueStatistics { total - foreign }
 
   /// What was counted until now is somebody else's.
-  mutating func disownCounters() { foreign = total }
+  mutating func disownStatistics() { foreign = total }
 }

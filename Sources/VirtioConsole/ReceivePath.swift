@@ -30,7 +30,7 @@ struct ReceivePath {
   /// watched when it is empty asks for no notification then.
   func run(
     _ queue: Virtqueue, from chardev: any Chardev, using list: ChainBatch, budget: Int,
-    clock: EventLoop.TurnClock, watched: Bool, counters: inout PortCounters,
+    clock: EventLoop.TurnClock, watched: Bool, statistics: inout PortStatistics,
     driver: any VirtioInterrupt
   ) throws(QueueFault) -> Outcome {
     queue.disableNotifications()
@@ -54,7 +54,7 @@ struct ReceivePath {
       case .transferred(let count):
         deliver(min(count, list.byteCount), in: list, to: queue)
         if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) }
-        counters.bytesToGuest &+= UInt64(count)
+        statistics.bytesToGuest &+= UInt64(count)
         guard count >= list.byteCount else { return .drained }
         left -= max(count, EventLoop.TurnClock.leastCallBytes)
         batch = Self.batchBytes

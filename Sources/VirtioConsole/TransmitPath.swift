@@ -57,10 +57,10 @@ struct TransmitPath: ~Copyable {
   /// watched when it is empty asks for no notification then. Nil for a client that has gone.
   mutating func run(
     _ queue: Virtqueue, to chardev: (any Chardev)?, using list: ChainBatch, budget: Int,
-    clock: EventLoop.TurnClock, watched: Bool, counters: inout PortCounters,
+    clock: EventLoop.TurnClock, watched: Bool, statistics: inout PortStatistics,
     driver: any VirtioInterrupt
   ) throws(QueueFault) -> Outcome {
-    if let chardev { _ = flushBacklog(to: chardev, clock: clock, counters: &counters) }
+    if let chardev { _ = flushBacklog(to: chardev, clock: clock, statistics: &statistics) }
     queue.disableNotifications()
     var left = budget
     // A packet is one buffer of the guest's.
@@ -80,7 +80,7 @@ struct TransmitPath: ~Copyable {
       list.dropFirst(written)
       list.keepFirst(packetLimit ?? batch)
       left -= max(list.byteCount, cost, EventLoop.TurnClock.leastCallBytes)
-      let outcome = pass(list, to: chardev, from: queue, counters: &counters)
+      let outcome = pass(list, to: chardev, from: queue, statistics: &statistics)
       if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) }
       if let outcome { return outcome }
     } while left > 0 && clock.hasTime()
@@ -119,16 +119,16 @@ struct TransmitPath: ~Copyable {
   /// Passes on what waits in the backlog, for as long as there is time; returns whether something is
   /// left.
   mutating func flushBacklog(
-    to chardev: any Chardev, clock: EventLoop.TurnClock, counters: inout PortCounters
+    to chardev: any Chardev, clock: EventLoop.TurnClock, statistics: inout PortStatistics
   ) -> Bool {
     while backlog.count > 0 {
       let result = backlog.withSegments(limit: chardev.writeLimit) { chardev.write($0) }
       switch result {
       case .transferred(let count):
-        counters.bytesToHost &+= UInt64(count)
+        statistics.bytesToHost &+= UInt64(count)
         backlog.removeFirst(count)
       case .lost(let count):
-        counters.bytesDropped &+= UInt64(count)
+        statistics.bytesDropped &+= UInt64(count)
         backlog.removeFirst(count)
       case .wouldBlock, .disconnected: return true
       }
@@ -155,7 +155,7 @@ struct TransmitPath: ~Copyable {
   /// Passes on what was gathered; nil when nothing of it is left.
   private mutating func pass(
     _ list: ChainBatch, to chardev: (any Chardev)?, from queue: Virtqueue,
-    counters: inout PortCounters
+    statistics: inout PortStatistics
   ) -> Outcome? {
     let wanted = list.byteCount
     let isBehind = backlog.count > 0
@@ -166,10 +166,10 @@ struct TransmitPath: ~Copyable {
     switch result {
     case .transferred(let count):
       taken = min(count, wanted)
-      counters.bytesToHost &+= UInt64(taken)
+      statistics.bytesToHost &+= UInt64(taken)
     case .lost(let count):
       taken = min(count, wanted)
-      counters.bytesDropped &+= UInt64(taken)
+      statistics.bytesDropped &+= UInt64(taken)
     case .wouldBlock, .disconnected: break
     }
     let isRefused = result == .disconnected
@@ -184,10 +184,10 @@ struct TransmitPath: ~Copyable {
         list.dropFirst(taken)
         let dropped = backlog.append(list.segments, overflow: policy.overflow)
         noteLoss(dropped, hasReader: hasReader)
-        counters.bytesDropped &+= UInt64(dropped)
+        statistics.bytesDropped &+= UInt64(dropped)
         taken = wanted
       } else if isRefused, policy.onHostClose == .discard {
-        counters.bytesDiscarded &+= UInt64(wanted)
+        statistics.bytesDiscarded &+= UInt64(wanted)
         taken = wanted
       }
     }

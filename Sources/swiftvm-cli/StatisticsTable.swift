@@ -49,7 +49,7 @@ package enum StatisticsTable {
     .init("device") { $0.label },
     .number("faults") { $0.faultCount },
     .number("messages ignored") { $0.ignoredMessageCount },
-    .number("bytes to no port") { $0.bytesToAbsentPorts },
+    .number("bytes to no port") { $0.bytesToUnknownPorts },
     .number("ports removed") { $0.removedPortCount },
     .number("bytes lost with them") { $0.bytesLostWithPorts },
   ])
@@ -95,7 +95,7 @@ package enum StatisticsTable {
 
   private static func isOutOfTheOrdinary(_ device: VirtioConsoleDeviceReport) -> Bool {
     [
-      device.faultCount, device.ignoredMessageCount, device.bytesToAbsentPorts,
+      device.faultCount, device.ignoredMessageCount, device.bytesToUnknownPorts,
       device.removedPortCount,
     ].contains { $0 > 0 }
   }

@@ -64,7 +64,7 @@ struct StatisticsTableTests {
   @Test func hasOneLineForEachDeviceThatMetWithSomething() {
     var met = VirtioConsoleDeviceReport(label: "vs1", ports: [])
     met.ignoredMessageCount = 3
-    (met.bytesToAbsentPorts, met.removedPortCount, met.bytesLostWithPorts) = (10, 2, 7)
+    (met.bytesToUnknownPorts, met.removedPortCount, met.bytesLostWithPorts) = (10, 2, 7)
     met.controlTransmitQueue.bufferCount = 5
     #expect(
       StatisticsTable.lines([VirtioConsoleDeviceReport(label: "vs0", ports: []), met]) == [

@@ -44,5 +44,5 @@ extension MockConsoleDriver {
 
 extension ConsoleDevice {
   /// What went through each port, by ascending number.
-  package var portCounters: [PortCounters] { portReports.map(\.counters) }
+  package var portStatistics: [PortStatistics] { statistics.ports }
 }

@@ -41,10 +41,10 @@ import VirtioConsole
     let driver = try makeDriver(.dropNewest)
     driver.bringUp()
     let bytes = overflow(driver)
-    #expect(driver.device.portCounters[0].bytesDropped == 200_000 - 65536)
+    #expect(driver.device.portStatistics[0].bytesDropped == 200_000 - 65536)
     driver.chardevs[0].connect()
     #expect(driver.chardevs[0].received == Array(bytes.prefix(65536)))
-    #expect(driver.device.portCounters[0].bytesToHost == 65536)
+    #expect(driver.device.portStatistics[0].bytesToHost == 65536)
   }
 
   @Test("overflow=drop-oldest: the last bytes are kept")
@@ -55,7 +55,7 @@ import VirtioConsole
     driver.bringUp()
     let bytes = overflow(driver)
     #expect(driver.chardevs[0].takeReceived() == Array(bytes.prefix(100)))
-    #expect(driver.device.portCounters[0].bytesDropped == 200_000 - 100 - 65536)
+    #expect(driver.device.portStatistics[0].bytesDropped == 200_000 - 100 - 65536)
     driver.chardevs[0].takeMore(.max)
     #expect(driver.chardevs[0].received == Array(bytes.suffix(65536)))
     #expect(!driver.chardevs[0].wantsWritable)
@@ -69,12 +69,12 @@ import VirtioConsole
     driver.bringUp()
     driver.send([UInt8](repeating: 7, count: 10_000), port: 0)
     #expect(driver.queues[1]?.takeUsed().isEmpty == true)
-    #expect(driver.device.portReports[0].isThrottled)
+    #expect(driver.device.statistics.ports[0].isThrottled)
     driver.chardevs[0].takeMore(9_900)
     #expect(driver.queues[1]?.takeUsed().count == 1)
     #expect(driver.chardevs[0].received == [UInt8](repeating: 7, count: 10_000))
-    #expect(driver.device.portCounters[0].bytesDropped == 0)
-    #expect(!driver.device.portReports[0].hasLostOutput)
+    #expect(driver.device.portStatistics[0].bytesDropped == 0)
+    #expect(!driver.device.statistics.ports[0].hasLostOutput)
   }
 
   @Test("overflow=wait: without a reader the guest is not held")
@@ -82,7 +82,7 @@ import VirtioConsole
     let driver = try makeDriver(.wait)
     driver.bringUp()
     _ = overflow(driver)
-    #expect(driver.device.portCounters[0].bytesDropped == 200_000 - 65536)
+    #expect(driver.device.portStatistics[0].bytesDropped == 200_000 - 65536)
   }
 
   @Test(
@@ -96,7 +96,7 @@ import VirtioConsole
     driver.chardevs[0].writeRoom = 0
     driver.bringUp()
     _ = overflow(driver)
-    #expect(driver.device.portReports.map(\.hasLostOutput) == [isLost, false])
+    #expect(driver.device.statistics.ports.map(\.hasLostOutput) == [isLost, false])
   }
 
   @Test(
@@ -157,7 +157,7 @@ import VirtioConsole
     driver.send([1, 2, 3], port: 0)
     #expect(!driver.device.flush(), "nobody is there to take it")
     driver.device.detach()
-    #expect(driver.device.portCounters[0].bytesDropped == 3)
+    #expect(driver.device.portStatistics[0].bytesDropped == 3)
     #expect(driver.chardevs[0].delegate == nil)
   }
 

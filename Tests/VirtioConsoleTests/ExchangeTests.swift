@@ -51,7 +51,7 @@ import VirtioConsole
     #expect(driver.takeMessages() == [Message(1, 6, 0), Message(1, 6, 1)])
     driver.send([5], port: 1, slot: 1)
     #expect(third.received == [5])
-    #expect(driver.device.portCounters[0].connections == 3)
+    #expect(driver.device.portStatistics[0].connectionCount == 3)
   }
 
   @Test("on-host-close=keep: what the guest has queued is the new one's, from where it stood")
@@ -65,7 +65,7 @@ import VirtioConsole
     after.connect()
     #expect(driver.chardevs[0].received == [1] && after.received == [2, 3, 4])
     #expect(usedCount(driver) == 2)
-    #expect(driver.device.portCounters[0].bytesDiscarded == 0)
+    #expect(driver.device.portStatistics[0].bytesDiscarded == 0)
   }
 
   @Test("on-host-close=discard: it is returned before PORT_OPEN 0, and counted")
@@ -78,7 +78,7 @@ import VirtioConsole
     after.connect()
     driver.send([4], port: 1, slot: 1)
     #expect(after.received == [4])
-    #expect(driver.device.portCounters[0].bytesDiscarded == 2)
+    #expect(driver.device.portStatistics[0].bytesDiscarded == 2)
   }
 
   @Test("In a pause nothing moves, and after it the new one gets everything")

@@ -100,7 +100,7 @@ import VirtioConsole
     _ = driver.queues[ControlChannelQueue.transmit]?.takeUsed()
     driver.loop.turn(timeoutMilliseconds: 0)
     #expect(driver.queues[ControlChannelQueue.transmit]?.takeUsed().count == 1)
-    #expect(!driver.device.portReports[1].guestOpen)
+    #expect(!driver.device.statistics.ports[1].isOpenInGuest)
     #expect(driver.chardevs[0].received.count == 2 * Self.turn)
   }
 
@@ -113,7 +113,7 @@ import VirtioConsole
       _ = driver.queues[ControlChannelQueue.transmit]?.takeUsed()
     }
     #expect(driver.chardevs[0].received.count == 8 << 16)
-    #expect(driver.device.counters.ignoredMessages == 0)
+    #expect(driver.device.statistics.ignoredMessageCount == 0)
   }
 
   @Test("G13: a flood into a queue without a port is given back in turns, and grows nothing")
@@ -126,7 +126,7 @@ import VirtioConsole
       _ = driver.queues[7]?.takeUsed()
     }
     driver.settle()
-    #expect(driver.device.counters.bytesToUnknownPorts == 500 * 32 * 10)
+    #expect(driver.device.statistics.bytesToUnknownPorts == 500 * 32 * 10)
     #expect(driver.notifier.faults.isEmpty)
   }
 }

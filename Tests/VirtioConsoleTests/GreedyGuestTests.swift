@@ -34,7 +34,7 @@ import VirtioConsole
     let driver = try makeDriver(policy)
     try shrinkHalfSentChain(driver)
     driver.chardevs[0].disconnect()
-    #expect(driver.device.portCounters[0].bytesDiscarded == 0)
+    #expect(driver.device.portStatistics[0].bytesDiscarded == 0)
     driver.chardevs[0].writeRoom = .max
     driver.chardevs[0].connect()
     _ = driver.chardevs[0].takeReceived()
@@ -46,11 +46,11 @@ import VirtioConsole
   func shrinksBeforeTheEnd() throws {
     let removed = try makeDriver()
     try shrinkHalfSentChain(removed)
-    #expect(try removed.device.removePort(number: 1).counters.bytesDiscarded == 0)
+    #expect(try removed.device.removePort(number: 1).bytesDiscarded == 0)
     let reset = try makeDriver()
     try shrinkHalfSentChain(reset)
     reset.reset()
-    #expect(reset.device.portCounters[0].bytesDiscarded == 0)
+    #expect(reset.device.portStatistics[0].bytesDiscarded == 0)
   }
 
   @Test("G12: control buffers too small for a message, given again as fast as they return")
@@ -144,7 +144,7 @@ import VirtioConsole
     queue.publish([.init(Self.buffer + 0x2000, 1)])
     driver.settle()
     #expect(chardev.received == [42])
-    #expect(driver.device.counters.bytesToUnknownPorts == 128)
+    #expect(driver.device.statistics.bytesToUnknownPorts == 128)
   }
 
   @Test("Without MULTIPORT, queues 2 and 3 are nobody's")

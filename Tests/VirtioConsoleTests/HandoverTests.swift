@@ -160,13 +160,13 @@ struct HandoverTests {
       driver.loop.turn(timeoutMilliseconds: 5)
     }
     #expect(returned == written + 1, "nothing holds the guest back")
-    #expect(driver.device.portCounters[0].bytesDiscarded == UInt64(2 + 2 * written))
+    #expect(driver.device.portStatistics[0].bytesDiscarded == UInt64(2 + 2 * written))
     #expect(driver.takeReceived(port: 1) == [])
     #expect(nextMessages(driver) == [Self.close, Self.open])
     #expect(driver.takeReceived(port: 1) == [[9]])
     driver.send([6], port: 1)
     #expect(chardev.takeReceived() == [1, 6])
-    #expect(driver.device.portCounters[0].connections == 2)
+    #expect(driver.device.portStatistics[0].connectionCount == 2)
   }
 
   @Test("drain: without a next client the guest is told when it pauses")

@@ -25,7 +25,7 @@ import VirtioConsole
   func shortMessages(length: Int) throws {
     let driver = try makeDriver()
     driver.sendControl(bytes: Array(repeating: 0, count: length))
-    #expect(driver.device.counters.ignoredMessages == 1)
+    #expect(driver.device.statistics.ignoredMessageCount == 1)
     expectAlive(driver)
   }
 
@@ -58,7 +58,7 @@ import VirtioConsole
         driver.sendControl(port: port, event: event, value: value)
       }
     }
-    #expect(driver.device.counters.ignoredMessages == 20)
+    #expect(driver.device.statistics.ignoredMessageCount == 20)
     expectAlive(driver)
   }
 

@@ -109,13 +109,13 @@ import VirtioConsole
   @Test("G14, C7: host-only events from a guest change nothing", arguments: [1, 2, 4, 5, 7])
   func hostOnlyEvents(event: UInt16) throws {
     let driver = try makeDriver()
-    let before = driver.device.portReports
+    let before = driver.device.statistics.ports
     for value: UInt16 in [0, 1, 0xffff] {
       driver.sendControl(port: 1, event: event, value: value)
     }
-    #expect(driver.device.counters.ignoredMessages == 3)
+    #expect(driver.device.statistics.ignoredMessageCount == 3)
     #expect(driver.takeMessages() == [])
-    #expect(driver.device.portReports == before)
+    #expect(driver.device.statistics.ports == before)
     expectAlive(driver)
   }
 
@@ -124,7 +124,7 @@ import VirtioConsole
     let driver = try makeDriver()
     for value: UInt16 in [1, 2, 0xffff, 0, 0, 2] {
       driver.sendControl(port: 1, event: 6, value: value)
-      #expect(driver.device.portReports[0].guestOpen == (value != 0))
+      #expect(driver.device.statistics.ports[0].isOpenInGuest == (value != 0))
     }
     expectAlive(driver)
   }
@@ -135,7 +135,7 @@ import VirtioConsole
     driver.chardevs[0].connect()
     driver.start(lastPort: 1)
     driver.sendControl(port: 1, event: 6, value: 1)
-    #expect(driver.device.counters.ignoredMessages == 1)
+    #expect(driver.device.statistics.ignoredMessageCount == 1)
     driver.offerReceiveBuffer(port: 1, slot: 0)
     driver.chardevs[0].send([1])
     #expect(driver.chardevs[0].outgoing == [1])
@@ -169,7 +169,7 @@ import VirtioConsole
       chardev.delegate?.chardevIsReadable(chardev)
       chardev.delegate?.chardevIsWritable(chardev)
     }
-    #expect(driver.device.portReports[0].counters.throttles == 1)
+    #expect(driver.device.statistics.ports[0].throttleCount == 1)
     #expect(driver.takeReceived(port: 1) == [])
     chardev.takeMore(.max)
     #expect(chardev.received == [1, 2])
@@ -194,7 +194,7 @@ import VirtioConsole
     driver.chardevs[0].connect()
     driver.bringUp(openPorts: false)
     driver.sendControl(port: 0, event: 6, value: value)
-    #expect(driver.device.portReports[0].guestOpen == (value == 1))
+    #expect(driver.device.statistics.ports[0].isOpenInGuest == (value == 1))
     driver.offerReceiveBuffer(port: 0, slot: 0)
     driver.chardevs[0].send([1])
     #expect(driver.takeReceived(port: 0) == [[1]])

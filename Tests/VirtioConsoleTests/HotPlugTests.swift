@@ -46,7 +46,7 @@ import VirtioConsole
         Message(2, 1, 1), Message(2, 7, 1, [98]), Message(2, 6, 1),
       ])
     expectEcho(driver, port: 2, chardev)
-    #expect(driver.device.portReports.map(\.number) == [1, 2])
+    #expect(driver.device.statistics.ports.map(\.number) == [1, 2])
   }
 
   @Test("A port added before the driver asks is announced once, with the others")
@@ -98,8 +98,8 @@ import VirtioConsole
     #expect(driver.takeMessages() == [])
     driver.send([1], port: 1)
     #expect(usedCount(driver, port: 1) == 1, "a late write is given back")
-    #expect(driver.device.counters.bytesToUnknownPorts == 1)
-    #expect(driver.device.portReports == [])
+    #expect(driver.device.statistics.bytesToUnknownPorts == 1)
+    #expect(driver.device.statistics.ports == [])
   }
 
   @Test("C8: no DEVICE_REMOVE for a port the guest never heard of")
@@ -179,7 +179,7 @@ import VirtioConsole
     driver.offerReceiveBuffer(port: 1, slot: 1)
     #expect(chardev.received == [])
     #expect(chardev.outgoing == [4])
-    #expect(driver.device.counters.bytesToUnknownPorts == 3)
+    #expect(driver.device.statistics.bytesToUnknownPorts == 3)
     driver.answerAdditions()
     chardev.deliver()
     #expect(driver.takeReceived(port: 1) == [[4]])
@@ -193,7 +193,7 @@ import VirtioConsole
     driver.chardevs[0].writeRoom = 3
     driver.send([1, 2, 3, 4, 5], port: 1)
     driver.send([6, 7], port: 1, slot: 1)
-    #expect(driver.device.portReports[0].isThrottled)
+    #expect(driver.device.statistics.ports[0].isThrottled)
     driver.chardevs[0].writeRoom = 1
     _ = driver.notifier.takeUsed()
     for queue in [2, 5] {
@@ -202,8 +202,8 @@ import VirtioConsole
     let report = try driver.device.removePort(number: 1)
     #expect(driver.notifier.takeUsed() == [5, 2], "first the data queue, then the control queue")
     #expect(driver.chardevs[0].received == [1, 2, 3, 4], "what the client takes is passed on")
-    #expect(report.counters.bytesToHost == 4)
-    #expect(report.counters.bytesDiscarded == 3)
+    #expect(report.bytesToHost == 4)
+    #expect(report.bytesDiscarded == 3)
     #expect(usedCount(driver, port: 1) == 2)
     #expect(driver.takeMessages() == [Message(1, 2, 1)])
     let chardev = try plug("a", into: driver)
@@ -221,8 +221,8 @@ import VirtioConsole
     driver.chardevs[0].writeRoom = 0
     for slot in 0..<8 { driver.send([UInt8](repeating: 6, count: 100), port: 1, slot: slot) }
     let report = try driver.device.removePort(number: 1)
-    #expect(report.counters.bytesToGuest == 16)
-    #expect(report.counters.bytesDiscarded == 800)
+    #expect(report.bytesToGuest == 16)
+    #expect(report.bytesDiscarded == 800)
     #expect(usedCount(driver, port: 1) == 8)
     expectEcho(driver, port: 2, other)
     #expect(driver.notifier.faults.isEmpty)

@@ -30,7 +30,7 @@ import Virtio
     let first = driver.bringUp()
     for _ in 0..<20 {
       driver.reset()
-      #expect(driver.device.portReports.allSatisfy { !$0.guestOpen && $0.hostOpen })
+      #expect(driver.device.statistics.ports.allSatisfy { !$0.isOpenInGuest && $0.isOpenOnHost })
       #expect(driver.bringUp() == first)
       expectEcho(driver, port: 1, driver.chardevs[0])
     }
@@ -48,7 +48,7 @@ import Virtio
     #expect(driver.takeReceived(port: 1) == [[6, 7]])
     driver.reset()
     chardev.writeRoom = .max
-    #expect(driver.device.portCounters[1].bytesDiscarded == 3)
+    #expect(driver.device.portStatistics[1].bytesDiscarded == 3)
     driver.bringUp()
     expectEchoAfterReset(driver, chardev)
   }
@@ -68,7 +68,7 @@ import Virtio
     let before = driver.chardevs[0].received.count
     driver.reset()
     #expect(driver.chardevs[0].received.count == before)
-    #expect(driver.device.portCounters[1].bytesDiscarded == UInt64((32 << 16) - before))
+    #expect(driver.device.portStatistics[1].bytesDiscarded == UInt64((32 << 16) - before))
     driver.bringUp()
     expectEcho(driver, port: 1, driver.chardevs[0])
   }
@@ -88,7 +88,7 @@ import Virtio
       let messages = driver.takeMessages()
       #expect(messages.filter { $0.event == 1 } == [], "C7: the driver knows its ports")
       #expect(messages.filter { $0.event == 6 }.map(\.port) == [0, 1, 2, 3])
-      #expect(driver.device.portReports.map(\.guestOpen) == [true, true, false, true])
+      #expect(driver.device.statistics.ports.map(\.isOpenInGuest) == [true, true, false, true])
       expectEcho(driver, port: 1, driver.chardevs[0])
     }
   }
@@ -104,7 +104,7 @@ import Virtio
     for port: UInt32 in 0...2 { driver.sendControl(port: port, event: 3, value: 1) }
     #expect(Set(driver.takeMessages().map(\.port)) == [0, 1])
     driver.send([1], port: 2)
-    #expect(driver.device.counters.bytesToUnknownPorts == 1)
+    #expect(driver.device.statistics.bytesToUnknownPorts == 1)
   }
 
   @Test("G5, O12: MULTIPORT, then a driver without it, then MULTIPORT again")
@@ -121,7 +121,7 @@ import Virtio
       expectEcho(driver, port: 0, console)
       driver.send([1], port: 1)
       #expect(!driver.chardevs[0].wantsReadable)
-      #expect(driver.device.portReports.map(\.guestOpen) == [true, false])
+      #expect(driver.device.statistics.ports.map(\.isOpenInGuest) == [true, false])
       driver.reset()
       _ = driver.chardevs[0].takeReceived()
       #expect(driver.bringUp() == first)
@@ -153,7 +153,7 @@ import Virtio
     driver.send([1, 2, 3], port: 1)
     #expect(driver.device.flush())
     driver.device.detach()
-    #expect(driver.device.portCounters[1].bytesDiscarded == 2)
+    #expect(driver.device.portStatistics[1].bytesDiscarded == 2)
     #expect(driver.chardevs.allSatisfy { $0.delegate == nil && !$0.wantsWritable })
   }
 

@@ -73,7 +73,7 @@ import Virtio
     driver.device.resume()
     driver.settle()
     #expect(driver.chardevs[0].received == [1], "the rest was for the client that left")
-    #expect(driver.device.portCounters[0].bytesDiscarded == 2)
+    #expect(driver.device.portStatistics[0].bytesDiscarded == 2)
     driver.send([4], port: 1)
     #expect(driver.chardevs[0].received == [1, 4])
   }

@@ -22,7 +22,7 @@ import VirtioConsole
   }
 
   private func discarded(_ driver: MockConsoleDriver) -> UInt64 {
-    driver.device.portCounters[0].bytesDiscarded
+    driver.device.portStatistics[0].bytesDiscarded
   }
 
   @Test("What the guest sent is what its host end took, and what was dropped and discarded")
@@ -31,18 +31,18 @@ import VirtioConsole
       let driver = try makeDriver { $0.onHostClose = policy }
       let chardev = driver.chardevs[0]
       func expectSum(_ count: Int, _ location: SourceLocation = #_sourceLocation) {
-        let report = driver.device.portReports[0]
-        let counters = report.counters
+        let report = driver.device.statistics.ports[0]
+        let counters = report
         let sum = counters.bytesToHost + counters.bytesDropped + counters.bytesDiscarded
         #expect(sum == count, sourceLocation: location)
-        #expect(report.transmitQueue.bytes == sum, sourceLocation: location)
+        #expect(report.transmitQueue.byteCount == sum, sourceLocation: location)
       }
       driver.send([UInt8](repeating: 1, count: 100), port: 1)
       expectSum(100)
       chardev.losesWrites = true
       driver.send([UInt8](repeating: 2, count: 200), port: 1)
       expectSum(300)
-      #expect(driver.device.portCounters[0].bytesDropped == 200)
+      #expect(driver.device.portStatistics[0].bytesDropped == 200)
       chardev.losesWrites = false
       // Half of it gets out before a reset takes the queue away.
       chardev.writeRoom = 150
@@ -137,7 +137,7 @@ import VirtioConsole
     driver.sendControl(port: 1, event: 6, value: 0)
     chardev.send([3])
     #expect(discarded(driver) == 100_001)
-    #expect(driver.device.portCounters[0].bytesToGuest == 1)
+    #expect(driver.device.portStatistics[0].bytesToGuest == 1)
   }
 
   @Test("early=drop: also before there is a driver, and when it has gone")

@@ -14,7 +14,8 @@ import VirtioConsole
   /// The numbers that ports of a new device get, in their order.
   private func assign(_ ports: [PortConfiguration]) throws -> [UInt32] {
     let device = try makeDevice(ports: ports)
-    let reports = Dictionary(uniqueKeysWithValues: device.portReports.map { ($0.name, $0.number) })
+    let reports = Dictionary(
+      uniqueKeysWithValues: device.statistics.ports.map { ($0.name, UInt32($0.number)) })
     return ports.indices.compactMap { reports["\($0)"] }
   }
 
@@ -37,7 +38,7 @@ import VirtioConsole
     let error = #expect(throws: PortError.self) {
       try device.addPort(ports[ports.count - 1], chardev: ScriptedChardev())
     }
-    #expect(device.portReports.count == ports.count - 1)
+    #expect(device.statistics.ports.count == ports.count - 1)
     return error?.description
   }
 

@@ -18,7 +18,7 @@ import VirtioConsole
     driver.offerReceiveBuffer(port: 1, slot: 0)
     driver.chardevs[0].send(Array("hello".utf8))
     #expect(driver.takeReceived(port: 1) == [Array("hello".utf8)])
-    #expect(driver.device.portCounters[0].bytesToGuest == 5)
+    #expect(driver.device.portStatistics[0].bytesToGuest == 5)
   }
 
   @Test("O14: one message spans buffers, each filled before the next")

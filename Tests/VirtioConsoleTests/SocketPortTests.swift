@@ -44,7 +44,7 @@ struct SocketPortTests {
       return driver.takeMessages().filter { $0.event == 6 }.map(\.value)
     }
 
-    var report: PortReport { driver.device.portReports[0] }
+    var report: PortStatistics { driver.device.statistics.ports[0] }
   }
 
   @Test("H1: a storm of clients: the guest hears opens and closes in turn, ending in the truth")
@@ -69,7 +69,7 @@ struct SocketPortTests {
     #expect(told.count > 100)
     #expect(zip(told, told.dropFirst()).allSatisfy { $0 != $1 }, "never two alike in a row")
     #expect(told.last == 0)
-    #expect(!port.report.hostOpen)
+    #expect(!port.report.isOpenOnHost)
     let client = try port.connect()
     #expect(port.opens() == [1])
     withExtendedLifetime(client) {}
@@ -92,7 +92,7 @@ struct SocketPortTests {
     port.driver.flood(port: 1, chains: 32)
     port.driver.settle()
     #expect(port.report.isThrottled)
-    let taken = port.report.counters.bytesToHost
+    let taken = port.report.bytesToHost
     #expect(taken < 1 << 20, "no more than the socket holds")
     var received = 0
     while received < 32 << 16, let bytes = client.receive(7777) {
@@ -102,7 +102,7 @@ struct SocketPortTests {
     #expect(received == 32 << 16)
     #expect(port.driver.queues[5]?.takeUsed().count == 32)
     #expect(!port.report.isThrottled)
-    #expect(port.report.counters.throttles > 0)
+    #expect(port.report.throttleCount > 0)
   }
 
   @Test("H5: a client that floods a closed port is held back, and loses nothing")
@@ -116,7 +116,7 @@ struct SocketPortTests {
       sent += count
     }
     port.driver.settle()
-    #expect(port.report.counters.bytesToGuest == 0)
+    #expect(port.report.bytesToGuest == 0)
     port.driver.sendControl(port: 1, event: 6, value: 1)
     var received = 0
     while received < sent {
@@ -214,7 +214,7 @@ struct SocketPortTests {
     let client = try port.connect()
     port.driver.flood(port: 1, chains: 32)
     port.driver.settle()
-    let first = Int(port.report.counters.bytesToHost)
+    let first = Int(port.report.bytesToHost)
     #expect(first > 0 && first < 32 << 16)
     client.close()
     port.driver.settle()
@@ -230,7 +230,7 @@ struct SocketPortTests {
     #expect(received.count == rest)
     #expect(received.last == 9)
     let lost = policy == .discard ? (32 << 16) - first : 0
-    #expect(port.report.counters.bytesDiscarded == UInt64(lost))
+    #expect(port.report.bytesDiscarded == UInt64(lost))
   }
 
   @Test("H15: clients that come and go while the driver resets and returns leave no stale state")
@@ -260,7 +260,7 @@ struct SocketPortTests {
     #expect(port.driver.takeReceived(port: 1) == [Array("meanwhile".utf8)])
     port.driver.send([5], port: 1)
     #expect(client.receive() == [5])
-    #expect(port.report.counters.connections == 1)
+    #expect(port.report.connectionCount == 1)
   }
 
   @Test(
@@ -291,7 +291,7 @@ struct SocketPortTests {
     port.driver.sendControl(port: 1, event: 6, value: 0)
     #expect(client.rest() == Array("bye".utf8))
     #expect(port.opens() == [1, 0])
-    #expect(port.report.counters.bytesDiscarded == 6)
+    #expect(port.report.bytesDiscarded == 6)
     port.driver.sendControl(port: 1, event: 6, value: 1)
     let next = try port.connect()
     port.driver.send([2], port: 1)

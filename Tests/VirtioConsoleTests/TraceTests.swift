@@ -92,26 +92,28 @@ import Virtio
     driver.chardevs[0].writeRoom = 0
     driver.send([5], port: 5)
     driver.send([6], port: 5)
-    let reports = driver.device.portReports
+    let reports = driver.device.statistics.ports
     #expect(reports.map(\.number) == [0, 5])
     #expect(reports.map(\.name) == ["con", "a"])
     #expect(reports.map(\.isConsole) == [true, false])
-    #expect(reports.map(\.guestOpen) == [true, true])
-    #expect(reports.map(\.hostOpen) == [false, true])
+    #expect(reports.map(\.isOpenInGuest) == [true, true])
+    #expect(reports.map(\.isOpenOnHost) == [false, true])
     #expect(reports.map(\.isThrottled) == [false, true])
-    let counters = reports[1].counters
+    let counters = reports[1]
     #expect(counters.bytesToHost == 3 && counters.bytesToGuest == 1)
-    #expect(counters.throttles == 1, "once, however often it is looked at")
-    #expect(counters.connections == 2)
-    #expect(reports[1].transmitQueue.buffers == 1 && reports[1].transmitQueue.bytes == 3)
-    #expect(reports[1].transmitQueue.notifications == 3)
-    #expect(reports[1].receiveQueue.buffers == 1 && reports[1].receiveQueue.bytes == 1)
+    #expect(counters.throttleCount == 1, "once, however often it is looked at")
+    #expect(counters.connectionCount == 2)
+    #expect(reports[1].transmitQueue.bufferCount == 1 && reports[1].transmitQueue.byteCount == 3)
+    #expect(reports[1].transmitQueue.notificationCount == 3)
+    #expect(reports[1].receiveQueue.bufferCount == 1 && reports[1].receiveQueue.byteCount == 1)
     driver.reset()
-    #expect(driver.device.portReports[1].counters.bytesDiscarded == 2, "a reset took them away")
-    let queue = driver.device.portReports[1].transmitQueue
-    #expect(queue.buffers == 3 && queue.bytes == 5, "they count as sent")
-    #expect(queue.notifications == 3 && queue.interrupts == reports[1].transmitQueue.interrupts)
-    #expect(driver.device.portReports.map(\.guestOpen) == [false, false])
-    #expect(driver.device.portReports[1].hostOpen)
+    #expect(driver.device.statistics.ports[1].bytesDiscarded == 2, "a reset took them away")
+    let queue = driver.device.statistics.ports[1].transmitQueue
+    #expect(queue.bufferCount == 3 && queue.byteCount == 5, "they count as sent")
+    #expect(
+      queue.notificationCount == 3
+        && queue.interruptCount == reports[1].transmitQueue.interruptCount)
+    #expect(driver.device.statistics.ports.map(\.isOpenInGuest) == [false, false])
+    #expect(driver.device.statistics.ports[1].isOpenOnHost)
   }
 }

@@ -23,7 +23,7 @@ import VirtioConsole
     let expected = (0..<20).map { "line \($0)\n" }.joined()
     #expect(String(decoding: driver.chardevs[0].received, as: UTF8.self) == expected)
     #expect(usedCount(driver) == 20)
-    #expect(driver.device.portCounters[0].bytesToHost == UInt64(expected.utf8.count))
+    #expect(driver.device.portStatistics[0].bytesToHost == UInt64(expected.utf8.count))
   }
 
   @Test("Several chains go in one write")
@@ -101,7 +101,7 @@ import VirtioConsole
     chardev.writeRoom = .max
     chardev.connect()
     #expect(chardev.received == [3, 4, 5, 6])
-    #expect(driver.device.portCounters[0].bytesDropped == 0)
+    #expect(driver.device.portStatistics[0].bytesDropped == 0)
   }
 
   @Test("G13: a million empty chains end")

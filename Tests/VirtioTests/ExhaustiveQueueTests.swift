@@ -109,7 +109,7 @@ import Virtio
         return
       }
     }
-    #expect(queue.counters.buffers == 66_000)
+    #expect(queue.statistics.bufferCount == 66_000)
   }
 
   @Test(

@@ -102,7 +102,8 @@ import Virtio
         _ = try? queue.enableNotifications()
         queue.disableNotifications()
       }
-      #expect(queue.counters.buffers <= 50 && queue.counters.faults <= 2, "seed \(seed)")
+      #expect(
+        queue.statistics.bufferCount <= 50 && queue.statistics.faultCount <= 2, "seed \(seed)")
     }
   }
 }

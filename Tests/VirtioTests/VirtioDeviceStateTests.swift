@@ -177,7 +177,7 @@ import Virtio
   }
 
   @Test("Counters of a queue outlive its reset, and the device's; of the others there are none")
-  func countersOutliveResets() throws {
+  func statisticsOutliveResets() throws {
     let controller = makeController()
     var base: UInt64 = 0x1000
     for life: UInt64 in 1...4 {
@@ -189,21 +189,21 @@ import Virtio
       try queue.useNext()
       _ = queue.publish()
       queue.countNotification()
-      var expected = QueueCounters()
-      expected.buffers = life
-      expected.bytes = 10 * life
-      expected.interrupts = life
-      expected.notifications = life
-      #expect(controller.counters(ofQueue: 7) == expected)
+      var expected = QueueStatistics()
+      expected.bufferCount = life
+      expected.byteCount = 10 * life
+      expected.interruptCount = life
+      expected.notificationCount = life
+      #expect(controller.statistics(ofQueue: 7) == expected)
       // The first life ends by the queue's own reset.
       if life == 1 { controller.resetQueue(7) } else { controller.reset() }
-      #expect(controller.counters(ofQueue: 7) == expected)
+      #expect(controller.statistics(ofQueue: 7) == expected)
       base += 0x1000
     }
     negotiate(controller, .version1)
     setUp(controller, 7, base: Self.memoryEnd)
-    #expect(controller.counters(ofQueue: 7)?.faults == 1)
-    #expect(controller.counters(ofQueue: 6) == nil)
+    #expect(controller.statistics(ofQueue: 7)?.faultCount == 1)
+    #expect(controller.statistics(ofQueue: 6) == nil)
   }
 
   @Test("P9, G2: a queue that comes back with bad addresses is a fault")

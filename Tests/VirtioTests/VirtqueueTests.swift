@@ -62,7 +62,7 @@ import Virtio
       #expect(list.chains.count == 1)
     }
     #expect(driver.takeUsed().isEmpty)
-    #expect(queue.counters == QueueCounters())
+    #expect(queue.statistics == QueueStatistics())
   }
 
   @Test(arguments: RingLayout.allCases)
@@ -177,7 +177,7 @@ import Virtio
       #expect(queue.publish() == wanted)
       #expect(!queue.publish(), "nothing new, nothing to notify of")
     }
-    #expect(queue.counters.interrupts == 2)
+    #expect(queue.statistics.interruptCount == 2)
   }
 
   @Test(
@@ -271,12 +271,12 @@ import Virtio
     queue.countNotification()
     driver.publish([.init(0x8000, 1, writable: true)])
     #expect(throws: QueueFault.self) { try queue.useNext(.readable) }
-    var expected = QueueCounters()
-    expected.notifications = 1
-    expected.interrupts = 1
-    expected.buffers = 3
-    expected.bytes = 17
-    expected.faults = 1
-    #expect(queue.counters == expected)
+    var expected = QueueStatistics()
+    expected.notificationCount = 1
+    expected.interruptCount = 1
+    expected.bufferCount = 3
+    expected.byteCount = 17
+    expected.faultCount = 1
+    #expect(queue.statistics == expected)
   }
 }

@@ -12,16 +12,16 @@ extension ControlledMachine {
 
   /// Those of the virtio-serial devices.
   var virtioPorts: [PortStatus] {
-    let totals = machine.portTotals
+    let totals = machine.deviceStatistics
     return owner.configuration.consoleDevices.enumerated().flatMap { index, device in
       let label = device.label(index: index)
-      let numbered = Dictionary<Int, PortTotal>(
-        (totals.indices.contains(index) ? totals[index] : []).map { (Int($0.report.number), $0) },
+      let numbered = Dictionary<Int, PortStatistics>(
+        (totals.indices.contains(index) ? totals[index].ports : []).map { ($0.number, $0) },
         uniquingKeysWith: { first, _ in first })
       let chardevs = machine.chardevs(ofDevice: index)
       return device.ports.compactMap { port in
         port.number.flatMap { numbered[$0] }.map { total in
-          PortStatus(total, port, device: label, chardev: chardevs[total.report.number])
+          PortStatus(total, port, device: label, chardev: chardevs[UInt32(total.number)])
         }
       }
     }
@@ -154,10 +154,9 @@ extension VirtioConsolePortConfiguration {
 
 extension PortStatus {
   fileprivate init(
-    _ total: PortTotal, _ port: VirtioConsolePortConfiguration, device: String,
+    _ report: PortStatistics, _ port: VirtioConsolePortConfiguration, device: String,
     chardev: (any Chardev)?
   ) {
-    let report = VirtioConsolePortReport(total)
     self.init(
       device: device, number: report.number, name: report.name, isConsole: report.isConsole,
       chardev: port.chardevLabel(ofDevice: device))
@@ -173,10 +172,10 @@ extension PortStatus {
       device: line.label, number: 0, name: nil, isConsole: true,
       chardev: line.label == "serial" ? serial : line.label)
     filename = line.filename
-    add(VirtioConsolePortReport(line))
+    add(line.statistics)
   }
 
-  private mutating func add(_ report: VirtioConsolePortReport) {
+  private mutating func add(_ report: PortStatistics) {
     isOpenInGuest = report.isOpenInGuest
     isOpenOnHost = report.isOpenOnHost
     isThrottled = report.isThrottled
