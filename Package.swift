@@ -30,16 +30,10 @@ let package = Package(
     module(
       "SwiftVM",
       [
-        "Control", "Machine", "VirtioConsole", "Virtio", "Devices", "Chardev", "Boot", "KVM",
-        "Host",
+        "Control", "VirtioConsole", "Virtio", "Devices", "Chardev", "Boot", "KVM", "GuestMemory",
+        "Host", "CKVM",
       ]),
     module("Control", ["Chardev", "Host", "CKVM"]),
-    module(
-      "Machine",
-      [
-        "VirtioConsole", "Virtio", "Devices", "Chardev", "Boot", "KVM", "GuestMemory", "Host",
-        "CKVM",
-      ]),
     module("VirtioConsole", ["Virtio", "Chardev", "Host"]),
     module("Virtio", ["Devices", "GuestMemory"]),
     module("Devices", []),
@@ -70,10 +64,10 @@ let package = Package(
     tests(
       "MachineTests",
       [
-        "SwiftVM", "Machine", "VirtioConsole", "Chardev", "Devices", "Boot", "KVM", "GuestMemory",
+        "SwiftVM", "VirtioConsole", "Chardev", "Devices", "Boot", "KVM", "GuestMemory",
         "Host", "TestSupport",
       ]),
-    tests("SwiftVMTests", ["SwiftVM", "Machine", "Boot", "Chardev", "Host", "TestSupport"]),
+    tests("SwiftVMTests", ["SwiftVM", "Boot", "Chardev", "Host", "TestSupport"]),
     tests("CommandLineTests", ["swiftvm-cli", "SwiftVM", "Host", "TestSupport"]),
     tests(
       "AttackTests",

@@ -1,7 +1,6 @@
 import Boot
 import Host
 import KVM
-import Machine
 import VirtioConsole
 
 /// From what the user asked for to what a machine is made of: opens and checks everything, and turns

@@ -1,6 +1,5 @@
 import Chardev
 import Host
-import Machine
 import Virtio
 import VirtioConsole
 

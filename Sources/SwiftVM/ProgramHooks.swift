@@ -1,5 +1,3 @@
-import Machine
-
 /// What a program that runs one machine wants beside it.
 package struct ProgramHooks {
   /// Milestones of the start are told to these.

@@ -1,5 +1,4 @@
 import Control
-import Machine
 
 // Callable on any thread, before, while and after the machine runs. A call waits until the machine's
 // thread has done it, which is a matter of milliseconds.

@@ -1,4 +1,3 @@
-import Machine
 import VirtioConsole
 
 // Callable on any thread, before, while and after the machine runs. A call waits until the machine's

@@ -1,6 +1,5 @@
 import Chardev
 import Host
-import Machine
 import VirtioConsole
 
 // Callable on any thread, before, while and after the machine runs. A call waits until the machine's

@@ -3,7 +3,6 @@ import Control
 import Glibc
 import Host
 import KVM
-import Machine
 import Synchronization
 import VirtioConsole
 

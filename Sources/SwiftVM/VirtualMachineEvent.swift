@@ -1,5 +1,3 @@
-import Machine
-
 /// What becomes of a virtual machine while it runs.
 public enum VirtualMachineEvent: Equatable, Sendable {
   /// The guest boots anew; whether it reset itself (or broke down), or was reset from outside.

@@ -1,7 +1,7 @@
 import Glibc
 import GuestMemory
 import Host
-import Machine
+import SwiftVM
 import TestSupport
 import Testing
 

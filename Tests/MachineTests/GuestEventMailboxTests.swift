@@ -2,7 +2,7 @@ import Host
 import Synchronization
 import Testing
 
-@testable import Machine
+@testable import SwiftVM
 
 /// What a guest does faster than the loop turns.
 @Suite struct GuestEventMailboxTests {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import VirtioConsole
 
-@testable import Machine
+@testable import SwiftVM
 
 /// The buffer between a vCPU that prints and a host end that is slow.
 @Suite struct SerialConsoleTests {

@@ -2,7 +2,7 @@ import Devices
 import Synchronization
 import Testing
 
-@testable import Machine
+@testable import SwiftVM
 
 @Suite struct SharedInterruptLineTests {
   private final class Recorder: InterruptLine {

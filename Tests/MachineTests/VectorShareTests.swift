@@ -1,4 +1,4 @@
-import Machine
+import SwiftVM
 import Testing
 import Virtio
 

@@ -1,6 +1,5 @@
 import Control
 import Devices
-import Machine
 
 // Devices, and what is on their bus.
 extension ControlledMachine {

@@ -1,6 +1,5 @@
 import Chardev
 import Control
-import Machine
 
 // Host ends that take the places of others while a port has them.
 extension ControlledMachine {

@@ -1,7 +1,6 @@
 import Chardev
 import Control
 import Host
-import Machine
 import VirtioConsole
 
 // Ports: what they do, and those that come and go.

@@ -1,7 +1,6 @@
 import Control
 import Glibc
 import Host
-import Machine
 
 /// What QMP's commands get of a virtual machine; on the machine's thread, as the gate has it.
 final class ControlledMachine: MachineControl {
