@@ -45,8 +45,7 @@ extension Chardev {
   /// What a chardev that stands before others, or for several, leads to in the end.
   package var parts: [any Chardev] {
     switch self {
-    case let logged as LoggedChardev: logged.backend.parts
-    case let end as MuxEnd: end.mux.backend.parts
+    case let wrapper as any ChardevWrapper: wrapper.backend.parts
     case let several as HubChardev: several.sinks.flatMap(\.chardev.parts)
     default: [self]
     }

@@ -6,7 +6,7 @@ import Host
 /// pipe, a file, `/dev/null`.
 ///
 /// Neither descriptor's mode is changed, see `SharedDescriptor`; raw mode is `Terminal`'s matter.
-package final class StandardIO: TwoEndedChardev {
+package final class StandardIO: TwoEndedChardev, ChardevTerminal {
   package weak var delegate: (any ChardevDelegate)?
   package let filename = "stdio"
   package let input: InputEnd?
@@ -34,9 +34,8 @@ package final class StandardIO: TwoEndedChardev {
   /// Reads that failed; each is tried again after a rest.
   package var readErrors: UInt64 { input?.readErrors ?? 0 }
 
-  package var windowSize: (columns: UInt16, rows: UInt16)? {
-    knownSize.map { ($0.columns, $0.rows) }
-  }
+  package var terminal: (any ChardevTerminal)? { self }
+  package var windowSize: Terminal.Size? { knownSize }
 
   package func windowSizeMayHaveChanged() {
     guard let size = output?.windowSize, size != knownSize else { return }

@@ -36,7 +36,9 @@ extension TwoEndedChardev {
     }
   }
 
-  package var unreadByteCount: Int { output?.unreadByteCount ?? 0 }
+  package var outputStatus: OutputStatus {
+    OutputStatus(unreadByteCount: output?.unreadByteCount ?? 0)
+  }
 
   /// Without an output, what is written is lost.
   package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
@@ -47,9 +49,10 @@ extension TwoEndedChardev {
     input?.read(into: segments) ?? .wouldBlock
   }
 
-  package func setWantsReadable(_ wanted: Bool) { input?.setWantsReadable(wanted) }
-
-  package func setWantsWritable(_ wanted: Bool) { output?.setWantsWritable(wanted) }
+  package func setInterest(_ condition: EventLoop.Interest, _ isWanted: Bool) {
+    if condition.contains(.readable) { input?.setWantsReadable(isWanted) }
+    if condition.contains(.writable) { output?.setWantsWritable(isWanted) }
+  }
 
   package func stop() {
     input?.stop()

@@ -78,7 +78,7 @@ extension ConsoleDevice {
 
   /// The size the chardev has now, if it has one.
   func takeSize(of port: Port) {
-    guard let size = port.chardev.windowSize else { return }
+    guard let size = port.chardev.terminal?.windowSize else { return }
     resize(port, ConsoleSize(columns: size.columns, rows: size.rows))
   }
 

@@ -229,7 +229,7 @@ package final class ConsoleDevice: @unchecked Sendable {
   /// Bytes that have left this process and wait for their readers, as far as the host tells. On the
   /// I/O thread.
   package var unreadByteCount: Int {
-    lock.withLock { table.ports.reduce(0) { $0 &+ $1.chardev.unreadByteCount } }
+    lock.withLock { table.ports.reduce(0) { $0 &+ $1.chardev.outputStatus.unreadByteCount } }
   }
 
   /// Whether the guest has a port open; false where there is no such port. On any thread.

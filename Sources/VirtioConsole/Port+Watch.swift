@@ -31,7 +31,7 @@ extension Port {
       due.insert(.transmit)
     }
     if watchedTurns.contains(.receive) {
-      chardev.setWantsReadable(false)
+      chardev.setInterest(.readable, false)
       if try receiveQueue?.enableNotifications() == true { due.insert(.receive) }
     }
     watchedTurns = []

@@ -134,7 +134,7 @@ final class Port: @unchecked Sendable {
 
   /// The guest is about to open the port: what has come until now came early.
   func prepareToOpen(_ clock: EventLoop.TurnClock) {
-    if !state.isGuestOpen { chardev.guestWillOpen() }
+    if !state.isGuestOpen { chardev.session?.guestWillOpen() }
     if policy.early == .drop, !guestListens, chardev.isConnected { discardInput(clock) }
   }
 
@@ -228,10 +228,10 @@ final class Port: @unchecked Sendable {
       queue, from: chardev, using: list, budget: policy.turnBytes, clock: clock,
       watched: mayWatch, statistics: &statistics, driver: driver)
     switch outcome {
-    case .drained, .more: chardev.setWantsReadable(true)
+    case .drained, .more: chardev.setInterest(.readable, true)
     // Buffers may come any moment; only if bytes come before them the host end has to wait.
-    case .starved: chardev.setWantsReadable(mayWatch && !watchedTurns.contains(.receive))
-    case .disconnected: chardev.setWantsReadable(false)
+    case .starved: chardev.setInterest(.readable, mayWatch && !watchedTurns.contains(.receive))
+    case .disconnected: chardev.setInterest(.readable, false)
     }
     if outcome == .starved, mayWatch { return .watch }
     return outcome == .more ? .more : .rest
@@ -241,7 +241,7 @@ final class Port: @unchecked Sendable {
   private func takeIdleReceiveTurn(_ clock: EventLoop.TurnClock) {
     let drops = policy.early == .drop && !guestListens
     if drops, chardev.isConnected { discardInput(clock) }
-    chardev.setWantsReadable(drops)
+    chardev.setInterest(.readable, drops)
   }
 
   /// Guest to host, as much as one turn allows; a queue that runs empty may be watched.
@@ -258,7 +258,7 @@ final class Port: @unchecked Sendable {
   /// While no driver is there, or its memory is left alone: only the client's side moves.
   func takeTurnWithoutDriver(_ clock: EventLoop.TurnClock) {
     let isBehind = transmitPath.flushBacklog(to: chardev, clock: clock, statistics: &statistics)
-    chardev.setWantsWritable(isBehind)
+    chardev.setInterest(.writable, isBehind)
     if owesGuestClose, transmitQueue == nil { passOnGuestClose(clock) }
     takeIdleReceiveTurn(clock)
   }
@@ -280,7 +280,7 @@ final class Port: @unchecked Sendable {
 
   /// Whether the guest has handed over bytes that a connected client may still take.
   var hasUnsentBytes: Bool {
-    isThrottled || pendingTurns.contains(.transmit) || chardev.hasUnsentBytes
+    isThrottled || pendingTurns.contains(.transmit) || chardev.outputStatus.hasUnsentBytes
       || transmitPath.backlogByteCount > 0 && chardev.isConnected
   }
 
@@ -314,8 +314,8 @@ final class Port: @unchecked Sendable {
 
   private func letGoOfChardev() {
     chardev.delegate = nil
-    chardev.setWantsReadable(false)
-    chardev.setWantsWritable(false)
+    chardev.setInterest(.readable, false)
+    chardev.setInterest(.writable, false)
   }
 
   private func transmit(
@@ -323,8 +323,8 @@ final class Port: @unchecked Sendable {
     driver: any VirtioInterrupt
   ) throws(QueueFault) -> TransmitPath.Outcome {
     guard let queue = transmitQueue else {
-      chardev.setWantsWritable(
-        transmitPath.flushBacklog(to: chardev, clock: clock, statistics: &statistics))
+      chardev.setInterest(
+        .writable, transmitPath.flushBacklog(to: chardev, clock: clock, statistics: &statistics))
       if owesGuestClose { passOnGuestClose(clock) }
       return .idle
     }
@@ -335,7 +335,7 @@ final class Port: @unchecked Sendable {
     if handover.isDraining, statistics.bytesDiscarded != discarded {
       handover.noteWrite(at: MonotonicClock.now())
     }
-    chardev.setWantsWritable(outcome == .blocked || transmitPath.backlogByteCount > 0)
+    chardev.setInterest(.writable, outcome == .blocked || transmitPath.backlogByteCount > 0)
     if let fault = transmitPath.takeKernelFault() { device?.onConsoleOutput?(fault) }
     setThrottled(outcome == .blocked)
     if owesGuestClose, outcome == .idle || outcome == .disconnected { passOnGuestClose(clock) }
@@ -374,10 +374,10 @@ final class Port: @unchecked Sendable {
     guard chardev.isConnected else { return }
     switch policy.onGuestClose {
     case .keep: break
-    case .shutdown: chardev.endOutput()
+    case .shutdown: chardev.session?.endOutput()
     case .close:
       discardInput(clock)
-      chardev.disconnectClient()
+      chardev.session?.disconnectClient()
     }
   }
 

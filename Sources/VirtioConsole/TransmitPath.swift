@@ -64,8 +64,8 @@ struct TransmitPath: ~Copyable {
     queue.disableNotifications()
     var left = budget
     // A packet is one buffer of the guest's.
-    let packetLimit = chardev?.packetLimit
-    let writeLimit = chardev?.writeLimit ?? .max
+    let packetLimit = chardev?.limits.packet
+    let writeLimit = chardev?.limits.call ?? .max
     repeat {
       list.removeAll()
       let batch = min(Self.batchBytes, left, writeLimit)
@@ -122,7 +122,7 @@ struct TransmitPath: ~Copyable {
     to chardev: any Chardev, clock: EventLoop.TurnClock, statistics: inout PortStatistics
   ) -> Bool {
     while backlog.count > 0 {
-      let result = backlog.withSegments(limit: chardev.writeLimit) { chardev.write($0) }
+      let result = backlog.withSegments(limit: chardev.limits.call) { chardev.write($0) }
       switch result {
       case .transferred(let count):
         statistics.bytesToHost &+= UInt64(count)

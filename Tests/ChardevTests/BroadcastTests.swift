@@ -82,7 +82,7 @@ struct BroadcastTests {
       })
     #expect(received.fast == output)
     #expect(received.slow == output)
-    #expect(!served.chardev.hasUnsentBytes)
+    #expect(!served.chardev.outputStatus.hasUnsentBytes)
     #expect(served.counters.dismissedClients == 0)
     #expect(served.loop.sleepsThroughATurn())
   }
@@ -194,8 +194,12 @@ struct BroadcastTests {
     while case .transferred(let count) = served.frontEnd.write([UInt8](repeating: 7, count: 9999)) {
       written += count
     }
-    #expect(served.chardev.hasUnsentBytes)
-    if endsOutput { served.chardev.endOutput() } else { served.chardev.disconnectClient() }
+    #expect(served.chardev.outputStatus.hasUnsentBytes)
+    if endsOutput {
+      served.chardev.session?.endOutput()
+    } else {
+      served.chardev.session?.disconnectClient()
+    }
     if !endsOutput { #expect(served.hears([.connected, .disconnected])) }
     var received = 0
     #expect(
@@ -205,7 +209,7 @@ struct BroadcastTests {
       })
     served.loop.settle()
     #expect(client.isAtEnd)
-    #expect(!served.chardev.hasUnsentBytes)
+    #expect(!served.chardev.outputStatus.hasUnsentBytes)
     guard endsOutput else { return }
     served.frontEnd.setWantsReadable(true)
     client.send("still here")

@@ -107,11 +107,11 @@ final class RecordingFrontEnd: ChardevDelegate {
   }
 
   func setWantsReadable(_ wanted: Bool) {
-    call { chardev.setWantsReadable(wanted) }
+    call { chardev.setInterest(.readable, wanted) }
   }
 
   func setWantsWritable(_ wanted: Bool) {
-    call { chardev.setWantsWritable(wanted) }
+    call { chardev.setInterest(.writable, wanted) }
   }
 
   /// As far as it has been told.

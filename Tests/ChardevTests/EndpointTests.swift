@@ -130,12 +130,12 @@ struct EndpointTests {
     "wait=on: the start is held until the first client, and never again", arguments: Endpoint.all)
   func holdsTheStart(of endpoint: Endpoint) throws {
     let served = try ServedEndpoint(endpoint) { $0.role = .listening(waitsForClient: true) }
-    #expect(served.chardev.waitsForFirstClient)
+    #expect(served.chardev.session?.waitsForFirstClient == true)
     let client = try served.connectUnnoticed()
-    #expect(served.loop.turn { !served.chardev.waitsForFirstClient })
+    #expect(served.loop.turn { served.chardev.session?.waitsForFirstClient == false })
     client.close()
     #expect(served.hears([.connected, .disconnected]))
-    #expect(!served.chardev.waitsForFirstClient)
+    #expect(served.chardev.session?.waitsForFirstClient == false)
   }
 
   @Test(

@@ -140,15 +140,15 @@ import Testing
 
   @Test func endsWithItsLastEnd() {
     backend.connect()
-    first.chardev.endOutput()
-    first.chardev.disconnectClient()
+    first.chardev.session?.endOutput()
+    first.chardev.session?.disconnectClient()
     #expect(backend.outputEnds == 0 && backend.disconnections == 0, "another one uses it")
     first.chardev.stop()
     #expect(!backend.isStopped)
     second.setWantsReadable(true)
     type("x\u{1}cy")
     #expect(second.text == "xy", "the focus is its, and nobody else's")
-    second.chardev.disconnectClient()
+    second.chardev.session?.disconnectClient()
     #expect(backend.disconnections == 1)
     second.chardev.stop()
     #expect(backend.isStopped)
@@ -157,8 +157,8 @@ import Testing
   @Test func passesTheWindowsSizeOn() {
     backend.connect()
     backend.resize(columns: 132, rows: 43)
-    #expect(first.chardev.windowSize?.columns == 132)
-    #expect(second.chardev.windowSize?.rows == 43)
+    #expect(first.chardev.terminal?.windowSize?.columns == 132)
+    #expect(second.chardev.terminal?.windowSize?.rows == 43)
   }
 }
 

@@ -12,7 +12,7 @@ struct PacketTests {
   @Test func aWriteIsAPacket() throws {
     let served = try ServedEndpoint(.packets)
     let client = try served.connect()
-    #expect(served.chardev.packetLimit == 65536)
+    #expect(served.chardev.limits.packet == 65536)
     for text in ["one", "two, longer", "3"] { served.frontEnd.write(text) }
     #expect(client.receiveText() == "one")
     #expect(client.receiveText() == "two, longer")

@@ -56,11 +56,11 @@ import Testing
     let (pipe, frontEnd) = try started()
     let reader = open("pipe.out", O_RDONLY)
     #expect(frontEnd.write("from it") == .transferred(7))
-    #expect(pipe.unreadByteCount == 7)
+    #expect(pipe.outputStatus.unreadByteCount == 7)
     #expect(read(reader, 2) == "fr")
-    #expect(pipe.unreadByteCount == 5)
+    #expect(pipe.outputStatus.unreadByteCount == 5)
     #expect(read(reader) == "om it")
-    #expect(pipe.unreadByteCount == 0)
+    #expect(pipe.outputStatus.unreadByteCount == 0)
   }
 
   @Test func oneFIFOTakesTheOutputAlone() throws {

@@ -60,7 +60,7 @@ import Testing
   @Test func seesItsInputEnd() throws {
     let served = try Served("cat >&2; echo ended", on: loop)
     #expect(loop.turn { served.frontEnd.events == [.connected] })
-    served.frontEnd.chardev.endOutput()
+    served.frontEnd.chardev.session?.endOutput()
     #expect(loop.turn { served.frontEnd.events.last == .disconnected })
     #expect(served.frontEnd.text == "ended\n")
     served.stop()
@@ -85,14 +85,14 @@ import Testing
   @Test func isStartedAgainWhenTheGuestOpensThePort() throws {
     let served = try Served("echo $$; read line", on: loop)
     let first = served.readNumber()
-    served.frontEnd.chardev.guestWillOpen()
+    served.frontEnd.chardev.session?.guestWillOpen()
     loop.settle()
     #expect(served.source.startCount == 1, "it runs")
     served.frontEnd.write("\n")
     #expect(loop.turn { served.frontEnd.events == [.connected, .disconnected] })
     loop.settle()
     #expect(served.source.startCount == 1, "nobody has asked for it")
-    served.frontEnd.chardev.guestWillOpen()
+    served.frontEnd.chardev.session?.guestWillOpen()
     #expect(loop.turn { served.frontEnd.events == [.connected, .disconnected, .connected] })
     #expect(loop.turn { served.frontEnd.text.split(separator: "\n").count == 2 })
     #expect(!served.frontEnd.text.hasSuffix("\n\(first ?? 0)\n"))
@@ -103,7 +103,7 @@ import Testing
   @Test func isNotStartedAgainTooSoon() throws {
     let served = try Served("true", rest: 1_000_000, on: loop)
     for _ in 0..<100 {
-      served.frontEnd.chardev.guestWillOpen()
+      served.frontEnd.chardev.session?.guestWillOpen()
       loop.settle()
     }
     #expect(served.source.startCount == 1)

@@ -158,7 +158,7 @@ import Testing
   @Test func followsTheWindowsSize() throws {
     let listener = ResizeListener()
     terminal.delegate = listener
-    #expect(terminal.windowSize == nil)
+    #expect(terminal.terminal?.windowSize == nil)
     let program = open()
     setSize(program, 100, 30)
     #expect(loop.turn { listener.sizes == [[100, 30]] }, "on opening")
@@ -166,7 +166,7 @@ import Testing
     do { setSize(open(), 80, 25) }
     #expect(loop.turn { listener.sizes.last == [80, 25] }, "on closing")
     setSize(program, 132, 43)
-    terminal.setWantsReadable(true)
+    terminal.setInterest(.readable, true)
     #expect(write(program.rawValue, "x", 1) == 1)
     #expect(loop.turn { listener.sizes.last == [132, 43] }, "on typing")
     #expect(listener.sizes.count == 3)
@@ -200,7 +200,7 @@ private final class ResizeListener: ChardevDelegate {
   func chardevIsWritable(_ chardev: any Chardev) {}
 
   func chardevDidResize(_ chardev: any Chardev) {
-    if let size = chardev.windowSize { sizes.append([size.columns, size.rows]) }
+    if let size = chardev.terminal?.windowSize { sizes.append([size.columns, size.rows]) }
   }
 }
 

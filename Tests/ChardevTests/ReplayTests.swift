@@ -75,7 +75,7 @@ struct ReplayTests {
     let before = pattern(0..<3 << 20)
     #expect(served.frontEnd.write(before) == .transferred(before.count))
     let client = try served.connect()
-    #expect(served.chardev.hasUnsentBytes)
+    #expect(served.chardev.outputStatus.hasUnsentBytes)
     let after = pattern(0..<5000)
     var written = 0
     func writeOn() {
@@ -95,7 +95,7 @@ struct ReplayTests {
         return received.count >= before.count + after.count
       })
     #expect(received == before + after)
-    #expect(!served.chardev.hasUnsentBytes)
+    #expect(!served.chardev.outputStatus.hasUnsentBytes)
     #expect(served.loop.sleepsThroughATurn())
   }
 

@@ -17,7 +17,7 @@ import Testing
     func chardevIsWritable(_ chardev: any Chardev) {}
 
     func chardevDidResize(_ chardev: any Chardev) {
-      if let size = chardev.windowSize { sizes.append([size.columns, size.rows]) }
+      if let size = chardev.terminal?.windowSize { sizes.append([size.columns, size.rows]) }
     }
   }
 
@@ -41,24 +41,26 @@ import Testing
     let standardIO = try StandardIO(input: terminal.rawValue, output: terminal.rawValue)
     let listener = SizeListener()
     standardIO.delegate = listener
-    #expect(standardIO.windowSize?.columns == 100 && standardIO.windowSize?.rows == 30)
-    standardIO.windowSizeMayHaveChanged()
+    #expect(
+      standardIO.terminal?.windowSize?.columns == 100 && standardIO.terminal?.windowSize?.rows == 30
+    )
+    standardIO.terminal?.windowSizeMayHaveChanged()
     #expect(listener.sizes == [])
     setSize(120, 40)
-    standardIO.windowSizeMayHaveChanged()
-    standardIO.windowSizeMayHaveChanged()
+    standardIO.terminal?.windowSizeMayHaveChanged()
+    standardIO.terminal?.windowSizeMayHaveChanged()
     setSize(0, 0)
-    standardIO.windowSizeMayHaveChanged()
+    standardIO.terminal?.windowSizeMayHaveChanged()
     #expect(listener.sizes == [[120, 40]], "a terminal that does not know says nothing")
   }
 
   @Test func noTerminalHasNoSize() throws {
     let null = FileDescriptor(owning: open("/dev/null", O_RDWR))
     let standardIO = try StandardIO(input: null.rawValue, output: null.rawValue)
-    standardIO.windowSizeMayHaveChanged()
-    #expect(standardIO.windowSize == nil)
+    standardIO.terminal?.windowSizeMayHaveChanged()
+    #expect(standardIO.terminal?.windowSize == nil)
     let sink: any Chardev = NullChardev()
-    sink.windowSizeMayHaveChanged()
-    #expect(sink.windowSize == nil)
+    sink.terminal?.windowSizeMayHaveChanged()
+    #expect(sink.terminal?.windowSize == nil)
   }
 }

@@ -4,7 +4,7 @@ import Glibc
 import Host
 
 /// A chardev whose other end is the test: it connects, sends, reads and blocks on cue.
-package final class ScriptedChardev: Chardev {
+package final class ScriptedChardev: Chardev, ChardevSession, ChardevTerminal {
   package weak var delegate: (any ChardevDelegate)?
   package private(set) var isConnected = false
   package let filename = "scripted"
@@ -18,7 +18,7 @@ package final class ScriptedChardev: Chardev {
   package private(set) var frontEndOpenings = 0
   private var isLeaving = false
   /// The terminal's size.
-  package private(set) var windowSize: (columns: UInt16, rows: UInt16)?
+  package private(set) var windowSize: Terminal.Size?
   /// Bytes the test has sent and the guest has not received.
   package private(set) var outgoing: [UInt8] = []
   /// Bytes the guest has sent.
@@ -40,8 +40,16 @@ package final class ScriptedChardev: Chardev {
 
   package func start(on loop: EventLoop) throws(SystemError) {}
   package func stop() { isStopped = true }
-  package func setWantsReadable(_ wanted: Bool) { wantsReadable = wanted }
-  package func setWantsWritable(_ wanted: Bool) { wantsWritable = wanted }
+  package func setInterest(_ condition: EventLoop.Interest, _ isWanted: Bool) {
+    if condition.contains(.readable) { wantsReadable = isWanted }
+    if condition.contains(.writable) { wantsWritable = isWanted }
+  }
+
+  package var limits: WriteLimits { WriteLimits(packet: packetLimit) }
+  package var session: (any ChardevSession)? { self }
+  package var terminal: (any ChardevTerminal)? { self }
+  package let waitsForFirstClient = false
+  package func windowSizeMayHaveChanged() {}
 
   package func guestWillOpen() { frontEndOpenings += 1 }
 
@@ -101,7 +109,7 @@ package final class ScriptedChardev: Chardev {
 
   /// The terminal has a new size.
   package func resize(columns: UInt16, rows: UInt16) {
-    windowSize = (columns, rows)
+    windowSize = Terminal.Size(columns: columns, rows: rows)
     delegate?.chardevDidResize(self)
   }
 

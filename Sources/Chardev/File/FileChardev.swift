@@ -44,7 +44,7 @@ package final class FileChardev: TwoEndedChardev {
   }
 
   /// A file is full after so many bytes, and each new one takes time.
-  package var writeLimit: Int { rotation?.fileSize ?? .max }
+  package var limits: WriteLimits { WriteLimits(call: rotation?.fileSize ?? .max) }
 
   package func start(on loop: EventLoop) throws(SystemError) {
     file?.begin()

@@ -8,7 +8,7 @@ import Host
 /// to `pendingLimit` bytes, and no more output is taken before that is gone: the slowest one sets
 /// the pace, files and ring buffers never do, and nobody misses or gets twice a byte while he is
 /// connected. A client that leaves forfeits what was kept for it.
-package final class HubChardev: Chardev {
+package final class HubChardev: Chardev, ChardevSession, ChardevTerminal {
   /// The most bytes of one write, and so the most that is kept for one chardev.
   static let pendingLimit = 64 << 10
 
@@ -16,7 +16,6 @@ package final class HubChardev: Chardev {
   package private(set) var isConnected = false
 
   let sinks: [Member]
-  private var wantsReadable = false
   private var wantsWritable = false
   private var isCallPosted = false
   private var loop: EventLoop?
@@ -32,22 +31,24 @@ package final class HubChardev: Chardev {
     "hub:" + sinks.map { $0.chardev.filename }.joined(separator: "+")
   }
 
-  package var waitsForFirstClient: Bool { sinks.contains { $0.chardev.waitsForFirstClient } }
-
-  /// The smallest of theirs; a packet is kept as one, too.
-  package var packetLimit: Int? { sinks.compactMap { $0.chardev.packetLimit }.min() }
-
-  package var unreadByteCount: Int { sinks.reduce(0) { $0 &+ $1.unreadByteCount } }
-  package var writeLimit: Int { sinks.map(\.chardev.writeLimit).min() ?? .max }
-
-  package var hasUnsentBytes: Bool {
-    isHeldBack || sinks.contains { $0.chardev.hasUnsentBytes }
+  /// The smallest of the members'; a packet is kept as one, too.
+  package var limits: WriteLimits {
+    let limits = sinks.map(\.chardev.limits)
+    return WriteLimits(
+      packet: limits.compactMap(\.packet).min(), call: limits.map(\.call).min() ?? .max)
   }
 
-  package var windowSize: (columns: UInt16, rows: UInt16)? {
-    for sink in sinks { if let size = sink.chardev.windowSize { return size } }
-    return nil
+  package var outputStatus: OutputStatus {
+    sinks.reduce(OutputStatus(hasUnsentBytes: isHeldBack)) { sum, sink in
+      let status = sink.chardev.outputStatus
+      return OutputStatus(
+        hasUnsentBytes: sum.hasUnsentBytes || status.hasUnsentBytes,
+        unreadByteCount: sum.unreadByteCount &+ sink.pendingByteCount &+ status.unreadByteCount)
+    }
   }
+
+  package var session: (any ChardevSession)? { self }
+  package var terminal: (any ChardevTerminal)? { self }
 
   /// Bytes that were kept for clients that have left, or that a chardev could not write.
   package var bytesForfeited: UInt64 { sinks.reduce(0) { $0 &+ $1.bytesForfeited } }
@@ -83,28 +84,34 @@ package final class HubChardev: Chardev {
     return isConnected ? .wouldBlock : .disconnected
   }
 
-  package func setWantsReadable(_ wanted: Bool) {
-    wantsReadable = wanted
-    for sink in sinks { sink.chardev.setWantsReadable(wanted) }
-  }
-
-  package func setWantsWritable(_ wanted: Bool) {
-    wantsWritable = wanted
-    if wanted { postWritable() }
-  }
-
-  package func guestWillOpen() { for sink in sinks { sink.chardev.guestWillOpen() } }
-  package func endOutput() { for sink in sinks { sink.chardev.endOutput() } }
-  package func disconnectClient() { for sink in sinks { sink.chardev.disconnectClient() } }
-
-  package func windowSizeMayHaveChanged() {
-    for sink in sinks { sink.chardev.windowSizeMayHaveChanged() }
+  package func setInterest(_ condition: EventLoop.Interest, _ isWanted: Bool) {
+    if condition.contains(.readable) {
+      for sink in sinks { sink.chardev.setInterest(.readable, isWanted) }
+    }
+    guard condition.contains(.writable) else { return }
+    wantsWritable = isWanted
+    if isWanted { postWritable() }
   }
 
   package func stop() {
     loop = nil
     isConnected = false
     for sink in sinks { sink.chardev.stop() }
+  }
+
+  // MARK: What some members have
+
+  private var sessions: [any ChardevSession] { sinks.compactMap(\.chardev.session) }
+  private var terminals: [any ChardevTerminal] { sinks.compactMap(\.chardev.terminal) }
+
+  package var waitsForFirstClient: Bool { sessions.contains { $0.waitsForFirstClient } }
+  package func guestWillOpen() { for session in sessions { session.guestWillOpen() } }
+  package func endOutput() { for session in sessions { session.endOutput() } }
+  package func disconnectClient() { for session in sessions { session.disconnectClient() } }
+
+  package var windowSize: Terminal.Size? { terminals.lazy.compactMap(\.windowSize).first }
+  package func windowSizeMayHaveChanged() {
+    for terminal in terminals { terminal.windowSizeMayHaveChanged() }
   }
 
   // MARK: Pace

@@ -12,8 +12,8 @@ final class Member {
 
   var hasPending: Bool { !pending.isEmpty }
 
-  /// Bytes that its reader still has to take.
-  var unreadByteCount: Int { pending.count &+ chardev.unreadByteCount }
+  /// Bytes that are kept for it.
+  var pendingByteCount: Int { pending.count }
 
   /// Takes all bytes: what the chardev does not take now is kept, unless nobody is connected.
   /// Nothing may be pending. Returns false where all are lost.
@@ -59,5 +59,5 @@ final class Member {
     pending = []
   }
 
-  func updateWish() { chardev.setWantsWritable(hasPending) }
+  func updateWish() { chardev.setInterest(.writable, hasPending) }
 }

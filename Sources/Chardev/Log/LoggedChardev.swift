@@ -7,10 +7,10 @@ import Host
 /// What another chardev takes and gives is passed through and written down. A console's output is
 /// written down even while nobody is connected, and counts as taken then; a channel's is kept for
 /// the next client instead, and written down once it gets it.
-package final class LoggedChardev: Chardev {
+package final class LoggedChardev: ChardevWrapper {
   package weak var delegate: (any ChardevDelegate)?
 
-  let backend: any Chardev
+  package let backend: any Chardev
   private let log: ChardevLog
   private let takesUnattended: Bool
 
@@ -27,14 +27,10 @@ package final class LoggedChardev: Chardev {
     backend.delegate = self
   }
 
-  package var isConnected: Bool { backend.isConnected }
-  package var filename: String { backend.filename }
-  package var waitsForFirstClient: Bool { backend.waitsForFirstClient }
-  package var packetLimit: Int? { backend.packetLimit }
-  package var writeLimit: Int { min(backend.writeLimit, log.writeLimit) }
-  package var hasUnsentBytes: Bool { backend.hasUnsentBytes }
-  package var unreadByteCount: Int { backend.unreadByteCount }
-  package var windowSize: (columns: UInt16, rows: UInt16)? { backend.windowSize }
+  package var limits: WriteLimits {
+    let limits = backend.limits
+    return WriteLimits(packet: limits.packet, call: min(limits.call, log.writeLimit))
+  }
 
   package func start(on loop: EventLoop) throws(SystemError) {
     log.begin()
@@ -64,12 +60,9 @@ package final class LoggedChardev: Chardev {
     return result
   }
 
-  package func setWantsReadable(_ wanted: Bool) { backend.setWantsReadable(wanted) }
-  package func setWantsWritable(_ wanted: Bool) { backend.setWantsWritable(wanted) }
-  package func guestWillOpen() { backend.guestWillOpen() }
-  package func endOutput() { backend.endOutput() }
-  package func disconnectClient() { backend.disconnectClient() }
-  package func windowSizeMayHaveChanged() { backend.windowSizeMayHaveChanged() }
+  package func setInterest(_ condition: EventLoop.Interest, _ isWanted: Bool) {
+    backend.setInterest(condition, isWanted)
+  }
 
   package func stop() {
     backend.stop()

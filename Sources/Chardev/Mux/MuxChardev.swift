@@ -72,8 +72,8 @@ package final class MuxChardev {
   func updateWishes() {
     guard loop != nil else { return }
     let hasRoom = focus.map { $0.typedByteCount < Self.typeAheadBytes } ?? false
-    backend.setWantsReadable(hasRoom)
-    backend.setWantsWritable(ends.contains { $0.wantsWritable })
+    backend.setInterest(.readable, hasRoom)
+    backend.setInterest(.writable, ends.contains { $0.wantsWritable })
   }
 
   // MARK: What is typed

@@ -3,16 +3,15 @@ import Glibc
 import Host
 
 /// One front end's share of a `MuxChardev`.
-final class MuxEnd: Chardev {
+final class MuxEnd: ChardevWrapper, ChardevSession {
   weak var delegate: (any ChardevDelegate)?
   private(set) var isConnected = false
-  private(set) var wantsWritable = false
   let name: String
 
   let mux: MuxChardev
   /// What was typed for this front end, and it has not read.
   private var typed: [UInt8] = []
-  private var wantsReadable = false
+  private var interest: EventLoop.Interest = []
   private var isDeliveryPosted = false
   /// The client has gone, and the front end hears of it once it has read what was typed.
   private var owesDisconnection = false
@@ -22,13 +21,9 @@ final class MuxEnd: Chardev {
     self.name = name
   }
 
-  var filename: String { mux.backend.filename }
-  var waitsForFirstClient: Bool { mux.backend.waitsForFirstClient }
-  var packetLimit: Int? { mux.backend.packetLimit }
-  var writeLimit: Int { mux.backend.writeLimit }
-  var hasUnsentBytes: Bool { mux.backend.hasUnsentBytes }
-  var unreadByteCount: Int { mux.backend.unreadByteCount }
-  var windowSize: (columns: UInt16, rows: UInt16)? { mux.backend.windowSize }
+  var backend: any Chardev { mux.backend }
+  var session: (any ChardevSession)? { self }
+  var wantsWritable: Bool { interest.contains(.writable) }
 
   func start(on loop: EventLoop) throws(SystemError) { try mux.start(self, on: loop) }
 
@@ -39,7 +34,7 @@ final class MuxEnd: Chardev {
   }
 
   func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
-    mux.backend.write(segments)
+    backend.write(segments)
   }
 
   func read(into segments: UnsafeBufferPointer<iovec>) -> TransferResult {
@@ -52,22 +47,20 @@ final class MuxEnd: Chardev {
     return .transferred(count)
   }
 
-  func setWantsReadable(_ wanted: Bool) {
-    wantsReadable = wanted
-    if wanted, !typed.isEmpty { postDelivery() }
-  }
-
-  func setWantsWritable(_ wanted: Bool) {
-    wantsWritable = wanted
+  func setInterest(_ condition: EventLoop.Interest, _ isWanted: Bool) {
+    interest.set(condition, isWanted)
+    if wantsTyped { postDelivery() }
     mux.updateWishes()
   }
 
-  /// One front end of several must not end the connection of all.
-  func endOutput() { if mux.isAlone(self) { mux.backend.endOutput() } }
-  func disconnectClient() { if mux.isAlone(self) { mux.backend.disconnectClient() } }
+  // MARK: The session
 
-  func guestWillOpen() { mux.backend.guestWillOpen() }
-  func windowSizeMayHaveChanged() { mux.backend.windowSizeMayHaveChanged() }
+  var waitsForFirstClient: Bool { backend.session?.waitsForFirstClient ?? false }
+  func guestWillOpen() { backend.session?.guestWillOpen() }
+
+  /// One front end of several must not end the connection of all.
+  func endOutput() { if mux.isAlone(self) { backend.session?.endOutput() } }
+  func disconnectClient() { if mux.isAlone(self) { backend.session?.disconnectClient() } }
 
   // MARK: From the mux, in the event loop
 
@@ -94,10 +87,12 @@ final class MuxEnd: Chardev {
 
   /// Offers what was typed for as long as it is wanted.
   func deliverTyped() {
-    if wantsReadable, !typed.isEmpty { delegate?.chardevIsReadable(self) }
-    if wantsReadable, !typed.isEmpty { postDelivery() }
+    if wantsTyped { delegate?.chardevIsReadable(self) }
+    if wantsTyped { postDelivery() }
     if owesDisconnection, typed.isEmpty { setConnected(false) }
   }
+
+  private var wantsTyped: Bool { interest.contains(.readable) && !typed.isEmpty }
 
   private func postDelivery() {
     guard !isDeliveryPosted else { return }

@@ -185,9 +185,9 @@ package final class RingBuffer: Chardev {
 
   package func read(into segments: UnsafeBufferPointer<iovec>) -> TransferResult { .wouldBlock }
 
-  package func setWantsReadable(_ wanted: Bool) {}
-
-  package func setWantsWritable(_ wanted: Bool) { room.setWanted(wanted) }
+  package func setInterest(_ condition: EventLoop.Interest, _ isWanted: Bool) {
+    if condition.contains(.writable) { room.setWanted(isWanted) }
+  }
 
   package func stop() {
     loop = nil

@@ -10,14 +10,14 @@ import Host
 /// the slowest holds back the guest and thereby the others. It may do so only while it takes a
 /// quarter of the buffer in each `patienceMilliseconds`; otherwise, if others have everything and
 /// wait, it is closed and counted. No client that stays misses a byte.
-package final class BroadcastChardev: ClientAcceptor {
+package final class BroadcastChardev: ClientAcceptor, ChardevSession {
   /// How many clients there may be; more are refused at once. Those that have left bytes unread count
   /// no more, but further ones then stay in the listener's backlog.
   static let capacity = 64
 
   package weak var delegate: (any ChardevDelegate)?
   package private(set) var isConnected = false
-  package let packetLimit: Int?
+  package let limits: WriteLimits
 
   private let source: any ConnectionSource
   private let patienceMilliseconds: Int
@@ -27,8 +27,7 @@ package final class BroadcastChardev: ClientAcceptor {
   private var members: [BroadcastMember] = []
   private var buffer: BroadcastBuffer
   private var hasHadPeer = false
-  private var wantsReadable = false
-  private var wantsWritable = false
+  private var interest: EventLoop.Interest = []
   private var isSettlementPosted = false
   private var isTurnPosted = false
   /// Whose packet is being read.
@@ -46,7 +45,7 @@ package final class BroadcastChardev: ClientAcceptor {
     replay = ReplayBuffer(size: replaySize)
     self.source = source
     self.patienceMilliseconds = patienceMilliseconds
-    packetLimit = isPacketed ? PacketReader.packetLimit : nil
+    limits = WriteLimits(packet: isPacketed ? PacketReader.packetLimit : nil)
     buffer = BroadcastBuffer(isPacketed: isPacketed)
   }
 
@@ -55,14 +54,17 @@ package final class BroadcastChardev: ClientAcceptor {
 
   package var waitsForFirstClient: Bool { source.waitsForFirst && !hasHadPeer }
   package var filename: String { (isConnected ? "" : "disconnected:") + source.name + source.role }
-  package var hasUnsentBytes: Bool {
-    members.contains { $0.isBehind(buffer) || $0.peer.hasPreface }
-  }
-  package var unreadByteCount: Int {
-    members.reduce(0) { sum, member in
+  package var session: (any ChardevSession)? { self }
+  package var outputStatus: OutputStatus {
+    let unread = members.reduce(0) { sum, member in
       sum &+ (member.isBehind(buffer) ? Int(buffer.end &- member.position) : 0)
         &+ member.peer.prefaceByteCount
     }
+    return OutputStatus(hasUnsentBytes: hasUnsentBytes, unreadByteCount: unread)
+  }
+
+  private var hasUnsentBytes: Bool {
+    members.contains { $0.isBehind(buffer) || $0.peer.hasPreface }
   }
 
   /// What has happened so far.
@@ -86,7 +88,7 @@ package final class BroadcastChardev: ClientAcceptor {
       replay?.append(segments, count: segments.byteCount)
       return .transferred(segments.byteCount)
     }
-    let count = segments.withPrefix(byteCount: packetLimit ?? .max) { buffer.append($0) }
+    let count = segments.withPrefix(byteCount: limits.packet ?? .max) { buffer.append($0) }
     replay?.append(segments, count: count)
     flush(members)
     update()
@@ -109,16 +111,16 @@ package final class BroadcastChardev: ClientAcceptor {
     return isConnected ? .wouldBlock : .disconnected
   }
 
-  package func setWantsReadable(_ wanted: Bool) {
-    wantsReadable = wanted
+  package func setInterest(_ condition: EventLoop.Interest, _ isWanted: Bool) {
+    interest.set(condition, isWanted)
     update()
-    if wanted, reading?.peer.hasPacketRest == true { postTurn() }
+    if wantsWritable || wantsReadable && reading?.peer.hasPacketRest == true { postTurn() }
   }
 
-  package func setWantsWritable(_ wanted: Bool) {
-    wantsWritable = wanted
-    if wanted { postTurn() }
-  }
+  private var wantsReadable: Bool { interest.contains(.readable) }
+  private var wantsWritable: Bool { interest.contains(.writable) }
+
+  package func guestWillOpen() { source.guestWillOpen() }
 
   package func endOutput() {
     for member in members where member.isPresent {
@@ -252,10 +254,9 @@ extension BroadcastChardev {
     guard let loop else { return }
     for member in members {
       guard let token = member.peer.token else { continue }
-      loop.setInterest(
-        member.peer.interest(
-          wantsReadable: wantsReadable && member.isPresent, wantsWritable: member.isBehind(buffer)),
-        for: token)
+      var interest: EventLoop.Interest = wantsReadable && member.isPresent ? .readable : []
+      interest.set(.writable, member.isBehind(buffer))
+      loop.setInterest(member.peer.interest(interest), for: token)
     }
     let isPopulated = members.contains { $0.isPresent && !$0.peer.isFinished }
     if isPopulated != isConnected || members.contains(where: { $0.peer.isFinished }) {

@@ -20,7 +20,7 @@ extension ClientAcceptor {
   /// - Returns: the client's end, in non-blocking mode.
   func takeClient() throws(ChardevError) -> FileDescriptor {
     guard isServing else { throw ChardevError("it does not serve clients now") }
-    let isPacketed = packetLimit != nil
+    let isPacketed = limits.packet != nil
     let client: FileDescriptor
     let peer: SocketPeer
     do throws(SystemError) {

@@ -13,15 +13,14 @@ package final class DatagramChardev: Chardev {
   private let presence = AlwaysConnected()
   package let filename: String
   /// The most bytes of a datagram over IPv4; longer buffers are cut into several.
-  package let packetLimit: Int? = 65507
+  package let limits = WriteLimits(packet: 65507)
 
   private let socket: FileDescriptor
   private let reader = PacketReader()
   private let log = RateLimitedLog(linesPerSecond: 1)
   private var loop: EventLoop?
   private var token: EventLoop.Token?
-  private var wantsReadable = false
-  private var wantsWritable = false
+  private var interest: EventLoop.Interest = []
   private var isRestPosted = false
   /// Datagrams that the network did not take.
   package private(set) var lostDatagrams: UInt64 = 0
@@ -47,7 +46,7 @@ package final class DatagramChardev: Chardev {
   }
 
   package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
-    segments.withPrefix(byteCount: packetLimit ?? 0) { segments in
+    segments.withPrefix(byteCount: limits.packet ?? 0) { segments in
       var message = msghdr()
       message.msg_iov = UnsafeMutablePointer(mutating: segments.baseAddress)
       message.msg_iovlen = segments.count
@@ -69,7 +68,7 @@ package final class DatagramChardev: Chardev {
     for _ in 0..<64 {
       switch reader.read(socket.rawValue, into: segments) {
       case .transferred(let count) where count > 0:
-        if wantsReadable, reader.hasRest { postRest() }
+        if interest.contains(.readable), reader.hasRest { postRest() }
         return .transferred(count)
       case .wouldBlock: return .wouldBlock
       default: continue
@@ -78,15 +77,10 @@ package final class DatagramChardev: Chardev {
     return .wouldBlock
   }
 
-  package func setWantsReadable(_ wanted: Bool) {
-    wantsReadable = wanted
+  package func setInterest(_ condition: EventLoop.Interest, _ isWanted: Bool) {
+    interest.set(condition, isWanted)
     updateInterest()
-    if wanted, reader.hasRest { postRest() }
-  }
-
-  package func setWantsWritable(_ wanted: Bool) {
-    wantsWritable = wanted
-    updateInterest()
+    if interest.contains(.readable), reader.hasRest { postRest() }
   }
 
   package func stop() {
@@ -101,8 +95,12 @@ package final class DatagramChardev: Chardev {
       // Reading the error clears it.
       _ = FileDescriptor.socketOption(socket.rawValue, SO_ERROR)
     }
-    if readiness.contains(.readable), wantsReadable { delegate?.chardevIsReadable(self) }
-    if readiness.contains(.writable), wantsWritable { delegate?.chardevIsWritable(self) }
+    if readiness.contains(.readable), interest.contains(.readable) {
+      delegate?.chardevIsReadable(self)
+    }
+    if readiness.contains(.writable), interest.contains(.writable) {
+      delegate?.chardevIsWritable(self)
+    }
   }
 
   /// The rest of a datagram is here, and no event will tell of it.
@@ -112,15 +110,12 @@ package final class DatagramChardev: Chardev {
     loop.post { [weak self] in
       guard let self else { return }
       isRestPosted = false
-      guard wantsReadable, reader.hasRest else { return }
+      guard interest.contains(.readable), reader.hasRest else { return }
       delegate?.chardevIsReadable(self)
     }
   }
 
   private func updateInterest() {
-    guard let loop, let token else { return }
-    var interest: EventLoop.Interest = wantsReadable ? .readable : []
-    if wantsWritable { interest.insert(.writable) }
-    loop.setInterest(interest, for: token)
+    if let token { loop?.setInterest(interest, for: token) }
   }
 }

@@ -9,7 +9,7 @@ import Host
 /// is passed over. What becomes of clients that come while another is there, see `AdmissionPolicy`;
 /// those that have left exclude no other. Their bytes are kept in the order of their coming: up to
 /// `departedLimit` of them here, the others in the listener's backlog.
-package final class SocketChardev: ClientAcceptor {
+package final class SocketChardev: ClientAcceptor, ChardevSession {
   /// How many clients may have left bytes here before further ones stay in the listener's backlog.
   private static let departedLimit = 2
   /// How many clients may wait here, those that have left included, before one that comes without a
@@ -18,7 +18,7 @@ package final class SocketChardev: ClientAcceptor {
 
   package weak var delegate: (any ChardevDelegate)?
   package private(set) var isConnected = false
-  package let packetLimit: Int?
+  package let limits: WriteLimits
 
   private let source: any ConnectionSource
   private let admission: any AdmissionPolicy
@@ -29,8 +29,7 @@ package final class SocketChardev: ClientAcceptor {
   private var peer: SocketPeer?
   private var waiting: [SocketPeer] = []
   private var hasHadPeer = false
-  private var wantsReadable = false
-  private var wantsWritable = false
+  private var interest: EventLoop.Interest = []
   private var isSettlementPosted = false
   private var isRestPosted = false
   /// The guest's last bytes; then those without a client are taken.
@@ -43,7 +42,7 @@ package final class SocketChardev: ClientAcceptor {
     replay = ReplayBuffer(size: replaySize)
     self.source = source
     self.admission = admission
-    packetLimit = isPacketed ? PacketReader.packetLimit : nil
+    limits = WriteLimits(packet: isPacketed ? PacketReader.packetLimit : nil)
   }
 
   /// Where clients come; nil where none do.
@@ -51,8 +50,12 @@ package final class SocketChardev: ClientAcceptor {
 
   package var waitsForFirstClient: Bool { source.waitsForFirst && !hasHadPeer }
 
-  package var hasUnsentBytes: Bool { peer?.hasPreface == true }
-  package var unreadByteCount: Int { peer?.prefaceByteCount ?? 0 }
+  package var session: (any ChardevSession)? { self }
+
+  package var outputStatus: OutputStatus {
+    let count = peer?.prefaceByteCount ?? 0
+    return OutputStatus(hasUnsentBytes: count > 0, unreadByteCount: count)
+  }
 
   package var filename: String {
     let name = source.name + source.role
@@ -102,21 +105,16 @@ package final class SocketChardev: ClientAcceptor {
     guard let peer else { return .disconnected }
     let result = peer.read(into: segments)
     if case .transferred(let count) = result { tally.bytesRead &+= UInt64(count) }
-    if wantsReadable, peer.hasPacketRest { postRest() }
+    if interest.contains(.readable), peer.hasPacketRest { postRest() }
     if peer.isFinished { postSettlement() }
     updateInterest()
     return result
   }
 
-  package func setWantsReadable(_ wanted: Bool) {
-    wantsReadable = wanted
+  package func setInterest(_ condition: EventLoop.Interest, _ isWanted: Bool) {
+    interest.set(condition, isWanted)
     updateInterest()
-    if wanted, peer?.hasPacketRest == true { postRest() }
-  }
-
-  package func setWantsWritable(_ wanted: Bool) {
-    wantsWritable = wanted
-    updateInterest()
+    if interest.contains(.readable), peer?.hasPacketRest == true { postRest() }
   }
 
   package func guestWillOpen() { source.guestWillOpen() }
@@ -196,12 +194,12 @@ package final class SocketChardev: ClientAcceptor {
       updateInterest()
     }
     // Each call may change what the next condition asks, or end the peer.
-    if readiness.contains(.readable), wantsReadable, self.peer === peer {
+    if readiness.contains(.readable), interest.contains(.readable), self.peer === peer {
       delegate?.chardevIsReadable(self)
     }
     if readiness.contains(.writable), self.peer === peer {
       peer.flushPreface()
-      if wantsWritable { delegate?.chardevIsWritable(self) }
+      if interest.contains(.writable) { delegate?.chardevIsWritable(self) }
       updateInterest()
     }
   }
@@ -236,9 +234,8 @@ package final class SocketChardev: ClientAcceptor {
     guard let loop else { return }
     next.begin(on: loop, preface: replay?.contents ?? [])
     next.flushPreface()
-    let interest = next.interest(wantsReadable: wantsReadable, wantsWritable: wantsWritable)
     do {
-      next.token = try loop.register(next.descriptor, interest: interest) {
+      next.token = try loop.register(next.descriptor, interest: next.interest(interest)) {
         [weak self, unowned next] in
         self?.isReady(next, for: $0)
       }
@@ -272,15 +269,14 @@ package final class SocketChardev: ClientAcceptor {
     loop.post { [weak self] in
       guard let self else { return }
       isRestPosted = false
-      guard wantsReadable, peer?.hasPacketRest == true else { return }
+      guard interest.contains(.readable), peer?.hasPacketRest == true else { return }
       delegate?.chardevIsReadable(self)
     }
   }
 
   private func updateInterest() {
     guard let loop, let peer, let token = peer.token else { return }
-    loop.setInterest(
-      peer.interest(wantsReadable: wantsReadable, wantsWritable: wantsWritable), for: token)
+    loop.setInterest(peer.interest(interest), for: token)
   }
 
   private func dropPeer() {

@@ -68,14 +68,16 @@ final class SocketPeer {
     if isHungUp, !connection.hasUnreadBytes { isFinished = true }
   }
 
-  /// What to watch for. Once the peer is gone, only the wish to read what it left keeps the
+  /// What to watch for, where `wanted` is wanted. Once the peer is gone, only the wish to read what it left keeps the
   /// descriptor watched, since its hang-up would be reported for ever.
-  func interest(wantsReadable: Bool, wantsWritable: Bool) -> EventLoop.Interest {
+  func interest(_ wanted: EventLoop.Interest) -> EventLoop.Interest {
     if isFinished { return [] }
     var interest: EventLoop.Interest = []
     if !isHungUp { interest = leavesWithItsOutput ? [.hangup, .endOfInput] : .hangup }
-    if wantsReadable, !hasInputEnded { interest.insert(.readable) }
-    if wantsWritable || hasPreface, !hasOutputEnded, !isHungUp { interest.insert(.writable) }
+    if wanted.contains(.readable), !hasInputEnded { interest.insert(.readable) }
+    if wanted.contains(.writable) || hasPreface, !hasOutputEnded, !isHungUp {
+      interest.insert(.writable)
+    }
     return interest
   }
 

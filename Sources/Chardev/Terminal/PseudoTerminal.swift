@@ -12,7 +12,7 @@ import Host
 ///
 /// Nor does Linux tell of a new window size. It is looked at whenever a program opens or closes the
 /// terminal (`stty -F PATH rows 50`) and whenever one types something.
-package final class PseudoTerminal: Chardev {
+package final class PseudoTerminal: Chardev, ChardevTerminal {
   package weak var delegate: (any ChardevDelegate)?
   package private(set) var isConnected = false
   /// Where programs find it: `/dev/pts/3`.
@@ -24,8 +24,7 @@ package final class PseudoTerminal: Chardev {
   private var loop: EventLoop?
   private var watch: EventLoop.OpeningWatch?
   private var token: EventLoop.Token?
-  private var wantsReadable = false
-  private var wantsWritable = false
+  private var interest: EventLoop.Interest = []
   /// The last program has gone; it may have left bytes.
   private var isHungUp = false
   private var isExaminationPosted = false
@@ -85,19 +84,16 @@ package final class PseudoTerminal: Chardev {
     return result
   }
 
-  package func setWantsReadable(_ wanted: Bool) {
-    wantsReadable = wanted
+  package func setInterest(_ condition: EventLoop.Interest, _ isWanted: Bool) {
+    interest.set(condition, isWanted)
     updateInterest()
   }
 
-  package func setWantsWritable(_ wanted: Bool) {
-    wantsWritable = wanted
-    updateInterest()
-  }
+  package var terminal: (any ChardevTerminal)? { self }
+  package var windowSize: Terminal.Size? { knownSize }
 
-  package var windowSize: (columns: UInt16, rows: UInt16)? {
-    knownSize.map { ($0.columns, $0.rows) }
-  }
+  /// `SIGWINCH` is not about this terminal.
+  package func windowSizeMayHaveChanged() {}
 
   package func stop() {
     watch = nil
@@ -115,10 +111,10 @@ package final class PseudoTerminal: Chardev {
 
   private func isReady(for readiness: EventLoop.Readiness) {
     if !readiness.isDisjoint(with: [.hangup, .error]) { examine() }
-    if readiness.contains(.readable), wantsReadable, isConnected {
+    if readiness.contains(.readable), interest.contains(.readable), isConnected {
       delegate?.chardevIsReadable(self)
     }
-    if readiness.contains(.writable), wantsWritable, isConnected, !isHungUp {
+    if readiness.contains(.writable), interest.contains(.writable), isConnected, !isHungUp {
       delegate?.chardevIsWritable(self)
     }
   }
@@ -155,9 +151,8 @@ package final class PseudoTerminal: Chardev {
   /// since the hang-up is reported for ever.
   private func updateInterest() {
     guard let loop, let token else { return }
-    var interest: EventLoop.Interest = isConnected && !isHungUp ? .hangup : []
-    if isConnected, wantsReadable { interest.insert(.readable) }
-    if isConnected, wantsWritable, !isHungUp { interest.insert(.writable) }
-    loop.setInterest(interest, for: token)
+    let served: EventLoop.Interest =
+      !isConnected ? [] : isHungUp ? interest.intersection(.readable) : interest.union(.hangup)
+    loop.setInterest(served, for: token)
   }
 }

@@ -39,7 +39,7 @@ extension Machine {
 
   /// The terminal that the program runs in may have another size now.
   package func windowSizeMayHaveChanged() {
-    for chardev in configuration.chardevs { chardev.windowSizeMayHaveChanged() }
+    for chardev in configuration.chardevs { chardev.terminal?.windowSizeMayHaveChanged() }
   }
 
   /// Starts a port's host end, if it is the port's own.

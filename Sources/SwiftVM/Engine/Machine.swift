@@ -95,10 +95,13 @@ package final class Machine: @unchecked Sendable {
   /// Until every listener that is to have a client before the boot has had one, or the machine is
   /// ended.
   private func awaitClients() {
-    for chardev in configuration.chardevs where chardev.waitsForFirstClient {
+    func isAwaited(_ chardev: any Chardev) -> Bool {
+      chardev.session?.waitsForFirstClient == true
+    }
+    for chardev in configuration.chardevs where isAwaited(chardev) {
       Log.note("waiting for a client of \(chardev.filename)")
     }
-    while outcome == nil, configuration.chardevs.contains(where: \.waitsForFirstClient) {
+    while outcome == nil, configuration.chardevs.contains(where: isAwaited) {
       loop.turn(timeoutMilliseconds: -1)
     }
   }

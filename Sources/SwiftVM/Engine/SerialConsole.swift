@@ -106,12 +106,14 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   /// may still take more. At the end, when nothing is added any more.
   func flush() -> Bool {
     drain()
-    return written < pending.count || chardev?.hasUnsentBytes == true
+    return written < pending.count || chardev?.outputStatus.hasUnsentBytes == true
   }
 
   /// Bytes that the host end has taken, and those of them that wait for their reader, as far as the
   /// host tells.
-  var progress: [UInt64] { [passed.bytesToHost, UInt64(clamping: chardev?.unreadByteCount ?? 0)] }
+  var progress: [UInt64] {
+    [passed.bytesToHost, UInt64(clamping: chardev?.outputStatus.unreadByteCount ?? 0)]
+  }
 
   // MARK: Output
 
@@ -164,7 +166,7 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
           return output.bytes.isEmpty
         }
         guard isEmpty else { continue }
-        return chardev.setWantsWritable(false)
+        return chardev.setInterest(.writable, false)
       }
       switch writePending(to: chardev) {
       case .transferred(let count):
@@ -173,7 +175,7 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
       case .lost(let count):
         written += count
         passed.bytesDropped &+= UInt64(count)
-      case .wouldBlock: return chardev.setWantsWritable(true)
+      case .wouldBlock: return chardev.setInterest(.writable, true)
       case .disconnected:
         passed.bytesDiscarded &+= UInt64(pending.count - written)
         written = pending.count
@@ -189,7 +191,7 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
 
   private func writePending(to chardev: any Chardev) -> TransferResult {
     pending.withUnsafeMutableBytes { bytes in
-      let limit = min(Self.batchBytes, chardev.writeLimit)
+      let limit = min(Self.batchBytes, chardev.limits.call)
       let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[written...].prefix(limit))
       let segment = iovec(iov_base: rest.baseAddress, iov_len: rest.count)
       return withUnsafePointer(to: segment) {
@@ -203,7 +205,7 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   private func feed() {
     guard let chardev, let uart else { return }
     let space = uart.inputSpace()
-    guard space > 0 else { return chardev.setWantsReadable(false) }
+    guard space > 0 else { return chardev.setInterest(.readable, false) }
     var bytes = [UInt8](repeating: 0, count: space)
     let result = bytes.withUnsafeMutableBytes { buffer in
       let segment = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
@@ -215,7 +217,7 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
       passed.bytesToGuest &+= UInt64(count)
       _ = uart.receive(bytes.prefix(count))
     }
-    chardev.setWantsReadable(result != .disconnected)
+    chardev.setInterest(.readable, result != .disconnected)
   }
 
   func chardevDidConnect(_ chardev: any Chardev) {
