@@ -2,22 +2,25 @@ import CKVM
 import Glibc
 import Host
 
-/// A chardev that takes every byte and has none: always connected, to nobody.
+/// A chardev that takes every byte and has none: always connected.
 package final class NullChardev: Chardev {
   package weak var delegate: (any ChardevDelegate)?
   package let filename = "null"
-  package var isConnected: Bool { presence.isConnected }
-  private let presence = AlwaysConnected()
-  private let room = AlwaysWritable()
+  package private(set) var isConnected = false
+  private let room = Watch(for: .writable)
+  private var isStarted = false
 
   package init() {}
 
   package func start(on loop: EventLoop) throws(SystemError) {
-    room.begin(on: loop) { [weak self] in
+    try room.begin(nil, on: loop) { [weak self] in
       if let self { delegate?.chardevIsWritable(self) }
     }
-    presence.begin(on: loop) { [weak self] in
-      if let self { delegate?.chardevDidConnect(self) }
+    isStarted = true
+    loop.post { [weak self] in
+      guard let self, isStarted else { return }
+      isConnected = true
+      delegate?.chardevDidConnect(self)
     }
   }
 
@@ -33,6 +36,7 @@ package final class NullChardev: Chardev {
 
   package func stop() {
     room.end()
-    presence.end()
+    isStarted = false
+    isConnected = false
   }
 }

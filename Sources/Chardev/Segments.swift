@@ -24,7 +24,7 @@ extension UnsafeBufferPointer<iovec> {
 
   /// Calls `body` with the segments' first `byteCount` bytes, of as many segments as one call takes.
   func withPrefix<R>(byteCount: Int, _ body: (UnsafeBufferPointer<iovec>) -> R) -> R {
-    let used = Swift.min(count, SocketConnection.maximumSegmentCount)
+    let used = Swift.min(count, Stream.maximumSegmentCount)
     return withUnsafeTemporaryAllocation(of: iovec.self, capacity: used) { vector in
       var left = byteCount
       var kept = 0

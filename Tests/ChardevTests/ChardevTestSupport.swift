@@ -160,6 +160,19 @@ func openSockets(boundTo path: String) -> [Int32] {
   }
 }
 
+extension DescriptorChardev {
+  /// Opens a file for output only, which is created or emptied.
+  convenience init(path: String) throws(ChardevError) {
+    try self.init(FileConfiguration(output: path))
+  }
+
+  var bytesRead: UInt64 { input?.bytesRead ?? 0 }
+  var readErrors: UInt64 { input?.readErrors ?? 0 }
+  var hasInputEnded: Bool { input?.hasEnded ?? true }
+  var bytesWritten: UInt64 { output?.bytesWritten ?? 0 }
+  var bytesDiscarded: UInt64 { output?.bytesDiscarded ?? 0 }
+}
+
 extension SocketChardev {
   /// Listens at a path, for one client at a time.
   convenience init(path: String) throws(SocketPathError) {

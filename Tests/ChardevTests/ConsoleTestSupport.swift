@@ -7,7 +7,7 @@ import Host
 /// A chardev between two pipes, with its front end.
 final class Console {
   let loop: EventLoop
-  let standardIO: StandardIO
+  let standardIO: DescriptorChardev
   let frontEnd: RecordingFrontEnd
   var ends = 0
   /// The far ends.
@@ -21,7 +21,7 @@ final class Console {
     (keyboard, screen) = (input[1], output[0])
     loop = try EventLoop()
     let end = WeakConsole()
-    let standardIO = try StandardIO(input: input[0], output: output[1])
+    let standardIO = try DescriptorChardev(standardInput: input[0], standardOutput: output[1])
     self.standardIO = standardIO
     close(input[0])
     close(output[1])

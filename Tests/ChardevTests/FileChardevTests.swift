@@ -14,7 +14,7 @@ private let limitOfFiles = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
   init() throws { directory = try TemporaryDirectory() }
 
   @Test func createsTheFileAndWrites() throws {
-    let file = try FileChardev(path: directory["log"])
+    let file = try DescriptorChardev(path: directory["log"])
     #expect(directory.entries == ["log"])
     let frontEnd = RecordingFrontEnd(file)
     let loop = try EventLoop()
@@ -33,7 +33,7 @@ private let limitOfFiles = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
   @Test(arguments: [false, true])
   func emptiesAFileThatIsThereOrAddsToIt(_ appends: Bool) throws {
     let path = try directory.makeFile("log", bytes: Array("former ".utf8))
-    let file = try FileChardev(FileConfiguration(output: path, appends: appends))
+    let file = try DescriptorChardev(FileConfiguration(output: path, appends: appends))
     #expect(directory.text(of: "log") == "former ", "it is left alone until the machine begins")
     try file.start(on: EventLoop())
     #expect(RecordingFrontEnd(file).write("new") == .transferred(3))
@@ -45,7 +45,9 @@ private let limitOfFiles = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
   func leavesNothingBehindUnused() throws {
     let former = try directory.makeFile("former", bytes: Array("former".utf8))
     do {
-      let files = [try FileChardev(path: directory["new"]), try FileChardev(path: former)]
+      let files = [
+        try DescriptorChardev(path: directory["new"]), try DescriptorChardev(path: former),
+      ]
       #expect(directory.entries == ["former", "new"])
       withExtendedLifetime(files) {}
     }
@@ -55,7 +57,7 @@ private let limitOfFiles = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
 
   @Test func goesOnAtTheEndOfAFileThatSomebodyEmpties() throws {
     let path = directory["log"]
-    let file = try FileChardev(path: path)
+    let file = try DescriptorChardev(path: path)
     let frontEnd = RecordingFrontEnd(file)
     frontEnd.write("before")
     truncate(path, 0)
@@ -64,7 +66,7 @@ private let limitOfFiles = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
   }
 
   @Test func isAlwaysWritable() throws {
-    let file = try FileChardev(path: directory["log"])
+    let file = try DescriptorChardev(path: directory["log"])
     let frontEnd = RecordingFrontEnd(file)
     let loop = try EventLoop()
     try file.start(on: loop)
@@ -81,7 +83,7 @@ private let limitOfFiles = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
   @Test func readsTheInputFileToItsEnd() throws {
     let content = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
     let path = try directory.makeFile("in", bytes: content)
-    let file = try FileChardev(FileConfiguration(output: directory["out"], input: path))
+    let file = try DescriptorChardev(FileConfiguration(output: directory["out"], input: path))
     let frontEnd = RecordingFrontEnd(file)
     let loop = try EventLoop()
     try file.start(on: loop)
@@ -100,14 +102,14 @@ private let limitOfFiles = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
 
   @Test func discardsOutputWhereThereIsOnlyInput() throws {
     let path = try directory.makeFile("in", bytes: [1])
-    let frontEnd = RecordingFrontEnd(try FileChardev(FileConfiguration(input: path)))
+    let frontEnd = RecordingFrontEnd(try DescriptorChardev(FileConfiguration(input: path)))
     #expect(frontEnd.write("gone") == .lost(4))
     #expect(frontEnd.read() == .transferred(1))
   }
 
   /// H14: a full disk is counted, and holds nobody up.
   @Test func discardsWhatTheDiskHasNoRoomFor() throws {
-    let file = try FileChardev(path: "/dev/full")
+    let file = try DescriptorChardev(path: "/dev/full")
     let frontEnd = RecordingFrontEnd(file)
     #expect(frontEnd.write("lost") == .lost(4))
     #expect(file.bytesDiscarded == 4)
@@ -122,7 +124,7 @@ private let limitOfFiles = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
       getrlimit(limitOfFiles, &limit)
       limit.rlim_cur = 6
       setrlimit(limitOfFiles, &limit)
-      let file = try FileChardev(path: directory["log"])
+      let file = try DescriptorChardev(path: directory["log"])
       let frontEnd = RecordingFrontEnd(file)
       var taken = 0
       while taken < 10,
@@ -140,7 +142,7 @@ private let limitOfFiles = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
   @Test func saysWhyAFileCannotBeWritten() throws {
     let fifo = try directory.makePipe("pipe")
     for path in ["/nonexistent/log", directory.path, fifo, "", "a\0b"] {
-      let error = #expect(throws: ChardevError.self) { try FileChardev(path: path) }
+      let error = #expect(throws: ChardevError.self) { try DescriptorChardev(path: path) }
       #expect(error?.description.contains(path.contains("\0") ? "NUL" : path) == true)
       #expect(error?.description.contains(";") == true)
     }
@@ -150,7 +152,7 @@ private let limitOfFiles = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
     let fifo = try directory.makePipe("pipe")
     for path in ["/nonexistent/log", directory["none"], directory.path, fifo] {
       let error = #expect(throws: ChardevError.self) {
-        try FileChardev(FileConfiguration(input: path))
+        try DescriptorChardev(FileConfiguration(input: path))
       }
       #expect(error?.description.contains(path) == true)
       #expect(error?.description.contains(";") == true)
@@ -160,13 +162,15 @@ private let limitOfFiles = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
   @Test("Two do not write to one file, unless both add to it")
   func hasOneWriter() throws {
     let path = directory["log"]
-    let first = try FileChardev(path: path)
-    let error = #expect(throws: ChardevError.self) { try FileChardev(path: path) }
+    let first = try DescriptorChardev(path: path)
+    let error = #expect(throws: ChardevError.self) { try DescriptorChardev(path: path) }
     #expect(error?.description.contains("a running process writes to this file") == true)
     withExtendedLifetime(first) {}
     let shared = FileConfiguration(output: directory["shared"], appends: true)
-    let both = [try FileChardev(shared), try FileChardev(shared)]
-    let devices = [try FileChardev(path: "/dev/null"), try FileChardev(path: "/dev/null")]
+    let both = [try DescriptorChardev(shared), try DescriptorChardev(shared)]
+    let devices = [
+      try DescriptorChardev(path: "/dev/null"), try DescriptorChardev(path: "/dev/null"),
+    ]
     withExtendedLifetime((both, devices)) {}
   }
 
@@ -174,7 +178,7 @@ private let limitOfFiles = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
   func makesTheFileWithAMode(mode: UInt32?) throws {
     var configuration = FileConfiguration(output: directory["log"])
     configuration.mode = mode
-    let file = try FileChardev(configuration)
+    let file = try DescriptorChardev(configuration)
     var status = stat()
     #expect(stat(directory["log"], &status) == 0)
     #expect(status.st_mode & 0o7777 == mode ?? 0o600)

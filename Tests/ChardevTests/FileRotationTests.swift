@@ -20,7 +20,7 @@ import Testing
   ) throws -> RecordingFrontEnd {
     let rotation = FileConfiguration.Rotation(size: size, count: count)
     return RecordingFrontEnd(
-      try FileChardev(
+      try DescriptorChardev(
         FileConfiguration(output: directory["log"], appends: appends, rotation: rotation)))
   }
 
@@ -120,7 +120,7 @@ import Testing
   @Test func refusesToMoveADevice() {
     let rotation = FileConfiguration.Rotation(size: 4096)
     let error = #expect(throws: ChardevError.self) {
-      try FileChardev(FileConfiguration(output: "/dev/null", rotation: rotation))
+      try DescriptorChardev(FileConfiguration(output: "/dev/null", rotation: rotation))
     }
     #expect(error?.description.contains("'/dev/null'") == true)
   }

@@ -15,9 +15,9 @@ import Testing
     loop = try EventLoop()
   }
 
-  private func started(pair: Bool = true) throws -> (PipeChardev, RecordingFrontEnd) {
+  private func started(pair: Bool = true) throws -> (DescriptorChardev, RecordingFrontEnd) {
     for name in pair ? ["pipe.in", "pipe.out"] : ["pipe"] { try directory.makePipe(name) }
-    let pipe = try PipeChardev(path: directory["pipe"])
+    let pipe = try DescriptorChardev(pipe: directory["pipe"])
     let frontEnd = RecordingFrontEnd(pipe)
     try pipe.start(on: loop)
     loop.settle()
@@ -129,11 +129,13 @@ import Testing
       ("file", "'\(directory["file"])' is no named pipe"),
     ]
     for (name, part) in cases {
-      let error = #expect(throws: ChardevError.self) { try PipeChardev(path: directory[name]) }
+      let error = #expect(throws: ChardevError.self) {
+        try DescriptorChardev(pipe: directory[name])
+      }
       #expect(error?.description.contains(part) == true, "\(error?.description ?? "")")
     }
-    #expect(throws: ChardevError.self) { try PipeChardev(path: "") }
-    #expect(throws: ChardevError.self) { try PipeChardev(path: "a\0b") }
+    #expect(throws: ChardevError.self) { try DescriptorChardev(pipe: "") }
+    #expect(throws: ChardevError.self) { try DescriptorChardev(pipe: "a\0b") }
     #expect(directory.text(of: "file").utf8.count == 3, "left alone")
   }
 }

@@ -38,7 +38,8 @@ import Testing
   @Test func tellsOfEachChangeOnce() throws {
     let terminal = try openTerminal()
     setSize(100, 30)
-    let standardIO = try StandardIO(input: terminal.rawValue, output: terminal.rawValue)
+    let standardIO = try DescriptorChardev(
+      standardInput: terminal.rawValue, standardOutput: terminal.rawValue)
     let listener = SizeListener()
     standardIO.delegate = listener
     #expect(
@@ -56,7 +57,8 @@ import Testing
 
   @Test func noTerminalHasNoSize() throws {
     let null = FileDescriptor(owning: open("/dev/null", O_RDWR))
-    let standardIO = try StandardIO(input: null.rawValue, output: null.rawValue)
+    let standardIO = try DescriptorChardev(
+      standardInput: null.rawValue, standardOutput: null.rawValue)
     standardIO.terminal?.windowSizeMayHaveChanged()
     #expect(standardIO.terminal?.windowSize == nil)
     let sink: any Chardev = NullChardev()

@@ -73,7 +73,8 @@ import Testing
     await #expect(processExitsWith: .exitCode(0)) {
       var ends: [Int32] = [-1, -1]
       pipe(&ends)
-      let standardIO = try StandardIO(input: open("/dev/null", O_RDONLY), output: ends[1])
+      let standardIO = try DescriptorChardev(
+        standardInput: open("/dev/null", O_RDONLY), standardOutput: ends[1])
       let frontEnd = RecordingFrontEnd(standardIO)
       close(ends[0])
       guard frontEnd.write("unheard") == .lost(7) else { exit(1) }
@@ -91,7 +92,8 @@ import Testing
     let output = FileDescriptor(owning: open(directory["output"], O_RDWR | O_CREAT, 0o600))
     write(output.rawValue, "head ", 5)
     let loop = try EventLoop()
-    let standardIO = try StandardIO(input: file.rawValue, output: output.rawValue)
+    let standardIO = try DescriptorChardev(
+      standardInput: file.rawValue, standardOutput: output.rawValue)
     let frontEnd = RecordingFrontEnd(standardIO)
     frontEnd.readLimit = 5000
     try standardIO.start(on: loop)
@@ -109,7 +111,7 @@ import Testing
   @Test func aFileIsReadOnlyWhileWanted() throws {
     let loop = try EventLoop()
     let file = FileDescriptor(owning: open("/proc/self/exe", O_RDONLY))
-    let standardIO = try StandardIO(input: file.rawValue)
+    let standardIO = try DescriptorChardev(standardInput: file.rawValue)
     let frontEnd = RecordingFrontEnd(standardIO)
     try standardIO.start(on: loop)
     loop.settle()
@@ -124,7 +126,8 @@ import Testing
   @Test func takesTheNullDeviceForBoth() throws {
     let loop = try EventLoop()
     let null = FileDescriptor(owning: open("/dev/null", O_RDWR))
-    let standardIO = try StandardIO(input: null.rawValue, output: null.rawValue)
+    let standardIO = try DescriptorChardev(
+      standardInput: null.rawValue, standardOutput: null.rawValue)
     let frontEnd = RecordingFrontEnd(standardIO)
     try standardIO.start(on: loop)
     frontEnd.setWantsReadable(true)
@@ -140,7 +143,8 @@ import Testing
     try #require(ptsname_r(controller.rawValue, &name, name.count) == 0)
     let terminal = FileDescriptor(owning: open(name, O_RDWR | O_NOCTTY))
     let loop = try EventLoop()
-    let standardIO = try StandardIO(input: terminal.rawValue, output: terminal.rawValue)
+    let standardIO = try DescriptorChardev(
+      standardInput: terminal.rawValue, standardOutput: terminal.rawValue)
     let frontEnd = RecordingFrontEnd(standardIO)
     try standardIO.start(on: loop)
     frontEnd.setWantsReadable(true)
@@ -160,7 +164,8 @@ import Testing
     try #require(ptsname_r(number, &name, name.count) == 0)
     let terminal = FileDescriptor(owning: open(name, O_RDWR | O_NOCTTY))
     let loop = try EventLoop()
-    let standardIO = try StandardIO(input: terminal.rawValue, output: terminal.rawValue)
+    let standardIO = try DescriptorChardev(
+      standardInput: terminal.rawValue, standardOutput: terminal.rawValue)
     let frontEnd = RecordingFrontEnd(standardIO)
     try standardIO.start(on: loop)
     frontEnd.setWantsReadable(true)
@@ -180,7 +185,7 @@ import Testing
     try #require(ptsname_r(controller.rawValue, &name, name.count) == 0)
     close(open(name, O_RDWR | O_NOCTTY))
     let loop = try EventLoop()
-    let standardIO = try StandardIO(input: controller.rawValue)
+    let standardIO = try DescriptorChardev(standardInput: controller.rawValue)
     let frontEnd = RecordingFrontEnd(standardIO)
     try standardIO.start(on: loop)
     frontEnd.setWantsReadable(true)

@@ -1,3 +1,4 @@
+import Glibc
 import Host
 
 /// Why a host end cannot be made, in a clause that names the path, address or number.
@@ -63,13 +64,13 @@ package struct ChardevOpener {
     do {
       switch backend {
       case .null: return NullChardev()
-      case .standardIO: return try StandardIO()
+      case .standardIO: return try DescriptorChardev(standardInput: STDIN_FILENO)
       case .socket(let socket): return try SocketOpener(socket, patience: patience).open()
       case .datagram(let datagram):
         return try DatagramOpener(datagram, patience: patience).open()
       case .descriptor(let source): return try DescriptorOpener(source).open()
-      case .file(let file): return try FileChardev(file)
-      case .pipe(let path): return try PipeChardev(path: path)
+      case .file(let file): return try DescriptorChardev(file)
+      case .pipe(let path): return try DescriptorChardev(pipe: path)
       case .pseudoTerminal(let link): return try PseudoTerminal(link: link, patience: patience)
       case .ringBuffer(let size): return try RingBuffer(size: size)
       case .program(let command): return SocketChardev(try ProgramSource(command: command))

@@ -36,7 +36,7 @@ struct FileRotation: ~Copyable {
     else {
       throw ChardevError("'\(path)' is no regular file, which alone can be rotated; choose another")
     }
-    place = try OpenFile.place(path)
+    place = try OutputFile.place(path)
     self.path = path
     self.limits = limits
     size = appends ? UInt64(clamping: status.st_size) : 0
@@ -54,7 +54,7 @@ struct FileRotation: ~Copyable {
     var done = 0
     while done < total {
       let part = segments.part(from: done, limit: room(in: output))
-      let result = part.withUnsafeBufferPointer { output.write($0) }
+      let result = part.withUnsafeBufferPointer { output.writeThrough($0) }
       guard case .transferred(let count) = result, count > 0 else {
         return done > 0 ? .transferred(done) : result
       }
@@ -74,10 +74,10 @@ struct FileRotation: ~Copyable {
   private mutating func rotate(_ output: OutputEnd) {
     do throws(FileRefusal) {
       let file = try nextFile(output)
-      output.replaceDescriptor(by: SharedDescriptor(owning: file))
+      output.replaceFile(by: file)
       size = FileRotation.size(of: output.descriptorNumber)
     } catch {
-      log.warning("\(OpenFile.refusal(path, error)); the file goes on beyond its size")
+      log.warning("\(OutputFile.error(path, error)); the file goes on beyond its size")
     }
     threshold = size < limits.size ? limits.size : size &+ limits.size
   }

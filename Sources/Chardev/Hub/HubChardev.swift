@@ -17,7 +17,7 @@ package final class HubChardev: Chardev, ChardevSession, ChardevTerminal {
 
   let sinks: [Member]
   private var wantsWritable = false
-  private var isCallPosted = false
+  private lazy var readiness = Deferred { [weak self] in self?.tellWritable() }
   private var loop: EventLoop?
   /// Whose turn it is to be read.
   private var next = 0
@@ -122,15 +122,13 @@ package final class HubChardev: Chardev, ChardevSession, ChardevTerminal {
 
   /// Room for all is nobody's event.
   private func postWritable() {
-    guard let loop, !isCallPosted, isConnected, !isHeldBack else { return }
-    isCallPosted = true
-    loop.post { [weak self] in
-      guard let self else { return }
-      isCallPosted = false
-      guard self.loop != nil, wantsWritable, isConnected, !isHeldBack else { return }
-      delegate?.chardevIsWritable(self)
-      if wantsWritable { postWritable() }
-    }
+    if isConnected, !isHeldBack { readiness.post(on: loop) }
+  }
+
+  private func tellWritable() {
+    guard loop != nil, wantsWritable, isConnected, !isHeldBack else { return }
+    delegate?.chardevIsWritable(self)
+    if wantsWritable { postWritable() }
   }
 
   private func sink(of chardev: any Chardev) -> Member? { sinks.first { $0.chardev === chardev } }

@@ -8,7 +8,6 @@ import Host
 /// Never waits: what the file does not take at once (it is a pipe or a terminal, or its disk is
 /// full) is left out and counted.
 final class ChardevLog {
-  private let opened: OutputFile
   private let file: OutputEnd
   private let path: String
   private let warnings = RateLimitedLog(linesPerSecond: 1)
@@ -19,14 +18,12 @@ final class ChardevLog {
   init(_ configuration: LogConfiguration) throws(ChardevError) {
     SignalSource.ignoreWriteFailures()
     path = configuration.path
-    opened = try OutputFile(
-      configuration.path, appends: configuration.appends, isShared: configuration.appends)
-    file = OutputEnd(name: path, SharedDescriptor(owning: opened.takeDescriptor()))
+    file = try OutputEnd(path: path, appends: configuration.appends)
     annotator = configuration.isAnnotated ? LineAnnotator() : nil
   }
 
   /// The machine begins: what was in the file goes, where it is not to be added to.
-  func begin() { opened.begin() }
+  func begin() { file.beginFile() }
 
   /// How much of a record is written without delay: a line for each byte, at worst, where there are
   /// lines.

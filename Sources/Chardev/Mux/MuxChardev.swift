@@ -14,7 +14,7 @@ package final class MuxChardev {
   package let backend: any Chardev
   private let whenEnded: () -> Void
   private var escape: EscapeKey
-  private var loop: EventLoop?
+  private(set) var loop: EventLoop?
   /// Those that have been started, in that order.
   private var ends: [MuxEnd] = []
   private weak var focus: MuxEnd?
@@ -66,8 +66,6 @@ package final class MuxChardev {
 
   /// Whether an end has the chardev for itself, so that it may end its connection.
   func isAlone(_ end: MuxEnd) -> Bool { ends.count == 1 && ends.first === end }
-
-  func post(_ work: @escaping () -> Void) { loop?.post(work) }
 
   func updateWishes() {
     guard loop != nil else { return }

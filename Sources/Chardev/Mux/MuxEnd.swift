@@ -12,7 +12,7 @@ final class MuxEnd: ChardevWrapper, ChardevSession {
   /// What was typed for this front end, and it has not read.
   private var typed: [UInt8] = []
   private var interest: EventLoop.Interest = []
-  private var isDeliveryPosted = false
+  private lazy var delivery = Deferred { [weak self] in self?.deliverTyped() }
   /// The client has gone, and the front end hears of it once it has read what was typed.
   private var owesDisconnection = false
 
@@ -43,13 +43,13 @@ final class MuxEnd: ChardevWrapper, ChardevSession {
     guard count > 0 else { return .wouldBlock }
     typed.removeFirst(count)
     mux.updateWishes()
-    if owesDisconnection, typed.isEmpty { postDelivery() }
+    if owesDisconnection, typed.isEmpty { delivery.post(on: mux.loop) }
     return .transferred(count)
   }
 
   func setInterest(_ condition: EventLoop.Interest, _ isWanted: Bool) {
     interest.set(condition, isWanted)
-    if wantsTyped { postDelivery() }
+    if wantsTyped { delivery.post(on: mux.loop) }
     mux.updateWishes()
   }
 
@@ -88,18 +88,9 @@ final class MuxEnd: ChardevWrapper, ChardevSession {
   /// Offers what was typed for as long as it is wanted.
   func deliverTyped() {
     if wantsTyped { delegate?.chardevIsReadable(self) }
-    if wantsTyped { postDelivery() }
+    if wantsTyped { delivery.post(on: mux.loop) }
     if owesDisconnection, typed.isEmpty { setConnected(false) }
   }
 
   private var wantsTyped: Bool { interest.contains(.readable) && !typed.isEmpty }
-
-  private func postDelivery() {
-    guard !isDeliveryPosted else { return }
-    isDeliveryPosted = true
-    mux.post { [weak self] in
-      self?.isDeliveryPosted = false
-      self?.deliverTyped()
-    }
-  }
 }

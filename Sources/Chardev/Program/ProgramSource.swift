@@ -100,7 +100,7 @@ final class ProgramSource: ConnectionSource {
     }
     // The program's end waits: it may be unprepared for one that does not.
     let (own, its) = try FileDescriptor.socketPair()
-    let peer = SocketPeer(SocketConnection(descriptor: FileDescriptor(owning: own)))
+    let peer = SocketPeer(FileDescriptor(owning: own))
     defer { close(its) }
     process = try ChildProcess(command: command, stream: its, on: loop) { [weak self] in
       self?.hasEnded($0)

@@ -30,7 +30,7 @@ package final class RingBuffer: Chardev {
   }
 
   package weak var delegate: (any ChardevDelegate)?
-  package var isConnected: Bool { presence.isConnected }
+  package private(set) var isConnected = false
   package let filename = "ringbuf"
 
   private var ring: ByteRing
@@ -38,9 +38,8 @@ package final class RingBuffer: Chardev {
   private var consumed: UInt64 = 0
   private var observations: [Observation] = []
   private var followers: [RingBufferFollower] = []
-  private var isTellingPosted = false
-  private let presence = AlwaysConnected()
-  private let room = AlwaysWritable()
+  private lazy var telling = Deferred { [weak self] in self?.tell() }
+  private let room = Watch(for: .writable)
   private var loop: EventLoop?
 
   /// - Parameter size: how many bytes it keeps, a power of two.
@@ -101,7 +100,7 @@ package final class RingBuffer: Chardev {
     let observation = observe(Observation(TextMatcher(text), whenFound))
     let (bytes, next) = bytes(from: position ?? consumed)
     search(observation, in: bytes, from: next &- UInt64(bytes.count))
-    if observation.found != nil { postTelling() }
+    if observation.found != nil { telling.post(on: loop) }
     return observation
   }
 
@@ -135,7 +134,7 @@ package final class RingBuffer: Chardev {
     ring.append(bytes)
     guard !observations.isEmpty, !bytes.isEmpty else { return }
     for observation in observations { search(observation, in: bytes, from: position) }
-    postTelling()
+    telling.post(on: loop)
   }
 
   private func search(
@@ -143,15 +142,6 @@ package final class RingBuffer: Chardev {
   ) {
     guard observation.found == nil, let count = observation.matcher?.find(in: bytes) else { return }
     observation.found = position &+ UInt64(count)
-  }
-
-  private func postTelling() {
-    guard let loop, !isTellingPosted else { return }
-    isTellingPosted = true
-    loop.post { [weak self] in
-      self?.isTellingPosted = false
-      self?.tell()
-    }
   }
 
   private func tell() {
@@ -167,13 +157,15 @@ package final class RingBuffer: Chardev {
   // MARK: The chardev
 
   package func start(on loop: EventLoop) throws(SystemError) {
-    self.loop = loop
-    postTelling()
-    room.begin(on: loop) { [weak self] in
+    try room.begin(nil, on: loop) { [weak self] in
       if let self { delegate?.chardevIsWritable(self) }
     }
-    presence.begin(on: loop) { [weak self] in
-      if let self { delegate?.chardevDidConnect(self) }
+    self.loop = loop
+    telling.post(on: loop)
+    loop.post { [weak self] in
+      guard let self, self.loop != nil else { return }
+      isConnected = true
+      delegate?.chardevDidConnect(self)
     }
   }
 
@@ -194,6 +186,6 @@ package final class RingBuffer: Chardev {
     for follower in followers { follower.conclude() }
     followers = []
     room.end()
-    presence.end()
+    isConnected = false
   }
 }

@@ -7,7 +7,7 @@ import Host
 final class RingBufferFollower {
   private static let chunkBytes = 64 << 10
 
-  private let socket: FileDescriptor
+  private let socket: Stream
   private let loop: EventLoop
   private weak var buffer: RingBuffer?
   private var position: UInt64
@@ -20,7 +20,7 @@ final class RingBufferFollower {
     _ buffer: RingBuffer, from position: UInt64, to socket: consuming FileDescriptor,
     on loop: EventLoop
   ) throws(SystemError) {
-    self.socket = socket
+    self.socket = Stream(socket: socket)
     self.loop = loop
     self.buffer = buffer
     self.position = position
@@ -40,11 +40,10 @@ final class RingBufferFollower {
     guard let buffer, let token else { return }
     let (bytes, next) = buffer.bytes(from: position, limit: Self.chunkBytes)
     guard !bytes.isEmpty else { return loop.setInterest(.hangup, for: token) }
-    let count = send(socket.rawValue, bytes, bytes.count, Int32(MSG_NOSIGNAL))
-    if count >= 0 {
-      position = next &- UInt64(bytes.count - count)
-    } else if errno != EAGAIN, errno != EINTR {
-      return end()
+    switch bytes.withUnsafeBytes({ $0.asSegment { socket.write($0) } }) {
+    case .transferred(let count): position = next &- UInt64(bytes.count - count)
+    case .wouldBlock: break
+    case .endOfFile, .failed: return end()
     }
     loop.setInterest(position < buffer.bytesWritten ? .writable : .hangup, for: token)
   }

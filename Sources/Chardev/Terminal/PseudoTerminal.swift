@@ -27,7 +27,7 @@ package final class PseudoTerminal: Chardev, ChardevTerminal {
   private var interest: EventLoop.Interest = []
   /// The last program has gone; it may have left bytes.
   private var isHungUp = false
-  private var isExaminationPosted = false
+  private lazy var examination = Deferred { [weak self] in self?.examine() }
   private var knownSize: Terminal.Size?
 
   /// Makes the terminal, so that programs may open it from now on; they are served after `start`.
@@ -65,13 +65,13 @@ package final class PseudoTerminal: Chardev, ChardevTerminal {
     self.token = token
     self.loop = loop
     // Somebody may have it open already.
-    postExamination()
+    examination.post(on: loop)
   }
 
   package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
     guard isConnected, !isHungUp else { return .disconnected }
     let result = pair?.write(segments) ?? .disconnected
-    if result == .disconnected { postExamination() }
+    if result == .disconnected { examination.post(on: loop) }
     return result
   }
 
@@ -80,7 +80,7 @@ package final class PseudoTerminal: Chardev, ChardevTerminal {
     let result = pair?.read(into: segments) ?? .disconnected
     // What was read may be a leaving program's last, or tell of a person at a resized window.
     let mayMatter = isHungUp || result == .disconnected || size != knownSize
-    if mayMatter { postExamination() }
+    if mayMatter { examination.post(on: loop) }
     return result
   }
 
@@ -116,15 +116,6 @@ package final class PseudoTerminal: Chardev, ChardevTerminal {
     }
     if readiness.contains(.writable), interest.contains(.writable), isConnected, !isHungUp {
       delegate?.chardevIsWritable(self)
-    }
-  }
-
-  private func postExamination() {
-    guard let loop, !isExaminationPosted else { return }
-    isExaminationPosted = true
-    loop.post { [weak self] in
-      self?.isExaminationPosted = false
-      self?.examine()
     }
   }
 

@@ -7,14 +7,14 @@ import Host
 struct TerminalPair: ~Copyable {
   /// Where the other side is.
   let path: String
-  private let controller: FileDescriptor
+  private let controller: Stream
 
   /// Makes one, in raw mode, that nobody has open.
   init() throws(SystemError) {
     let number = try systemCall("posix_openpt") {
       posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
     }
-    let controller = FileDescriptor(owning: number)
+    let controller = Stream(file: FileDescriptor(owning: number))
     var name = [CChar](repeating: 0, count: 64)
     try systemCall("grantpt") { grantpt(number) }
     try systemCall("unlockpt") { unlockpt(number) }
@@ -50,29 +50,19 @@ struct TerminalPair: ~Copyable {
   }
 
   func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
-    transfer(segments, writev)
+    Self.result(controller.write(segments))
   }
 
   /// At the end of what a program wrote that has gone, this is `disconnected`.
   func read(into segments: UnsafeBufferPointer<iovec>) -> TransferResult {
-    transfer(segments, readv)
+    Self.result(controller.read(into: segments))
   }
 
-  private func transfer(
-    _ segments: UnsafeBufferPointer<iovec>,
-    _ call: (Int32, UnsafePointer<iovec>?, Int32) -> Int
-  ) -> TransferResult {
-    // IOV_MAX; the rest is the next call's.
-    let segmentCount = min(segments.count, 1024)
-    while true {
-      let count = call(descriptor, segments.baseAddress, Int32(segmentCount))
-      if count > 0 { return .transferred(count) }
-      if count == 0 { return .wouldBlock }
-      switch errno {
-      case EINTR: continue
-      case EAGAIN: return .wouldBlock
-      default: return .disconnected
-      }
+  private static func result(_ outcome: Stream.Outcome) -> TransferResult {
+    switch outcome {
+    case .transferred(let count) where count > 0: .transferred(count)
+    case .transferred, .wouldBlock, .endOfFile: .wouldBlock
+    case .failed: .disconnected
     }
   }
 }

@@ -54,7 +54,7 @@ extension FileDescriptor {
     _ address: SocketAddress?, tcp options: TCPOptions = TCPOptions(), isPacketed: Bool
   ) {
     if address?.isInternet == true { options.apply(to: self) }
-    if isPacketed { setSocketOption(SOL_SOCKET, SO_SNDBUF, 4 * Int32(PacketReader.packetLimit)) }
+    if isPacketed { setSocketOption(SOL_SOCKET, SO_SNDBUF, 4 * Int32(Stream.packetLimit)) }
   }
 }
 

@@ -30,19 +30,19 @@ package final class SocketChardev: ClientAcceptor, ChardevSession {
   private var waiting: [SocketPeer] = []
   private var hasHadPeer = false
   private var interest: EventLoop.Interest = []
-  private var isSettlementPosted = false
-  private var isRestPosted = false
+  private lazy var settlement = Deferred { [weak self] in self?.settle() }
+  private lazy var restDelivery = Deferred { [weak self] in self?.deliverRest() }
   /// The guest's last bytes; then those without a client are taken.
-  private var replay: ReplayBuffer?
+  private var replay: ByteRing?
 
   init(
     _ source: any ConnectionSource, isPacketed: Bool = false,
     admission: any AdmissionPolicy = ExclusiveAdmission(), replaySize: Int = 0
   ) {
-    replay = ReplayBuffer(size: replaySize)
+    replay = replaySize > 0 ? ByteRing(capacity: replaySize) : nil
     self.source = source
     self.admission = admission
-    limits = WriteLimits(packet: isPacketed ? PacketReader.packetLimit : nil)
+    limits = WriteLimits(packet: isPacketed ? Stream.packetLimit : nil)
   }
 
   /// Where clients come; nil where none do.
@@ -89,13 +89,13 @@ package final class SocketChardev: ClientAcceptor, ChardevSession {
     switch result {
     case .transferred(let count):
       tally.bytesWritten &+= UInt64(count)
-      replay?.append(segments, count: count)
+      replay?.append(segments, limit: count)
     case .wouldBlock, .lost: break
     case .disconnected:
       updateInterest()
       guard replay != nil else { break }
       let count = segments.byteCount
-      replay?.append(segments, count: count)
+      replay?.append(segments, limit: count)
       return .transferred(count)
     }
     return result
@@ -105,8 +105,8 @@ package final class SocketChardev: ClientAcceptor, ChardevSession {
     guard let peer else { return .disconnected }
     let result = peer.read(into: segments)
     if case .transferred(let count) = result { tally.bytesRead &+= UInt64(count) }
-    if interest.contains(.readable), peer.hasPacketRest { postRest() }
-    if peer.isFinished { postSettlement() }
+    if hasWantedRest { restDelivery.post(on: loop) }
+    if peer.isFinished { settlement.post(on: loop) }
     updateInterest()
     return result
   }
@@ -114,7 +114,7 @@ package final class SocketChardev: ClientAcceptor, ChardevSession {
   package func setInterest(_ condition: EventLoop.Interest, _ isWanted: Bool) {
     interest.set(condition, isWanted)
     updateInterest()
-    if interest.contains(.readable), peer?.hasPacketRest == true { postRest() }
+    if hasWantedRest { restDelivery.post(on: loop) }
   }
 
   package func guestWillOpen() { source.guestWillOpen() }
@@ -128,7 +128,7 @@ package final class SocketChardev: ClientAcceptor, ChardevSession {
     guard let peer else { return }
     peer.finish()
     updateInterest()
-    postSettlement()
+    settlement.post(on: loop)
   }
 
   package func stop() {
@@ -232,7 +232,7 @@ package final class SocketChardev: ClientAcceptor, ChardevSession {
     next.examine()
     if next.isFinished { return passOver() }
     guard let loop else { return }
-    next.begin(on: loop, preface: replay?.contents ?? [])
+    next.begin(on: loop, preface: replay?.bytes() ?? [])
     next.flushPreface()
     do {
       next.token = try loop.register(next.descriptor, interest: next.interest(interest)) {
@@ -253,25 +253,13 @@ package final class SocketChardev: ClientAcceptor, ChardevSession {
     if waiting.isEmpty { source.lostPeer() }
   }
 
-  private func postSettlement() {
-    guard let loop, !isSettlementPosted else { return }
-    isSettlementPosted = true
-    loop.post { [weak self] in
-      self?.isSettlementPosted = false
-      self?.settle()
-    }
+  /// The rest of a packet is here, and no event will tell of it.
+  private var hasWantedRest: Bool {
+    interest.contains(.readable) && peer?.hasPacketRest == true
   }
 
-  /// The rest of a packet is here, and no event will tell of it.
-  private func postRest() {
-    guard let loop, !isRestPosted else { return }
-    isRestPosted = true
-    loop.post { [weak self] in
-      guard let self else { return }
-      isRestPosted = false
-      guard interest.contains(.readable), peer?.hasPacketRest == true else { return }
-      delegate?.chardevIsReadable(self)
-    }
+  private func deliverRest() {
+    if hasWantedRest { delegate?.chardevIsReadable(self) }
   }
 
   private func updateInterest() {

@@ -93,7 +93,7 @@ final class SocketListener: ConnectionSource {
     // One that came to an inherited socket before it was ours does not know.
     FileDescriptor.refuseDescriptors(descriptor.rawValue)
     descriptor.prepareSocket(socket?.address, tcp: tcp, isPacketed: isPacketed)
-    return SocketPeer(SocketConnection(descriptor: descriptor, isPacketed: isPacketed))
+    return SocketPeer(descriptor, isPacketed: isPacketed)
   }
 
   private func rest(after error: SystemError) {

@@ -10,42 +10,32 @@ struct BroadcastBuffer: ~Copyable {
   private static let packetCapacity = 4096
 
   private let isPacketed: Bool
-  private var storage: UnsafeMutableRawPointer?
+  private var ring = ByteRing(capacity: capacity)
   /// Where the packets end, for packets.
   private var packetEnds: [UInt64] = []
-  /// The oldest byte that is kept.
-  private(set) var start: UInt64 = 0
-  /// Where the next byte goes.
-  private(set) var end: UInt64 = 0
 
   init(isPacketed: Bool) { self.isPacketed = isPacketed }
 
-  deinit { storage?.deallocate() }
-
+  /// The oldest byte that is kept.
+  var start: UInt64 { ring.start }
+  /// Where the next byte goes.
+  var end: UInt64 { ring.end }
   /// Bytes that some client does not have yet.
-  var count: Int { Int(end - start) }
+  var count: Int { ring.count }
 
   /// Whether something more is taken, for packets of any length.
   var hasRoom: Bool {
     isPacketed
-      ? room >= PacketReader.packetLimit && packetEnds.count < Self.packetCapacity : room > 0
+      ? ring.room >= Stream.packetLimit && packetEnds.count < Self.packetCapacity : ring.room > 0
   }
-
-  private var room: Int { Self.capacity - count }
 
   /// Takes as many of the bytes as there is room for, a packet only whole; returns how many.
   mutating func append(_ segments: UnsafeBufferPointer<iovec>) -> Int {
     let count = segments.byteCount
     guard count > 0 else { return 0 }
-    if isPacketed, count > room || packetEnds.count >= Self.packetCapacity { return 0 }
-    var left = min(count, room)
-    let taken = left
-    for segment in segments where left > 0 {
-      guard let base = segment.iov_base else { continue }
-      let part = min(segment.iov_len, left)
-      copyIn(base, count: part)
-      left -= part
-    }
+    if isPacketed, count > ring.room || packetEnds.count >= Self.packetCapacity { return 0 }
+    let taken = min(count, ring.room)
+    ring.append(segments, limit: taken)
     if isPacketed { packetEnds.append(end) }
     return taken
   }
@@ -54,19 +44,12 @@ struct BroadcastBuffer: ~Copyable {
   func withSegments<R>(from position: UInt64, _ body: (UnsafeBufferPointer<iovec>) -> R) -> R {
     let packet = packetCount(endingBy: position)
     let stop = packet < packetEnds.count ? packetEnds[packet] : end
-    let count = Int(stop - position)
-    let offset = Int(position % UInt64(Self.capacity))
-    let unwrapped = min(count, Self.capacity - offset)
-    let segments = (
-      iovec(iov_base: storage.map { $0 + offset }, iov_len: unwrapped),
-      iovec(iov_base: storage, iov_len: count - unwrapped)
-    )
-    return withUnsafeBytes(of: segments) { body($0.bindMemory(to: iovec.self)) }
+    return ring.withSegments(from: position, limit: Int(stop - position), body)
   }
 
   /// Forgets what lies before a position, which every client has.
   mutating func discard(before position: UInt64) {
-    start = max(start, min(position, end))
+    ring.discard(before: position)
     packetEnds.removeFirst(packetCount(endingBy: start))
   }
 
@@ -84,17 +67,6 @@ struct BroadcastBuffer: ~Copyable {
   /// Gives the memory back; nobody is there.
   mutating func release() {
     discard(before: end)
-    storage?.deallocate()
-    storage = nil
-  }
-
-  private mutating func copyIn(_ base: UnsafeMutableRawPointer, count: Int) {
-    let storage = storage ?? .allocate(byteCount: Self.capacity, alignment: 16)
-    self.storage = storage
-    let offset = Int(end % UInt64(Self.capacity))
-    let unwrapped = min(count, Self.capacity - offset)
-    memcpy(storage + offset, base, unwrapped)
-    memcpy(storage, base + unwrapped, count - unwrapped)
-    end += UInt64(count)
+    ring.release()
   }
 }

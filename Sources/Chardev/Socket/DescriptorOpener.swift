@@ -28,13 +28,14 @@ struct DescriptorOpener {
     case .connectedSocket(let isPacketed):
       descriptor.prepareSocket(
         SocketAddress.local(of: descriptor.rawValue), isPacketed: isPacketed)
-      let connection = SocketConnection(descriptor: descriptor, isPacketed: isPacketed)
-      return SocketChardev(PreconnectedSocket(connection, name: filename), isPacketed: isPacketed)
+      let peer = SocketPeer(descriptor, isPacketed: isPacketed)
+      return SocketChardev(PreconnectedSocket(peer, name: filename), isPacketed: isPacketed)
     case .datagramSocket: return DatagramChardev(descriptor)
     case .file(let isReadable, let isWritable):
       do throws(SystemError) {
         return try DescriptorChardev(
-          descriptor, isReadable: isReadable, isWritable: isWritable, filename: filename)
+          inheriting: descriptor, isReadable: isReadable, isWritable: isWritable, filename: filename
+        )
       } catch {
         throw ChardevError("\(name) cannot be used (\(error)); give another")
       }
@@ -46,7 +47,8 @@ struct DescriptorOpener {
     do throws(SystemError) {
       let copy = try systemCall("fcntl") { fcntl(number, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) }
       return try DescriptorChardev(
-        FileDescriptor(owning: copy), isReadable: false, isWritable: true, filename: filename)
+        inheriting: FileDescriptor(owning: copy), isReadable: false, isWritable: true,
+        filename: filename)
     } catch {
       throw ChardevError("\(name) cannot be used (\(error)); give another")
     }

@@ -30,7 +30,7 @@ extension ClientAcceptor {
       _ = fcntl(far, F_SETFL, O_NONBLOCK)
       descriptor.prepareSocket(nil, isPacketed: isPacketed)
       client.prepareSocket(nil, isPacketed: isPacketed)
-      peer = SocketPeer(SocketConnection(descriptor: descriptor, isPacketed: isPacketed))
+      peer = SocketPeer(descriptor, isPacketed: isPacketed)
     } catch {
       throw ChardevError(error.description)
     }

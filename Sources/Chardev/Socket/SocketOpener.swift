@@ -113,9 +113,9 @@ struct SocketOpener {
   private func connect() throws(ChardevError) -> PreconnectedSocket {
     let targets = try addresses
     do throws(SystemError) {
-      let connection = try SocketDialer.connect(
+      let peer = try SocketDialer.connect(
         to: targets, isPacketed: isPacketed, tcp: TCPOptions(socket), patience: patience)
-      return PreconnectedSocket(connection, name: name)
+      return PreconnectedSocket(peer, name: name)
     } catch {
       throw ChardevError(
         "\(text): \(error.reason); start who listens there first, or give reconnect=")

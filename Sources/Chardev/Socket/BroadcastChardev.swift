@@ -28,24 +28,27 @@ package final class BroadcastChardev: ClientAcceptor, ChardevSession {
   private var buffer: BroadcastBuffer
   private var hasHadPeer = false
   private var interest: EventLoop.Interest = []
-  private var isSettlementPosted = false
-  private var isTurnPosted = false
+  private lazy var settlement = Deferred { [weak self] in
+    self?.settle()
+    self?.update()
+  }
+  private lazy var turn = Deferred { [weak self] in self?.takeTurn() }
   /// Whose packet is being read.
   private weak var reading: BroadcastMember?
   /// Runs while the buffer is full: where the slowest was when it began.
   private var patience: (timer: EventLoop.Timer, start: UInt64)?
 
   /// The guest's last bytes; then those without a client are taken.
-  private var replay: ReplayBuffer?
+  private var replay: ByteRing?
 
   init(
     _ source: any ConnectionSource, isPacketed: Bool = false, patienceMilliseconds: Int = 5000,
     replaySize: Int = 0
   ) {
-    replay = ReplayBuffer(size: replaySize)
+    replay = replaySize > 0 ? ByteRing(capacity: replaySize) : nil
     self.source = source
     self.patienceMilliseconds = patienceMilliseconds
-    limits = WriteLimits(packet: isPacketed ? PacketReader.packetLimit : nil)
+    limits = WriteLimits(packet: isPacketed ? Stream.packetLimit : nil)
     buffer = BroadcastBuffer(isPacketed: isPacketed)
   }
 
@@ -85,11 +88,11 @@ package final class BroadcastChardev: ClientAcceptor, ChardevSession {
   package func write(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
     guard members.contains(where: \.isPresent) else {
       guard replay != nil else { return .disconnected }
-      replay?.append(segments, count: segments.byteCount)
+      replay?.append(segments, limit: segments.byteCount)
       return .transferred(segments.byteCount)
     }
     let count = segments.withPrefix(byteCount: limits.packet ?? .max) { buffer.append($0) }
-    replay?.append(segments, count: count)
+    replay?.append(segments, limit: count)
     flush(members)
     update()
     let isRefused = count == 0 && segments.byteCount > 0
@@ -114,7 +117,9 @@ package final class BroadcastChardev: ClientAcceptor, ChardevSession {
   package func setInterest(_ condition: EventLoop.Interest, _ isWanted: Bool) {
     interest.set(condition, isWanted)
     update()
-    if wantsWritable || wantsReadable && reading?.peer.hasPacketRest == true { postTurn() }
+    if wantsWritable || wantsReadable && reading?.peer.hasPacketRest == true {
+      turn.post(on: isConnected ? loop : nil)
+    }
   }
 
   private var wantsReadable: Bool { interest.contains(.readable) }
@@ -140,7 +145,7 @@ package final class BroadcastChardev: ClientAcceptor, ChardevSession {
       for member in members where !member.isPresent {
         if let farewell = member.farewell, farewell.at <= end { member.peer.finish() }
       }
-      postSettlement()
+      settlement.post(on: loop)
     }
   }
 
@@ -175,7 +180,7 @@ extension BroadcastChardev {
     newcomer.examine()
     if newcomer.isFinished { return true }
     let member = BroadcastMember(newcomer, position: buffer.end)
-    newcomer.begin(on: loop, preface: replay?.contents ?? [])
+    newcomer.begin(on: loop, preface: replay?.bytes() ?? [])
     newcomer.flushPreface()
     do {
       newcomer.token = try loop.register(newcomer.descriptor, interest: .hangup) {
@@ -204,7 +209,7 @@ extension BroadcastChardev {
     if readiness.contains(.readable), wantsReadable, loop != nil {
       delegate?.chardevIsReadable(self)
     }
-    if wantsWritable { postTurn() }
+    if wantsWritable { turn.post(on: isConnected ? loop : nil) }
   }
 
   private func read(
@@ -214,7 +219,7 @@ extension BroadcastChardev {
     if case .transferred(let count) = result {
       tally.bytesRead &+= UInt64(count)
       reading = member
-      if wantsReadable, member.peer.hasPacketRest { postTurn() }
+      if wantsReadable, member.peer.hasPacketRest { turn.post(on: isConnected ? loop : nil) }
     }
     return result
   }
@@ -260,30 +265,14 @@ extension BroadcastChardev {
     }
     let isPopulated = members.contains { $0.isPresent && !$0.peer.isFinished }
     if isPopulated != isConnected || members.contains(where: { $0.peer.isFinished }) {
-      postSettlement()
-    }
-  }
-
-  private func postSettlement() {
-    guard let loop, !isSettlementPosted else { return }
-    isSettlementPosted = true
-    loop.post { [weak self] in
-      self?.isSettlementPosted = false
-      self?.settle()
-      self?.update()
+      settlement.post(on: loop)
     }
   }
 
   /// Tells the front end what no event tells: room in the buffer, or the rest of a packet.
-  private func postTurn() {
-    guard let loop, !isTurnPosted, isConnected else { return }
-    isTurnPosted = true
-    loop.post { [weak self] in
-      guard let self else { return }
-      isTurnPosted = false
-      if wantsReadable, reading?.peer.hasPacketRest == true { delegate?.chardevIsReadable(self) }
-      if wantsWritable, isConnected, buffer.hasRoom { delegate?.chardevIsWritable(self) }
-    }
+  private func takeTurn() {
+    if wantsReadable, reading?.peer.hasPacketRest == true { delegate?.chardevIsReadable(self) }
+    if wantsWritable, isConnected, buffer.hasRoom { delegate?.chardevIsWritable(self) }
   }
 
   // MARK: Slow clients
@@ -315,6 +304,6 @@ extension BroadcastChardev {
     }
     settle()
     update()
-    if wantsWritable { postTurn() }
+    if wantsWritable { turn.post(on: isConnected ? loop : nil) }
   }
 }

@@ -94,7 +94,7 @@ final class SocketDialer: ConnectionSource {
   private func succeed(_ socket: consuming FileDescriptor, _ address: SocketAddress) {
     delay.reset()
     socket.prepareSocket(address, tcp: tcp, isPacketed: isPacketed)
-    deliver(SocketPeer(SocketConnection(descriptor: socket, isPacketed: isPacketed)))
+    deliver(SocketPeer(socket, isPacketed: isPacketed))
   }
 
   private func fail(_ index: Int, _ error: SystemError) {
@@ -123,7 +123,7 @@ final class SocketDialer: ConnectionSource {
   /// Connects now, within the time there is, to the first address that answers.
   static func connect(
     to addresses: [SocketAddress], isPacketed: Bool, tcp: TCPOptions, patience: OpeningPatience
-  ) throws(SystemError) -> SocketConnection {
+  ) throws(SystemError) -> SocketPeer {
     var failure = SystemError("connect", errno: EADDRNOTAVAIL)
     for address in addresses {
       do throws(SystemError) {
@@ -135,7 +135,7 @@ final class SocketDialer: ConnectionSource {
           }
         }
         socket.prepareSocket(address, tcp: tcp, isPacketed: isPacketed)
-        return SocketConnection(descriptor: socket, isPacketed: isPacketed)
+        return SocketPeer(socket, isPacketed: isPacketed)
       } catch {
         failure = error
       }

@@ -8,7 +8,7 @@ import Host
 /// bytes are read. Over TCP a peer that is gone looks like one that only stops writing, so the end
 /// of its output is its end.
 final class SocketPeer {
-  private let connection: SocketConnection
+  private let stream: Stream
   /// Whether the end of what the peer writes is the peer's end.
   private let leavesWithItsOutput: Bool
   /// Set while the event loop watches the connection.
@@ -25,14 +25,16 @@ final class SocketPeer {
   private var prefaceStart = 0
   private let liveness: PeerLiveness?
 
-  init(_ connection: consuming SocketConnection) {
-    let family = SocketAddress.local(of: connection.descriptor.rawValue)?.family ?? AF_UNIX
+  /// Takes over a connected socket in non-blocking mode.
+  init(_ socket: consuming FileDescriptor, isPacketed: Bool = false) {
+    let number = socket.rawValue
+    let family = SocketAddress.local(of: number)?.family ?? AF_UNIX
     leavesWithItsOutput = family != AF_UNIX
-    liveness = family == AF_UNIX ? nil : PeerLiveness(connection.descriptor.rawValue)
-    self.connection = connection
+    liveness = family == AF_UNIX ? nil : PeerLiveness(number)
+    stream = Stream(socket: socket, isPacketed: isPacketed)
   }
 
-  deinit { connection.discardInput() }
+  deinit { stream.discardInput() }
 
   /// The peer is served by this loop from now on, and gets these bytes before all others.
   func begin(on loop: EventLoop, preface: [UInt8] = []) {
@@ -46,10 +48,10 @@ final class SocketPeer {
     hasOutputEnded || isFinished ? 0 : preface.count - prefaceStart
   }
 
-  var descriptor: Int32 { connection.descriptor.rawValue }
+  var descriptor: Int32 { stream.rawValue }
 
   /// Whether a part of a packet waits that the front end had no room for.
-  var hasPacketRest: Bool { connection.hasPacketRest }
+  var hasPacketRest: Bool { stream.hasPacketRest }
 
   /// In QEMU's words: `tcp:127.0.0.1:4444,server=on <-> 127.0.0.1:51234`; nil where the peer has no
   /// address of its own.
@@ -63,9 +65,9 @@ final class SocketPeer {
   /// Looks whether the peer has left, and whether it left anything.
   func examine() {
     if !isHungUp {
-      isHungUp = leavesWithItsOutput ? connection.hasPeerEnded : connection.isHungUp
+      isHungUp = leavesWithItsOutput ? stream.hasPeerEnded : stream.isHungUp
     }
-    if isHungUp, !connection.hasUnreadBytes { isFinished = true }
+    if isHungUp, !stream.hasUnreadBytes { isFinished = true }
   }
 
   /// What to watch for, where `wanted` is wanted. Once the peer is gone, only the wish to read what it left keeps the
@@ -85,7 +87,7 @@ final class SocketPeer {
   func endOutput() {
     guard !hasOutputEnded, !isFinished else { return }
     hasOutputEnded = true
-    connection.endOutput()
+    stream.endOutput()
   }
 
   /// Treats the peer as gone, whatever it still sends.
@@ -110,7 +112,7 @@ final class SocketPeer {
   }
 
   private func send(_ segments: UnsafeBufferPointer<iovec>) -> TransferResult {
-    switch connection.write(segments) {
+    switch stream.write(segments) {
     case .transferred(let count):
       liveness?.noteWrite()
       return .transferred(count)
@@ -125,7 +127,7 @@ final class SocketPeer {
   func read(into segments: UnsafeBufferPointer<iovec>) -> TransferResult {
     if isFinished { return .disconnected }
     if hasInputEnded { return .wouldBlock }
-    switch connection.read(into: segments) {
+    switch stream.read(into: segments) {
     case .transferred(let count):
       if isHungUp { examine() }
       return .transferred(count)

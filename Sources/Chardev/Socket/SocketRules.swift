@@ -36,7 +36,7 @@ struct SocketRules {
     guard case .listening = socket.role, !isPacketed else {
       throw ChardevError("replay= is for sockets of bytes that listen; leave it out")
     }
-    guard ReplayBuffer.allowedSizes.contains(socket.replaySize) else {
+    guard SocketConfiguration.allowedReplaySizes.contains(socket.replaySize) else {
       throw ChardevError("replay=\(socket.replaySize) is no size; give 1 to 16M")
     }
   }

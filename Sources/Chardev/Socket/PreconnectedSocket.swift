@@ -7,9 +7,9 @@ final class PreconnectedSocket: ConnectionSource {
   let waitsForFirst = false
   private var peer: SocketPeer?
 
-  init(_ connection: consuming SocketConnection, name: String) {
+  init(_ peer: SocketPeer, name: String) {
     self.name = name
-    peer = SocketPeer(connection)
+    self.peer = peer
   }
 
   func count(in counters: inout SocketCounters) {}
