@@ -68,7 +68,8 @@ let package = Package(
         "Host", "TestSupport",
       ]),
     tests("SwiftVMTests", ["SwiftVM", "Boot", "Chardev", "Host", "TestSupport"]),
-    tests("CommandLineTests", ["swiftvm-cli", "SwiftVM", "Host", "TestSupport"]),
+    tests(
+      "CommandLineTests", ["swiftvm-cli", "SwiftVM", "Control", "Chardev", "Host", "TestSupport"]),
     tests(
       "AttackTests",
       ["VirtioConsole", "Virtio", "Devices", "Chardev", "GuestMemory", "Host", "TestSupport"]),

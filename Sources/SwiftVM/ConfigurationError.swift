@@ -1,3 +1,5 @@
+import Host
+
 /// A mistake in what the user asked for, found before anything was created.
 ///
 /// Also what the host refuses to give before a machine exists: no `/dev/kvm`, no permission on it,

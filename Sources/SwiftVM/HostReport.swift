@@ -1,3 +1,5 @@
+import Host
+
 /// Whether this host can run guests, as `swiftvm check` tells it.
 public struct HostReport: Equatable, Sendable {
   /// The answer in one word.

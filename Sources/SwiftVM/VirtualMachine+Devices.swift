@@ -1,3 +1,4 @@
+import Host
 import VirtioConsole
 
 // Callable on any thread, before, while and after the machine runs. A call waits until the machine's

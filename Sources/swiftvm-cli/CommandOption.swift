@@ -1,33 +1,48 @@
-/// One option as the command line and the help know it.
+import Control
+
+/// One option, as a row: what the scanner, the help, the manual page and the shells know of it, and
+/// what `swiftvm run` does with it.
 package struct CommandOption: Equatable, Sendable {
   /// The option's word, dashes included.
   package let name: String
-
   /// What stands for the value in the help; nil where the option takes none.
   package let metavariable: String?
-
-  /// The explanation, unwrapped.
-  package let help: String
-
-  /// Whether it may be given more than once.
-  package let isRepeatable: Bool
-
-  /// Whether an empty value means something.
-  let allowsEmptyValue: Bool
-
   /// What else it may be called, dashes included.
   let otherNames: [String]
+  /// Whether it may be given more than once.
+  package let isRepeatable: Bool
+  /// Whether an empty value means something.
+  let allowsEmptyValue: Bool
+  /// Where keys of backends in its value are given; nil where it has none.
+  let keys: BackendKey.Place?
+  /// The explanation, unwrapped.
+  package let help: String
+  /// Takes a value into the request of `swiftvm run`; nil for other commands' options.
+  let store: Store?
+
+  typealias Store = @Sendable (inout RunReader, GivenOption) throws(UsageError) -> Void
 
   init(
-    _ name: String, _ metavariable: String? = nil, isRepeatable: Bool = false,
-    allowsEmptyValue: Bool = false, otherNames: [String] = [], help: String
+    _ name: String, _ metavariable: String? = nil, otherNames: [String] = [],
+    isRepeatable: Bool = false, allowsEmptyValue: Bool = false, keys: BackendKey.Place? = nil,
+    help: String, store: Store? = nil
   ) {
     self.name = name
     self.metavariable = metavariable
-    self.help = help
+    self.otherNames = otherNames
     self.isRepeatable = isRepeatable
     self.allowsEmptyValue = allowsEmptyValue
-    self.otherNames = otherNames
+    self.keys = keys
+    self.help = help
+    self.store = store
+  }
+
+  package static let help = CommandOption("--help", otherNames: ["-h"], help: "Show this help.")
+  package static let version = CommandOption("--version", help: "Show the version.")
+
+  /// By name, which no two options of a command share.
+  package static func == (first: CommandOption, second: CommandOption) -> Bool {
+    first.name == second.name
   }
 
   /// Whether this is the option's name, or another that it may be called by.
@@ -46,7 +61,5 @@ package struct CommandOption: Equatable, Sendable {
   }
 
   /// Name and metavariable, as they are typed.
-  package var usage: String {
-    metavariable.map { name + " " + $0 } ?? name
-  }
+  package var usage: String { metavariable.map { name + " " + $0 } ?? name }
 }

@@ -1,7 +1,12 @@
-/// A command as the parser, the help, the manual page and the shells know it.
+import Control
+
+/// A command, as a row: what the parser, the help, the manual page and the shells know of it, and what
+/// it does.
 package struct CommandDescription: Equatable, Sendable {
   /// The word after the program's name.
   package let name: String
+  /// The words that follow it besides options; one in brackets may be missing.
+  package let operands: [String]
   /// What follows the name, as a pattern.
   package let arguments: String
   /// What it does, in a phrase.
@@ -10,50 +15,113 @@ package struct CommandDescription: Equatable, Sendable {
   package let explanation: String
   /// What it takes.
   package let options: [CommandOption]
-  /// What the values of several options are made of.
-  package var keys: [KeySection] = []
+  /// Whether its help explains the keys of backends, too.
+  let explainsKeys: Bool
+  /// Makes what is to be done of what was given.
+  let read: Reader
+
+  typealias Reader = @Sendable (Invocation) throws(UsageError) -> Command
+
+  init(
+    _ name: String, _ operands: [String] = [], arguments: String? = nil, summary: String,
+    explanation: String, options: [CommandOption], explainsKeys: Bool = false,
+    read: @escaping Reader
+  ) {
+    self.name = name
+    self.operands = operands
+    self.arguments = arguments ?? operands.joined(separator: " ")
+    self.summary = summary
+    self.explanation = explanation
+    self.options = options
+    self.explainsKeys = explainsKeys
+    self.read = read
+  }
+
+  /// By name, which no two commands share.
+  package static func == (first: CommandDescription, second: CommandDescription) -> Bool {
+    first.name == second.name
+  }
 
   /// Name and arguments, as they are typed.
   package var usage: String { "swiftvm " + name + (arguments.isEmpty ? "" : " " + arguments) }
 }
 
-/// Every command, in the order in which the help shows them.
-package enum CommandTable {
+/// What a command was given.
+struct Invocation {
+  let options: [GivenOption]
+  let operands: [String]
+  /// All commands, and the keys of backends.
+  let table: CommandTable
+
+  /// The value of an option; empty for one that takes none, nil for one that was not given.
+  subscript(option: CommandOption) -> String? {
+    options.first { $0.option == option }?.value
+  }
+}
+
+/// Every command and every key of backends. The parser, the help, the manual page and the shells'
+/// completions all go by it: a row added here is known to each.
+package struct CommandTable: Sendable {
+  /// In the order in which the help shows them.
+  package var commands: [CommandDescription]
+  /// What backends are described by.
+  package var keys: BackendKeys
+
+  /// The program's table.
+  package static let standard = CommandTable(
+    commands: [run, check] + Verb.all + [completion, manual, help], keys: .standard)
+
+  /// The command of that name.
+  package func command(named name: String) -> CommandDescription? {
+    commands.first { $0.name == name }
+  }
+
   package static let run = CommandDescription(
-    name: "run", arguments: "[OPTIONS]", summary: "boot a guest",
+    "run", arguments: "[OPTIONS]", summary: "boot a guest",
     explanation:
       "Boots a Linux guest, and ends when the guest powers off. A value follows its option"
       + " as the next word or after an equals sign (--memory 1G, --memory=1G).",
-    options: OptionTable.run, keys: KeyTable.sections)
+    options: RunOptions.all + QEMUOptions.all + [.help, .version], explainsKeys: true
+  ) { (given) throws(UsageError) in .run(try RunReader.request(given.options, given.table.keys)) }
+
+  static let quiet = CommandOption("--quiet", help: "Print nothing; the exit status tells.")
 
   package static let check = CommandDescription(
-    name: "check", arguments: "[OPTIONS]", summary: "tell whether this host can run guests",
+    "check", arguments: "[OPTIONS]", summary: "tell whether this host can run guests",
     explanation: "Tells whether this host can run guests and, if it cannot, what to do. The exit"
       + " status is 0 where Linux kernels run, else 1.",
-    options: OptionTable.check)
+    options: [quiet, .help, .version]
+  ) { .check(isQuiet: $0[quiet] != nil) }
 
   package static let completion = CommandDescription(
-    name: "completion", arguments: "bash|zsh|fish", summary: "print a shell's completion script",
+    "completion", ["bash|zsh|fish"], summary: "print a shell's completion script",
     explanation: "Prints a script that teaches a shell this program's commands and options. Bash:"
       + " source <(swiftvm completion bash). \"make install\" puts the scripts where the shells look"
       + " for them.",
-    options: [OptionTable.help])
+    options: [.help]
+  ) { (given) throws(UsageError) in
+    let word = given.operands.first ?? ""
+    guard let shell = ShellCompletion(rawValue: word) else {
+      throw UsageError(
+        "completion", word, "there is no script for this shell", "give bash|zsh|fish")
+    }
+    return .completion(shell)
+  }
 
   package static let manual = CommandDescription(
-    name: "manual", arguments: "", summary: "print the manual page",
+    "manual", summary: "print the manual page",
     explanation: "Prints the manual page in the form that man(1) reads: swiftvm manual | man -l -.",
-    options: [OptionTable.help])
+    options: [.help]
+  ) { _ in .manual }
 
   package static let help = CommandDescription(
-    name: "help", arguments: "[COMMAND]", summary: "explain a command and its options",
-    explanation: "Explains a command and its options, or else lists the commands.", options: [])
-
-  /// All of them.
-  package static let all =
-    [run, check] + ControlVerb.allCases.map(\.command) + [completion, manual, help]
-
-  /// The command of that name.
-  package static func command(named name: String) -> CommandDescription? {
-    all.first { $0.name == name }
+    "help", ["[COMMAND]"], summary: "explain a command and its options",
+    explanation: "Explains a command and its options, or else lists the commands.", options: []
+  ) { (given) throws(UsageError) in
+    guard let word = given.operands.first else { return .help(nil) }
+    guard let command = given.table.command(named: word) else {
+      throw UsageError("help", word, "there is no such command", "see swiftvm --help")
+    }
+    return .help(command)
   }
 }

@@ -48,6 +48,15 @@ package enum ExitStatus: Equatable, Sendable {
       }
   }
 
+  /// The status of `swiftvm check` for this verdict.
+  package init(_ verdict: HostReport.Verdict) {
+    self =
+      switch verdict {
+      case .canRunLinux: .success
+      case .smallGuestsOnly, .unavailable: .hostFailure
+      }
+  }
+
   /// The number for `exit(2)`.
   package var code: Int32 {
     switch self {
@@ -89,4 +98,31 @@ package enum ExitStatus: Equatable, Sendable {
     ),
     ("128+N", "ended by signal N (130: Ctrl-C or SIGINT, 143: SIGTERM)"),
   ]
+}
+
+extension VirtualMachineOutcome {
+  /// What the user is told at the end; nil where the end is what they meant.
+  package var message: String? {
+    switch self {
+    case .poweredOff, .stoppedByUser: nil
+    case .debugExit(let value): Self.message(ofDebugExit: value)
+    case .panicked: "the guest panicked"
+    case .oopsed: "the guest's kernel had an oops before the guest ended"
+    case .halted: "every CPU of the guest halted with interrupts off, and nothing could wake them"
+    case .outputLost:
+      "the guest powered off, but some of what it printed or sent is lost: its reader was too slow"
+    case .reset: "the guest reset itself"
+    case .tripleFault: "the guest's CPU shut down on a triple fault"
+    case .internalError(let report): report
+    case .hostFailure(let text): text
+    case .stopped(let signal): "ended by signal \(signal)"
+    }
+  }
+
+  /// Told where the status may also mean something else.
+  private static func message(ofDebugExit value: UInt32) -> String? {
+    let code = ExitStatus.debugExit(value: value).code
+    guard code < 8 || code > 128 else { return nil }
+    return "the guest wrote \(value) to isa-debug-exit, which makes status \(code)"
+  }
 }

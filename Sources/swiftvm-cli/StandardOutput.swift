@@ -23,7 +23,7 @@ enum StandardOutput {
       if count > 0 {
         rest = rest.dropFirst(count)
       } else if errno == EAGAIN {
-        // Whoever else has the stream may have set it so.
+        // Another program that has the stream may have set it so.
         var status = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
         poll(&status, 1, -1)
       } else if errno != EINTR {

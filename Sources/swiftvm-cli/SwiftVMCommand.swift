@@ -11,23 +11,33 @@ enum SwiftVMCommand {
   }
 
   private static func perform(arguments: [[UInt8]]) -> ExitStatus {
-    do throws(ConfigurationError) {
+    do throws(UsageError) {
       switch try CommandParser.parse(arguments) {
       case .run(let request):
-        do throws(ConfigurationError) { return try RunCommand.perform(request) } catch {
+        do throws(UsageError) { return try RunCommand.perform(request) } catch {
           throw error.named(asIn: arguments)
         }
-      case .check(let isQuiet): return CheckCommand.perform(isQuiet: isQuiet)
+      case .check(let isQuiet): return check(isQuiet: isQuiet)
       case .help(let command): return show(HelpText.text(for: command))
-      case .completion(let shell): return show(shell.script)
-      case .manual: return show(ManualPage.text)
-      case .control(let request): return VerbCommand.perform(request)
+      case .completion(let shell): return show(shell.script())
+      case .manual: return show(ManualPage.text())
+      case .control(let request): return request.perform()
       case .version: return show("swiftvm \(SwiftVMVersion.text)\n")
       }
     } catch {
       StandardError.write("swiftvm: \(error)\n")
       return .configurationError
     }
+  }
+
+  /// Whether this host can run guests, and why, unless only the exit status is wanted.
+  private static func check(isQuiet: Bool) -> ExitStatus {
+    let report = HostReport.ofThisHost()
+    if !isQuiet {
+      let status = show(report.lines.map { $0 + "\n" }.joined())
+      guard status == .success else { return status }
+    }
+    return ExitStatus(report.verdict)
   }
 
   private static func show(_ text: String) -> ExitStatus {

@@ -41,13 +41,13 @@ struct CommandParserTests {
       ["--kernel", "x"],
       "--kernel: options follow a command; give e.g. swiftvm run --kernel, or see swiftvm --help"
     ),
-    (["--version", "x"], "x: this word is too many; see swiftvm --help"),
-    (["--help", "run"], "run: this word is too many; see swiftvm --help"),
-    (["help", "run", "x"], "x: this word is too many; see swiftvm --help"),
+    (["--version", "x"], "x: unexpected argument; see swiftvm --help"),
+    (["--help", "run"], "run: unexpected argument; see swiftvm --help"),
+    (["help", "run", "x"], "x: unexpected argument; see swiftvm help --help"),
     (["help", "me"], "help me: there is no such command; see swiftvm --help"),
     (["check", "--quite"], "--quite: unknown option; did you mean --quiet?"),
     (["check", "--kernel"], "--kernel: unknown option; see swiftvm check --help"),
-    (["check", "x"], "x: this word belongs to no option; see swiftvm check --help"),
+    (["check", "x"], "x: unexpected argument; see swiftvm check --help"),
     (["check", "--quiet=1"], "--quiet 1: this option takes no value; give --quiet alone"),
     (
       ["check", "--quiet", "--quiet"], "--quiet: this option is given twice; give it once"

@@ -11,7 +11,7 @@ struct GoldenTextTests {
     return result.output
   }
 
-  @Test(arguments: CommandTable.all.map(\.name))
+  @Test(arguments: CommandTable.standard.commands.map(\.name))
   func helpOfACommand(_ command: String) throws {
     let text = try output("help", command)
     #expect(try Golden.difference(text, from: "help-\(command).txt") == [])

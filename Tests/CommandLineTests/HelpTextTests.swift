@@ -5,7 +5,7 @@ import Testing
 @Suite
 struct HelpTextTests {
   @Test func explainsEveryOption() {
-    for command in CommandTable.all {
+    for command in CommandTable.standard.commands {
       let lines = HelpText.text(for: command).split(separator: "\n")
       for option in command.options {
         #expect(lines.contains("  \(option.usage)"))
@@ -23,28 +23,19 @@ struct HelpTextTests {
     "-device", "-mon", "-action", "-nodefaults", "-machine", "-enable-kvm", "--help", "--version",
   ])
   func knowsTheOptionsOfRun(name: String) {
-    #expect(OptionTable.run.contains { $0.name == name })
+    #expect(CommandTable.run.options.contains { $0.name == name })
   }
 
-  @Test("Every key of a host end is explained where its option is")
+  @Test("Every key of a backend is explained where its option is")
   func explainsEveryKey() {
     let lines = HelpText.text(for: CommandTable.run).split(separator: "\n")
-    for section in KeyTable.sections {
+    for section in KeySection.all(.standard) {
       #expect(lines.contains("\(section.title):"))
-      for key in section.keys { #expect(lines.contains("  \(key.usage)")) }
+      for key in section.entries { #expect(lines.contains("  \(key.usage)")) }
     }
-    let known = Set(
-      (KeyTable.hostEnds.keys + KeyTable.hostEndOptions.keys).flatMap { key in
-        key.usage.split(separator: ",").map { word in
-          String(word.drop { $0 == " " }.prefix { $0 != "=" })
-        }
-      })
-    var grammar = KeyValueList.Grammar(example: "")
-    ShortHostEnd.extend(&grammar)
-    #expect(known == Set(grammar.optional + grammar.words + grammar.flags))
   }
 
-  @Test(arguments: CommandTable.all + [nil])
+  @Test(arguments: CommandTable.standard.commands + [nil])
   func listsEveryExitStatus(command: CommandDescription?) {
     let lines = HelpText.text(for: command).split(separator: "\n")
     for status in ["0 ", "1 ", "2 ", "3 ", "4 ", "5 ", "6 ", "7 ", "2N+1 ", "128+N "] {
@@ -52,7 +43,7 @@ struct HelpTextTests {
     }
   }
 
-  @Test(arguments: CommandTable.all + [nil])
+  @Test(arguments: CommandTable.standard.commands + [nil])
   func fitsATerminal(command: CommandDescription?) {
     let text = HelpText.text(for: command)
     #expect(text.hasSuffix("\n"))
@@ -64,7 +55,7 @@ struct HelpTextTests {
 
   @Test func namesEveryCommand() {
     let overview = HelpText.text(for: nil)
-    for command in CommandTable.all {
+    for command in CommandTable.standard.commands {
       #expect(overview.contains("\n  swiftvm \(command.name) "))
     }
   }

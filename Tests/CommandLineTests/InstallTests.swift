@@ -31,12 +31,12 @@ struct InstallTests {
     for name in ["vmlinux", "vmlinuz", "initramfs.cpio"] {
       #expect(directory.text(of: share + "swiftvm/" + name) == name)
     }
-    #expect(directory.text(of: share + "man/man1/swiftvm.1") == ManualPage.text)
+    #expect(directory.text(of: share + "man/man1/swiftvm.1") == ManualPage.text())
     let scripts: [(ShellCompletion, String)] = [
       (.bash, "bash-completion/completions/swiftvm"), (.zsh, "zsh/site-functions/_swiftvm"),
       (.fish, "fish/vendor_completions.d/swiftvm.fish"),
     ]
-    for (shell, path) in scripts { #expect(directory.text(of: share + path) == shell.script) }
+    for (shell, path) in scripts { #expect(directory.text(of: share + path) == shell.script()) }
   }
 
   @Test("The program finds its guest image from there")

@@ -45,7 +45,7 @@ struct ProgramTests {
 
   /// The same for ports, after a valid kernel.
   private static let portMistakes: [([String], String)] = [
-    (["name=a"], "name=a: the host end is missing"),
+    (["name=a"], "name=a: the backend is missing"),
     (["socket=s"], "socket=s:"),
     (["name=,socket=s"], "name=,socket=s:"),
     (["name=a,socket="], "name=a,socket=:"),

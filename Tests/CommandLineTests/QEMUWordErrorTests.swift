@@ -66,11 +66,11 @@ struct QEMUWordErrorTests {
     ),
     (
       "socket,id=a,path=/s,reconnect=99999999",
-      "nobody waits for so long; give a time of at most a day"
+      "\"reconnect\" is too long; give at most 86400 seconds"
     ),
     (
       "socket,id=a,path=/s,reconnect=9223372036854775807",
-      "nobody waits for so long; give a time of at most a day"
+      "\"reconnect\" is too long; give at most 86400 seconds"
     ),
     (
       "socket,id=a,path=/s,reconnect=1,reconnect-ms=1",
@@ -93,7 +93,7 @@ struct QEMUWordErrorTests {
     ("file,id=a,input-path=/i,append=on", "\"append\" is for output files; leave it out"),
     (
       "file,id=a,path=/f,rotate-count=2",
-      "\"rotate-count\" is without \"rotate-size\"; give e.g. rotate-size=1M"
+      "\"rotate-count\" is without \"rotate-size\"; give rotate-size=SIZE"
     ),
     ("pipe,id=a", "the key \"path\" is missing; give -chardev pipe,path=PATH,id=ID"),
     (
@@ -265,7 +265,7 @@ struct QEMUWordErrorTests {
     (["-mon", "chardev=m"], "-mon chardev=m: there is no human monitor; add mode=control for QMP"),
     (
       ["-qmp", "stdio"],
-      "--qmp stdio: QMP is spoken on a socket; give a path, or unix:PATH,server=on,wait=off"
+      "-qmp stdio: QMP is spoken on a socket; give a path, or unix:PATH,server=on,wait=off"
     ),
     (
       ["-action", "panic=run"],

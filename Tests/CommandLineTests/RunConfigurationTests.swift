@@ -103,7 +103,7 @@ struct RunConfigurationTests {
     #expect(device?.maximumPortCount == 32766)
     #expect(try device?.portNumbers.last == 32765)
     request.ports[0].configuration.isConsole = false
-    let error = #expect(throws: ConfigurationError.self) {
+    let error = #expect(throws: UsageError.self) {
       try request.configuration { image }
     }
     #expect(
@@ -156,7 +156,7 @@ struct RunConfigurationTests {
     ),
   ])
   func refusesWhatDoesNotFit(words: [String], line: String) {
-    let error = #expect(throws: ConfigurationError.self) { try configuration(words) }
+    let error = #expect(throws: UsageError.self) { try configuration(words) }
     #expect(error?.description == line)
   }
 
@@ -170,7 +170,7 @@ struct RunConfigurationTests {
     guard case .run(let request) = try CommandParser.parse(bytes(["run", "--cpus", "0"])) else {
       throw NotARun()
     }
-    let error = #expect(throws: ConfigurationError.self) {
+    let error = #expect(throws: UsageError.self) {
       try request.configuration { () throws(ConfigurationError) in
         throw ConfigurationError(option: "--kernel", problem: "no image", remedy: "")
       }
@@ -180,7 +180,7 @@ struct RunConfigurationTests {
 
   @Test func tellsAMissingImage() throws {
     let missing = ConfigurationError(option: "--kernel", problem: "no image", remedy: "")
-    #expect(throws: missing) {
+    #expect(throws: UsageError("--kernel", "", "no image", "")) {
       try RunRequest().configuration { () throws(ConfigurationError) in throw missing }
     }
   }

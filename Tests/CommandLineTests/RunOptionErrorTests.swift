@@ -13,15 +13,15 @@ struct RunOptionErrorTests {
     let parts = value.utf8.split(separator: UInt8(ascii: "@"), omittingEmptySubsequences: false)
     let text = String(decoding: Array(parts.joined(separator: marks)), as: UTF8.self)
     let start = monotonicSeconds()
-    #expect(throws: ConfigurationError.self) {
-      try RunRequest.port(option: "--virtserialport", text)
+    #expect(throws: UsageError.self) {
+      try PortKeys.port(option: "--virtserialport", text)
     }
     #expect(monotonicSeconds() - start < 5)
   }
 
   @Test(arguments: [
-    (["x"], "x: this word belongs to no option; see swiftvm run --help"),
-    ([""], "this word belongs to no option; see swiftvm run --help"),
+    (["x"], "x: unexpected argument; see swiftvm run --help"),
+    ([""], "unexpected argument; see swiftvm run --help"),
     (["--"], "--: unknown option; see swiftvm run --help"),
     (["--kernal", "x"], "--kernal: unknown option; did you mean --kernel?"),
     (["--kernal=x"], "--kernal: unknown option; did you mean --kernel?"),
@@ -77,7 +77,7 @@ struct RunOptionErrorTests {
   }
 
   @Test(arguments: [
-    ("name=n", "the host end is missing; add e.g. socket=PATH"),
+    ("name=n", "the backend is missing; add e.g. socket=PATH"),
     ("socket=/s", "the key \"name\" is missing; give name=NAME,socket=PATH"),
     ("n", "\"n\" is not key=value; give name=NAME,socket=PATH"),
     ("name=,socket=/s", "the value of \"name\" is empty; give name=NAME,socket=PATH"),
@@ -136,7 +136,7 @@ struct RunOptionErrorTests {
   }
 
   @Test(arguments: [
-    ("name=n", "the host end is missing; add e.g. stdio, socket=PATH or file=PATH"),
+    ("name=n", "the backend is missing; add e.g. stdio, socket=PATH or file=PATH"),
     ("stdio,stdio", "the key \"stdio\" is given twice; give it once"),
     ("stdio=", "unknown key \"stdio\"; give stdio, socket=PATH or file=PATH"),
     ("stdoi", "\"stdoi\" is not key=value; give stdio, socket=PATH or file=PATH"),
@@ -193,9 +193,9 @@ struct RunOptionErrorTests {
   }
 
   @Test(arguments: [
-    ("sreial", "there is no such host end; did you mean serial?"),
-    ("file:/l", "there is no such host end; did you mean file=PATH?"),
-    ("none", "there is no such host end; give serial, file=PATH or chardev=ID"),
+    ("sreial", "there is no such backend; did you mean serial?"),
+    ("file:/l", "there is no such backend; did you mean file=PATH?"),
+    ("none", "there is no such backend; give serial, file=PATH or chardev=ID"),
     ("chardev=x", "Property 'emergency' can't find value 'x'; add -chardev BACKEND,id=x"),
     ("chardev=", "the value of \"chardev\" is empty; give chardev=ID"),
     ("file=", "the value of \"file\" is empty; give file=PATH"),
@@ -205,24 +205,24 @@ struct RunOptionErrorTests {
   }
 
   @Test(arguments: [
-    ("stdoi", "there is no such host end; did you mean stdio?"),
-    ("non", "there is no such host end; did you mean none?"),
-    ("file", "there is no such host end; did you mean file=PATH?"),
+    ("stdoi", "there is no such backend; did you mean stdio?"),
+    ("non", "there is no such backend; did you mean none?"),
+    ("file", "there is no such backend; did you mean file=PATH?"),
     (
       "/dev/ttyS0",
-      "there is no such host end; give stdio, stderr, none, pty, file=PATH or socket=PATH"
+      "there is no such backend; give stdio, stderr, none, pty, file=PATH or socket=PATH"
     ),
     (
-      "telnet", "there is no such host end; give stdio, stderr, none, pty, file=PATH or socket=PATH"
+      "telnet", "there is no such backend; give stdio, stderr, none, pty, file=PATH or socket=PATH"
     ),
     ("file=", "the value of \"file\" is empty; give file=PATH"),
     ("file=/a,b", "\"b\" is not key=value; give file=PATH"),
     ("file=/a,apend=on", "unknown key \"apend\"; did you mean \"append\"?"),
     ("append=on", "\"append\" is for output files; leave it out"),
-    ("log=/l", "the host end is missing; give e.g. stdio, none or file=PATH"),
+    ("log=/l", "the backend is missing; give e.g. stdio, none or file=PATH"),
     (
       "telnet:localhost:1",
-      "there is no such host end; give stdio, stderr, mon:stdio, none, null, pty, file:PATH, pipe:PATH,"
+      "there is no such backend; give stdio, stderr, mon:stdio, none, null, pty, file:PATH, pipe:PATH,"
         + " chardev:ID, unix:PATH,server=on,wait=off, tcp:HOST:PORT,server=on,wait=off or"
         + " udp:HOST:PORT@LOCALHOST:LOCALPORT"
     ),
@@ -237,7 +237,7 @@ struct RunOptionErrorTests {
     #expect(refusal(bytes(["run", "--serial", value])) == "--serial \(value): \(problem)")
   }
 
-  @Test(arguments: OptionTable.run.filter { $0.metavariable != nil })
+  @Test(arguments: CommandTable.run.options.filter { $0.metavariable != nil })
   func refusesInvalidUTF8(option: CommandOption) {
     let line = "\(option.name) a\\xc3b: the value is not valid UTF-8; give it in UTF-8"
     let value: [UInt8] = [0x61, 0xc3, 0x62]

@@ -9,7 +9,7 @@ struct ShellCompletionTests {
   private func offers(_ words: [String]) throws -> Set<String> {
     let directory = try TemporaryDirectory()
     let script =
-      ShellCompletion.bash.script + """
+      ShellCompletion.bash.script() + """
         COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _swiftvm; printf '%s\\n' "${COMPREPLY[@]}"
 
         """
@@ -26,27 +26,28 @@ struct ShellCompletionTests {
     try #expect(offers(["swiftvm", "ch"]) == ["check"])
     try #expect(offers(["swiftvm", "run", "--virtser"]) == ["--virtserialport"])
     try #expect(offers(["swiftvm", "completion", ""]) == ["--help", "bash", "zsh", "fish"])
-    try #expect(Set(CommandTable.all.map(\.name)).isSubset(of: offers(["swiftvm", ""])))
+    try #expect(
+      Set(CommandTable.standard.commands.map(\.name)).isSubset(of: offers(["swiftvm", ""])))
   }
 
   @Test func bashOffersFilesWhereAPathBelongs() throws {
     // Nothing, so that bash offers files in its own way, with spaces and all.
     try #expect(offers(["swiftvm", "run", "--kernel", "/etc/passw"]) == [])
-    #expect(ShellCompletion.bash.script.hasSuffix("complete -o default -F _swiftvm swiftvm\n"))
+    #expect(ShellCompletion.bash.script().hasSuffix("complete -o default -F _swiftvm swiftvm\n"))
   }
 
   @Test("The file that zsh loads when it first completes completes at once")
   func zshCompletesTheFirstTime() {
     #expect(
-      ShellCompletion.zsh.script.hasSuffix(
+      ShellCompletion.zsh.script().hasSuffix(
         "\n[ \"${funcstack[1]}\" != _swiftvm ] || _bash_complete -o default -F _swiftvm\n"))
   }
 
   @Test func fishKnowsAllKindsOfOptions() {
-    let lines = ShellCompletion.fish.script.split(separator: "\n")
+    let lines = ShellCompletion.fish.script().split(separator: "\n")
     let run = "complete -c swiftvm -n '__fish_seen_subcommand_from run' "
     for words in [
-      "-l memory -s m -x ", "-o chardev -x ", "-s S ", "-l cpus -o smp -x ", "-l kernel -rF ",
+      "-l memory -s m -x ", "-o device -x ", "-s S ", "-l cpus -o smp -x ", "-l kernel -rF ",
     ] {
       #expect(lines.contains { $0.hasPrefix(run + words + "-d '") }, "\(words)")
     }
@@ -60,16 +61,17 @@ struct ShellCompletionTests {
     #expect(
       lines.contains {
         $0.hasSuffix(
-          "-d 'A console: /dev/hvc0, hvc1... in the guest, with any host end of --virtserialport'")
+          "-d 'A console: /dev/hvc0, hvc1... in the guest, with any backend of --virtserialport'")
       })
   }
 
   @Test(arguments: ShellCompletion.allCases)
   func knowsEveryOption(_ shell: ShellCompletion) {
-    for option in CommandTable.all.flatMap(\.options) where option.name.hasPrefix("--") {
+    for option in CommandTable.standard.commands.flatMap(\.options)
+    where option.name.hasPrefix("--") {
       #expect(
-        shell.script.contains(option.name)
-          || shell.script.contains("-l \(option.name.dropFirst(2)) "))
+        shell.script().contains(option.name)
+          || shell.script().contains("-l \(option.name.dropFirst(2)) "))
     }
   }
 }

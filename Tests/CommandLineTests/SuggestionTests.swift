@@ -1,3 +1,4 @@
+import Control
 import Testing
 import swiftvm_cli
 

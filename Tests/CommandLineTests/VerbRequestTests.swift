@@ -11,7 +11,7 @@ import Testing
   }
 
   private func problem(_ words: [String]) -> String? {
-    do throws(ConfigurationError) {
+    do throws(UsageError) {
       _ = try CommandParser.parse(bytes(words))
       return nil
     } catch {
@@ -20,7 +20,7 @@ import Testing
   }
 
   @Test func readsVerbs() throws {
-    #expect(try request("list")?.verb == .list)
+    #expect(try request("list")?.verb.name == "list")
     let ports = try #require(try request("ports", "--vm", "a"))
     #expect(ports.machine == "a")
     #expect(ports.control == nil)
@@ -36,16 +36,16 @@ import Testing
     #expect(plugged.isConsole)
   }
 
-  @Test(arguments: ControlVerb.allCases)
-  func explainsVerbs(verb: ControlVerb) throws {
-    #expect(try CommandParser.parse(bytes([verb.rawValue, "--help"])) == .help(verb.command))
-    #expect(try CommandParser.parse(bytes(["help", verb.rawValue])) == .help(verb.command))
+  @Test(arguments: Verb.all)
+  func explainsVerbs(verb: CommandDescription) throws {
+    #expect(try CommandParser.parse(bytes([verb.name, "--help"])) == .help(verb))
+    #expect(try CommandParser.parse(bytes(["help", verb.name])) == .help(verb))
   }
 
   @Test(arguments: [
     (["connect"], "connect: PORT is missing; give swiftvm connect PORT [OPTIONS]"),
     (["send", "p"], "send: TEXT is missing; give swiftvm send PORT TEXT [OPTIONS]"),
-    (["ports", "p"], "p: this word belongs to no option; see swiftvm ports --help"),
+    (["ports", "p"], "p: unexpected argument; see swiftvm ports --help"),
     (["ports", "--vn", "a"], "--vn: unknown option; did you mean --vm?"),
     (
       ["ports", "--vm", "a", "--control", "/c"],

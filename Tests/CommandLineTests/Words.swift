@@ -8,7 +8,7 @@ func bytes(_ words: [String]) -> [[UInt8]] {
 
 /// The line that refuses these words; nil where they are understood.
 func refusal(_ words: [[UInt8]]) -> String? {
-  do throws(ConfigurationError) {
+  do throws(UsageError) {
     _ = try CommandParser.parse(words)
     return nil
   } catch {

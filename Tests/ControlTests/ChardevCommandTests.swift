@@ -3,7 +3,7 @@ import Testing
 
 @testable import Control
 
-/// What the commands for host ends make, and what they say.
+/// What the commands for backends make, and what they say.
 @Suite struct ChardevCommandTests: CommandSuite {
   let rig: ControlRig
   let client: RigClient
@@ -26,7 +26,7 @@ import Testing
       ("socket", #"{"addr":\#(unix)}"#, .socket(SocketConfiguration(.unix(path: "/s")))),
       (
         "socket", #"{"addr":\#(unix),"server":true,"wait":false,"nodelay":false}"#,
-        .socket(SocketConfiguration(.unix(path: "/s"), hasNoDelay: false))
+        .socket(SocketConfiguration(.unix(path: "/s")))
       ),
       (
         "socket", #"{"addr":\#(unix),"server":false,"reconnect":2}"#,
@@ -40,8 +40,10 @@ import Testing
       ),
       (
         "socket",
-        #"{"addr":\#(unix),"x-swiftvm-keepalive":9,"x-swiftvm-replay":1024}"#,
-        .socket(SocketConfiguration(.unix(path: "/s"), keepaliveSeconds: 9, replaySize: 1024))
+        #"{"addr":{"type":"inet","data":{"host":"h","port":"1"}},"nodelay":false,"x-swiftvm-keepalive":9,"x-swiftvm-replay":1024}"#,
+        .socket(
+          SocketConfiguration(
+            .tcp(host: "h", port: 1), hasNoDelay: false, keepaliveSeconds: 9, replaySize: 1024))
       ),
       (
         "socket",
@@ -62,6 +64,16 @@ import Testing
         "socket",
         #"{"addr":{"type":"inet","data":{"host":"","port":"7","ipv4":false,"ipv6":true}}}"#,
         .socket(SocketConfiguration(.tcp(host: "::1", port: 7)))
+      ),
+      (
+        "socket",
+        #"{"addr":{"type":"inet","data":{"host":"","port":"7","ipv4":true}},"x-swiftvm-expose":true}"#,
+        .socket(
+          SocketConfiguration(.tcp(host: "0.0.0.0", port: 7), isReachableFromOutside: true))
+      ),
+      (
+        "socket", #"{"addr":{"type":"inet","data":{"host":"","port":"7"}}}"#,
+        .socket(SocketConfiguration(.tcp(host: "localhost", port: 7)))
       ),
       (
         "socket",
@@ -106,6 +118,15 @@ import Testing
       "Parameter 'type' does not accept value 'vsock'"
     ),
     (
+      "socket",
+      #"{"addr":{"type":"unix","data":{"path":"/s"}},"server":false,"x-swiftvm-clients":"queue"}"#,
+      #"\"x-swiftvm-clients\" is for listening sockets"#
+    ),
+    (
+      "socket", #"{"addr":{"type":"unix","data":{"path":"/s"}},"append":true}"#,
+      "Parameter 'backend.data.append' is unexpected"
+    ),
+    (
       "socket", #"{"addr":{"type":"unix","data":{"path":"/s"}},"telnet":true}"#,
       "Parameter 'telnet' is not supported: leave it out"
     ),
@@ -136,11 +157,11 @@ import Testing
     (
       "socket",
       #"{"addr":{"type":"inet","data":{"host":"h","port":"1","ipv4":false,"ipv6":false}}}"#,
-      "Invalid address family"
+      "both families of addresses are off"
     ),
     (
       "socket", #"{"addr":{"type":"inet","data":{"host":"::1","port":"1","ipv4":true}}}"#,
-      "Parameter 'ipv4': a host's family is told by its address"
+      "a host's family is told by its address"
     ),
     (
       "socket", #"{"addr":{"type":"fd","data":{"str":"n"}}}"#,

@@ -97,6 +97,10 @@ import Testing
       #"{"driver":"virtio-serial-pci","addr":"20"}"#,
       "Property 'virtio-serial-pci.addr' doesn't take value '20'"
     ),
+    (
+      #"{"driver":"virtio-serial-pci","addr":"+5"}"#,
+      "Property 'virtio-serial-pci.addr' doesn't take value '+5'"
+    ),
   ])
   func refusesDevices(arguments: String, problem: String) {
     #expect(ask("device_add", arguments) == "!GenericError: " + problem)

@@ -96,6 +96,24 @@ struct BackendValidationTests {
         == "--virtserialport allow-uid=: the user of a TCP client is not known; leave it out")
   }
 
+  @Test("Who may connect is no question for a socket that connects itself")
+  func refusesRightsOfConnectingSockets() throws {
+    func connector(_ change: (inout SocketConfiguration) -> Void) throws -> String? {
+      try problem {
+        socket(.unix(path: $0["s"])) {
+          $0.role = .connecting()
+          change(&$0)
+        }
+      }
+    }
+    #expect(
+      try connector { $0.access.peerUsers = [0] }
+        == "--virtserialport allow-uid=: who may connect is for listening sockets; leave it out")
+    #expect(
+      try connector { $0.access.peerGroups = [0] }
+        == "--virtserialport allow-gid=: who may connect is for listening sockets; leave it out")
+  }
+
   @Test func refusesFiles() throws {
     #expect(
       try problem { _ in ChardevConfiguration(.file(.init())) }

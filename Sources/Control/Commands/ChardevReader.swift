@@ -1,17 +1,19 @@
 import Chardev
 import Host
 
-/// Makes a host end's configuration of chardev-add's arguments (QAPI's ChardevBackend). What cannot
+/// Makes a backend's configuration of chardev-add's arguments (QAPI's ChardevBackend). What cannot
 /// be honoured is refused by name.
 struct ChardevReader {
   private let id: String
   private let descriptors: DescriptorStore
+  private let keys: BackendKeys
   /// What the configuration refers to by number; and the name that it had, if any.
   private var lent: (number: Int32, name: String?)?
 
-  init(id: String, descriptors: DescriptorStore) {
+  init(id: String, descriptors: DescriptorStore, keys: BackendKeys = .standard) {
     self.id = id
     self.descriptors = descriptors
+    self.keys = keys
   }
 
   /// To be called in the end, whether or not the chardev has been made: a descriptor that it took
@@ -37,11 +39,9 @@ struct ChardevReader {
     }
     var data = try arguments.object("data")
     try arguments.end()
-    var configuration = ChardevConfiguration(id: id, try self.backend(backend, &data))
-    if let path = try data.optionalText("logfile") {
-      configuration.log = LogConfiguration(
-        path: path, appends: try data.optionalBool("logappend") ?? false)
-    }
+    let made = try self.backend(backend, &data)
+    var configuration = try data.given(keys, of: [], for: []).completed(made)
+    configuration.id = id
     try data.end()
     return configuration
   }
@@ -66,11 +66,12 @@ struct ChardevReader {
     _ data: inout Arguments
   ) throws(QMPError) -> ChardevConfiguration.Backend {
     let (output, input) = (try data.text("out"), try data.optionalText("in"))
-    let appends = try data.optionalBool("append") ?? false
+    let given = try data.given(keys, of: [.output], for: [.output])
     if input == nil, let set = DescriptorStore.set(path: output) {
       return try lend(descriptors.first(ofSet: set), name: nil)
     }
-    return .file(FileConfiguration(output: output, input: input, appends: appends))
+    let file = FileConfiguration(output: output, input: input)
+    return given.refined(.file(file), as: .output, waits: false)
   }
 
   // MARK: Sockets
@@ -80,13 +81,12 @@ struct ChardevReader {
   private mutating func socket(
     _ data: inout Arguments
   ) throws(QMPError) -> ChardevConfiguration.Backend {
-    var address = try data.object("addr")
-    let type: AddressType = try Self.addressType(&address)
-    var place = try address.object("data")
-    try address.end()
+    var outer = try data.object("addr")
+    let type: AddressType = try Self.addressType(&outer)
+    var place = try outer.object("data")
+    try outer.end()
     let isServer = try data.optionalBool("server") ?? true
     let waits = try data.optionalBool("wait") ?? false
-    let delay = try reconnectDelay(&data)
     for name in ["telnet", "tn3270", "websocket"] where try data.optionalBool(name) == true {
       throw QMPError("Parameter '\(name)' is not supported: leave it out")
     }
@@ -94,7 +94,7 @@ struct ChardevReader {
       throw QMPError("'wait' option is incompatible with a machine that has been started")
     }
     guard type != .fd else {
-      guard delay == nil else {
+      guard try !data.reconnects(keys, for: []) else {
         throw QMPError("'reconnect' option is incompatible with 'fd' address type")
       }
       guard !waits else {
@@ -104,40 +104,22 @@ struct ChardevReader {
       try place.end()
       return try lend(descriptors.named(name), name: name)
     }
-    if isServer, delay != nil {
+    // Whether the socket is reachable decides what an empty host means.
+    let isReachable = try data.optionalBool("x-swiftvm-expose") ?? false
+    let address = try self.address(type, &place, isReachable: isReachable)
+    let target = BackendKey.Target(address, isListening: isServer)
+    if isServer, try data.reconnects(keys, for: [target]) {
       throw QMPError("'reconnect' option is incompatible with socket in server listen mode")
     }
     if !isServer, waits {
       throw QMPError("'wait' option is incompatible with socket in client connect mode")
     }
-    var configuration = SocketConfiguration(
-      try self.address(type, &place),
-      role: isServer ? .listening() : .connecting(reconnectMilliseconds: delay)
-    )
-    configuration.hasNoDelay = try data.optionalBool("nodelay") ?? configuration.hasNoDelay
-    configuration.keepaliveSeconds =
-      try data.optionalInteger("x-swiftvm-keepalive") ?? configuration.keepaliveSeconds
-    configuration.replaySize =
-      try data.optionalInteger("x-swiftvm-replay") ?? configuration.replaySize
-    configuration.clients =
-      try data.optionalChoice("x-swiftvm-clients") ?? configuration.clients
-    configuration.isReachableFromOutside =
-      try data.optionalBool("x-swiftvm-expose") ?? configuration.isReachableFromOutside
-    return .socket(configuration)
-  }
-
-  private func reconnectDelay(_ data: inout Arguments) throws(QMPError) -> Int? {
-    let seconds = try data.optionalInteger("reconnect") ?? 0
-    let milliseconds = try data.optionalInteger("reconnect-ms") ?? 0
-    let sum = seconds.multipliedReportingOverflow(by: 1000)
-    guard seconds >= 0, milliseconds >= 0, !sum.overflow else {
-      throw QMPError("Parameter 'reconnect' expects a number of seconds")
-    }
-    return sum.partialValue > 0 ? sum.partialValue : milliseconds > 0 ? milliseconds : nil
+    return try data.given(keys, of: BackendKey.Target.sockets, for: [target])
+      .socket(address, isListening: isServer, waits: false)
   }
 
   private func address(
-    _ type: AddressType, _ place: inout Arguments
+    _ type: AddressType, _ place: inout Arguments, isReachable: Bool
   ) throws(QMPError) -> SocketConfiguration.Address {
     switch type {
     case .unix:
@@ -150,7 +132,7 @@ struct ChardevReader {
       try place.end()
       return isAbstract ? .abstract(name: path) : .unix(path: path)
     case .inet:
-      let host = try family(&place, host: place.name("host"))
+      let host = try host(&place, isReachable: isReachable)
       let port = try portNumber(&place, "port")
       var last: UInt16?
       if let to = try place.optionalInteger("to") {
@@ -189,31 +171,20 @@ struct ChardevReader {
     }
     var place = try address.object("data")
     try address.end()
-    let host = try family(&place, host: place.name("host"))
+    let host = try host(&place, isReachable: false)
     let internet = (host, try portNumber(&place, "port"))
     try place.end()
     return internet
   }
 
-  /// The host, by the family of addresses asked for, which of a name but `localhost` is not known.
-  private func family(
-    _ place: inout Arguments, host: String
-  ) throws(QMPError) -> String {
+  private func host(_ place: inout Arguments, isReachable: Bool) throws(QMPError) -> String {
+    let host = try place.name("host")
     let (ipv4, ipv6) = (try place.optionalBool("ipv4"), try place.optionalBool("ipv6"))
-    guard ipv4 != false || ipv6 != false else { throw QMPError("Invalid address family") }
-    // Without a wish, or with both, any will do.
-    guard (ipv4 ?? (ipv6 != true)) != (ipv6 ?? (ipv4 != true)) else { return host }
-    let wantsIPv4 = ipv4 ?? (ipv6 != true)
-    if host.isEmpty || host == "localhost" { return wantsIPv4 ? "127.0.0.1" : "::1" }
-    let isIPv6Address = host.utf8.contains(UInt8(ascii: ":"))
-    let isIPv4Address = host.utf8.allSatisfy {
-      (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: ".")
+    do throws(KeyProblem) {
+      return try InternetAddress.host(host, ipv4: ipv4, ipv6: ipv6, isReachable: isReachable)
+    } catch {
+      throw QMPError(error.problem)
     }
-    guard wantsIPv4 ? isIPv4Address : isIPv6Address else {
-      throw QMPError(
-        "Parameter '\(wantsIPv4 ? "ipv4" : "ipv6")': a host's family is told by its address")
-    }
-    return host
   }
 
   private static func addressType(_ address: inout Arguments) throws(QMPError) -> AddressType {
@@ -244,6 +215,72 @@ struct ChardevReader {
       return .descriptor(.number(number))
     } catch {
       throw QMPError(error.description)
+    }
+  }
+}
+
+extension Arguments {
+  /// The keys of backends among these.
+  ///
+  /// - Parameters:
+  ///   - family: the kinds whose keys are known here; all others are left, to be refused as unexpected.
+  ///   - targets: those of them that are described.
+  fileprivate mutating func given(
+    _ keys: BackendKeys, of family: Set<BackendKey.Target>, for targets: Set<BackendKey.Target>
+  ) throws(QMPError) -> GivenKeys {
+    // String keys: the table's.
+    var values: [String: KeyValue] = [:]
+    for key in keys.keys where key.fits(family) {
+      if let name = key.name(in: .qmp) { values[name] = try value(name, key.kind) }
+    }
+    do throws(KeyProblem) {
+      return try GivenKeys(keys, in: .qmp, for: targets) {
+        values[$0] != nil
+      } value: { _, name in
+        values[name] ?? .flag(false)
+      }
+    } catch {
+      throw QMPError(error.problem)
+    }
+  }
+
+  /// Whether a time to connect again is given.
+  fileprivate mutating func reconnects(
+    _ keys: BackendKeys, for targets: Set<BackendKey.Target>
+  ) throws(QMPError) -> Bool {
+    let given = try given(keys, of: BackendKey.Target.sockets, for: targets)
+    return ["reconnect", "reconnect-ms"].contains { name in
+      given[name].map { $0 != .number(0) } ?? false
+    }
+  }
+
+  /// A value of this kind, as it stands in JSON.
+  private mutating func value(
+    _ name: String, _ kind: ValueKind
+  ) throws(QMPError) -> KeyValue? {
+    switch kind {
+    case .flag: return try optionalBool(name).map { .flag($0) }
+    case .number, .port, .slot, .permissions: return try optionalInteger(name).map { .number($0) }
+    case .size:
+      guard let size = try optionalInteger(name) else { return nil }
+      guard size >= 0 else { throw Self.noSuchValue(name, String(size)) }
+      return .number(size)
+    case .time(let unit, let limit):
+      guard let time = try optionalInteger(name) else { return nil }
+      guard (0...limit).contains(time) else {
+        throw QMPError("Parameter '\(name)' expects a number of \(unit)")
+      }
+      return .number(time)
+    case .numbers:
+      guard let words = try names(name) else { return nil }
+      let numbers = words.compactMap { UInt32($0) }
+      guard numbers.count == words.count else { throw Self.noSuchValue(name, "a list") }
+      return .numbers(numbers)
+    case .choice(let words):
+      guard let word = try optionalName(name) else { return nil }
+      guard words.contains(word) else { throw Self.noSuchValue(name, word) }
+      return .text(word)
+    default: return try optionalText(name).map { .text($0) }
     }
   }
 }

@@ -86,18 +86,14 @@ enum DeviceCommands {
     return number
   }
 
-  /// A slot, or a slot and a function, in hexadecimal, as in `addr=5`, `addr=0x5` and `addr=05.0`.
+  /// A slot as `-device` has it.
   private static func slot(_ arguments: inout Arguments) throws(QMPError) -> Int? {
     guard let text = try arguments.optionalScalar("addr") else { return nil }
-    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-    let digits = text.utf8.starts(with: "0x".utf8) ? parts.first?.dropFirst(2) : parts.first
-    guard let digits, let slot = Int(digits, radix: 16), (0...31).contains(slot),
-      parts.count == 1 || (parts.count == 2 && parts[1] == "0")
-    else {
-      throw QMPError(
-        "Property 'virtio-serial-pci.addr' doesn't take value '\(text)'")
+    do throws(KeyProblem) {
+      return try ValueKind.slot(text, of: "virtio-serial-pci.addr")
+    } catch {
+      throw QMPError(error.problem)
     }
-    return slot
   }
 
   private static func end(_ driver: String, _ arguments: Arguments) throws(QMPError) {

@@ -1,5 +1,6 @@
 import Chardev
 import Glibc
+import Host
 
 // Host ends that are files of some kind.
 

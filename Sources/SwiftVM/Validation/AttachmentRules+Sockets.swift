@@ -1,4 +1,5 @@
 import Chardev
+import Host
 
 // Host ends that are sockets.
 
@@ -135,7 +136,11 @@ extension AttachmentRules {
       throw error("seqpacket=on", "packets are for Unix sockets")
     case (.tcp, .listening) where hasPeerAccess:
       throw error("allow-uid=", "the user of a TCP client is not known")
-    case (_, .connecting) where hasPeerAccess || socket.clients != .exclusive:
+    case (_, .connecting) where hasPeerAccess:
+      throw error(
+        access.peerUsers != nil ? "allow-uid=" : "allow-gid=",
+        "who may connect is for listening sockets")
+    case (_, .connecting) where socket.clients != .exclusive:
       throw error("clients=", "clients are for listening sockets")
     case _ where hasFileAccess:
       throw error("mode=", "permissions are for listening Unix sockets with a path")

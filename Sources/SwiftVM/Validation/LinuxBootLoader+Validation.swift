@@ -1,4 +1,5 @@
 import Glibc
+import Host
 
 extension LinuxBootLoader {
   /// Checks the command line and all files, as far as no look into them is needed.

@@ -1,5 +1,6 @@
 import Chardev
 import Glibc
+import Host
 
 /// A path that a host end makes, writes to or reads, and how the user gave it.
 struct PathTarget {

@@ -1,3 +1,5 @@
+import Host
+
 /// What names of ports may be: each a file name under `/dev/virtio-ports`, none used twice in a
 /// machine (also not by two devices, as in QEMU). A port may go without.
 struct PortNameRules {

@@ -1,5 +1,6 @@
 import Boot
 import Glibc
+import Host
 
 extension VirtualMachineConfiguration {
   /// Checks everything that can be checked without KVM: sizes, names, and what the paths lead to.

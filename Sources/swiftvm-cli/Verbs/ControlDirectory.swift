@@ -33,7 +33,7 @@ package struct ControlDirectory: Equatable, Sendable {
     try check()
   }
 
-  /// Makes sure that nobody else can have put anything there.
+  /// Makes sure that no other user can have put anything there.
   package func check() throws(ControlError) {
     var status = stat()
     guard lstat(path, &status) == 0 else {
@@ -60,11 +60,21 @@ package struct ControlDirectory: Equatable, Sendable {
     }
     return names.sorted()
   }
+
+  /// The names of those that listen.
+  var runningMachines: [String] { names.filter { ControlSession.isListening(at: socket(of: $0)) } }
 }
 
 /// Why a running machine could not be made to do something: one line for the user.
 package struct ControlError: Error, Equatable, Sendable, CustomStringConvertible {
   package let description: String
+  /// Whether standard error has the line already.
+  let isTold: Bool
 
-  package init(_ description: String) { self.description = description }
+  package init(_ description: String) { self.init(description, isTold: false) }
+
+  init(_ description: String, isTold: Bool) {
+    self.description = description
+    self.isTold = isTold
+  }
 }

@@ -3,7 +3,7 @@ import Glibc
 import Host
 import SwiftVM
 
-/// A connection to a port's host end, and what passes between it and this program's standard streams.
+/// A connection to a port's backend, and what passes between it and this program's standard streams.
 struct PortStream: ~Copyable {
   /// Ctrl-].
   private static let endingKey: UInt8 = 0x1d
@@ -14,7 +14,7 @@ struct PortStream: ~Copyable {
 
   private let descriptor: FileDescriptor
 
-  /// Takes over a connection, which nobody else uses.
+  /// Takes over a connection, which only this stream uses.
   init(_ descriptor: consuming FileDescriptor) {
     let number = descriptor.rawValue
     _ = fcntl(number, F_SETFL, fcntl(number, F_GETFL) | O_NONBLOCK)
@@ -34,7 +34,7 @@ struct PortStream: ~Copyable {
   /// Sends all of standard input.
   func sendInput() throws(ControlError) {
     while true {
-      // Whoever else has the input may have set it so that a read does not wait.
+      // Another program that has the input may have set it so that a read does not wait.
       _ = Self.wait(for: [(STDIN_FILENO, POLLIN)])
       guard let bytes = Self.read(STDIN_FILENO) else { continue }
       if bytes.isEmpty { return }
@@ -66,9 +66,22 @@ struct PortStream: ~Copyable {
     }
   }
 
+  /// Relays, with the terminal, if there is one, in raw mode.
+  func relayAtTerminal() throws(ControlError) {
+    guard Terminal.isTerminal(STDIN_FILENO) else { return try relay() }
+    StandardError.write("swiftvm: connected; Ctrl-] ends it\n")
+    let terminal: Terminal
+    do throws(SystemError) { terminal = try Terminal(rawModeOn: STDIN_FILENO) } catch {
+      throw ControlError(error.description)
+    }
+    try relay()
+    _ = consume terminal
+    StandardError.write("\n")
+  }
+
   /// Passes on what is typed and what comes, until the user or the machine ends it. Neither
   /// direction waits for the other.
-  func relay() throws(ControlError) {
+  private func relay() throws(ControlError) {
     let isTyped = Terminal.isTerminal(STDIN_FILENO)
     var unsent: ArraySlice<UInt8> = []
     var hasEnded = false

@@ -1,5 +1,5 @@
 import Control
-import SwiftVM
+import Host
 
 /// The ports of a running machine as lines of text in columns.
 package enum PortTable {
@@ -18,7 +18,7 @@ package enum PortTable {
     .number("to guest") { number($0, "bytes-to-guest") },
     .number("dropped") { number($0, "bytes-dropped") },
     .number("discarded") { number($0, "bytes-discarded") },
-    .init("host end") { text($0, "filename") },
+    .init("backend") { text($0, "filename") },
   ])
 
   /// A line of titles and one for each port.

@@ -1,0 +1,267 @@
+import Chardev
+
+/// The one table of the words and keys that describe backends. The command line's short forms,
+/// `-chardev`, QMP's `chardev-add`, the help, the manual page and the shells' completions all go by it:
+/// a row added here is known to each.
+package struct BackendKeys: Sendable {
+  /// What a backend can be, in the order of the help.
+  package var words: [BackendWord]
+  /// What refines one, in the order of the help, in which they also take effect.
+  package var keys: [BackendKey]
+
+  /// The program's table.
+  package static let standard = BackendKeys(words: standardWords, keys: sockets + files + all)
+
+  /// Everything that the short form takes, in the order of the help.
+  package var names: [String] { words.map(\.name) + keys.map(\.name) }
+
+  // MARK: What a backend can be
+
+  private static let standardWords = [
+    BackendWord("socket", value: "PATH", "a Unix socket that listens", refinedAs: .listener) {
+      path, _ in
+      .socket(SocketConfiguration(.unix(path: path)))
+    },
+    BackendWord(
+      "abstract", value: "NAME", "the same in the abstract name space, without a file",
+      refinedAs: .abstractListener
+    ) { name, _ in .socket(SocketConfiguration(.abstract(name: name))) },
+    BackendWord(
+      "tcp", value: "[HOST:]PORT[-LAST]",
+      "a TCP socket that listens on the first port of these that is free; on this host only, unless"
+        + " \"expose\" is there. Any program and any user reaches it, and so does a web page that a"
+        + " browser shows: it can send a guest agent commands", refinedAs: .tcpListener
+    ) { (text, _) throws(KeyProblem) in
+      .socket(SocketConfiguration(try address(text, of: "tcp", allowsRange: true)))
+    },
+    BackendWord("connect", value: "PATH", "a Unix socket that connects", refinedAs: .connector) {
+      path, _ in .socket(SocketConfiguration(.unix(path: path), role: .connecting()))
+    },
+    BackendWord(
+      "connect-abstract", value: "NAME", "the same in the abstract name space",
+      refinedAs: .connector
+    ) { name, _ in .socket(SocketConfiguration(.abstract(name: name), role: .connecting())) },
+    BackendWord(
+      "tcp-connect", value: "HOST:PORT", "a TCP socket that connects", refinedAs: .tcpConnector
+    ) { (text, _) throws(KeyProblem) in
+      let address = try address(text, of: "tcp-connect", allowsRange: false)
+      return .socket(SocketConfiguration(address, role: .connecting()))
+    },
+    BackendWord(
+      "udp", value: "HOST:PORT[@LOCALHOST:LOCALPORT]",
+      "datagrams to HOST, and those that come from there"
+    ) { (text, _) throws(KeyProblem) in
+      guard let datagram = DatagramConfiguration(words: text) else {
+        throw KeyProblem(
+          "the value of \"udp\" is not an address", "give udp=HOST:PORT[@LOCALHOST:LOCALPORT]")
+      }
+      return .datagram(datagram)
+    },
+    BackendWord("file", value: "PATH", "a file that is written", refinedAs: .output) {
+      path, others in
+      .file(FileConfiguration(output: path, input: others["input"]))
+    },
+    BackendWord("input", value: "PATH", "a file that is read") { path, others in
+      others["file"] == nil ? .file(FileConfiguration(input: path)) : nil
+    },
+    BackendWord("pipe", value: "PATH", "the FIFOs PATH.in and PATH.out, else PATH") { path, _ in
+      .pipe(path: path)
+    },
+    BackendWord(
+      "pty", value: "LINK", alone: true,
+      "a pseudo-terminal, whose path is told at the start; with a symbolic link to it"
+    ) { link, _ in .pseudoTerminal(link: link.isEmpty ? nil : link) },
+    BackendWord("stdio", "standard input and output") { _, _ in .standardIO },
+    BackendWord("stderr", "standard error, for output alone; with swiftvm's own messages") { _, _ in
+      .standardError
+    },
+    BackendWord(
+      "ringbuf", value: "SIZE", alone: true,
+      "the last 64 KiB, or SIZE bytes, in memory; \"swiftvm recv\" prints and follows it"
+    ) { (text, _) throws(KeyProblem) in
+      text.isEmpty ? .ringBuffer() : .ringBuffer(size: try ValueKind.size(text, of: "ringbuf"))
+    },
+    BackendWord(
+      "fd", value: "NUMBER|NAME",
+      "an inherited descriptor, or one of systemd's socket activation; 1 and 2 are standard output"
+        + " and standard error"
+    ) { (text, _) throws(KeyProblem) in .descriptor(try descriptor(text)) },
+    BackendWord(
+      "exec", value: "COMMAND", "a program with the port as its standard input and output"
+    ) {
+      command, _ in .program(command: command)
+    },
+    BackendWord("null", "nothing") { _, _ in .null },
+    BackendWord("chardev", value: "ID", "what a -chardev describes") { _, _ in nil },
+  ]
+
+  private static func address(
+    _ text: String, of key: String, allowsRange: Bool
+  ) throws(KeyProblem) -> SocketConfiguration.Address {
+    guard let address = InternetAddress(text, allowsRange: allowsRange) else {
+      throw KeyProblem(
+        "the value of \"\(key)\" is not an address",
+        "give \(key)=HOST:PORT" + (allowsRange ? ", PORT or HOST:FIRST-LAST" : ""))
+    }
+    return .tcp(host: address.host, port: address.port, lastPort: address.lastPort)
+  }
+
+  /// A descriptor by its number, or by the name that systemd's socket activation gave it.
+  package static func descriptor(_ text: String) throws(KeyProblem) -> DescriptorSource {
+    guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
+      return .activation(name: text)
+    }
+    guard let number = Int32(text) else {
+      throw KeyProblem("no descriptor has such a number", "give fd=NUMBER or fd=NAME")
+    }
+    return .number(number)
+  }
+
+  // MARK: What refines one
+
+  private static let listening = BackendKey.Purpose(
+    [.listener, .abstractListener, .tcpListener], "listening sockets")
+  private static let connecting = BackendKey.Purpose(
+    [.connector, .tcpConnector], "connecting sockets")
+  private static let unix = BackendKey.Purpose(
+    [.listener, .abstractListener, .connector], "Unix sockets")
+  private static let unixListening = BackendKey.Purpose(
+    [.listener, .abstractListener], "listening Unix sockets")
+  private static let path = BackendKey.Purpose(
+    [.listener], "listening Unix sockets with a path", inHelp: "socket")
+  private static let tcp = BackendKey.Purpose([.tcpListener, .tcpConnector], "TCP")
+  private static let output = BackendKey.Purpose([.output], "output files", inHelp: "file")
+  private static let any = BackendKey.Purpose([], "any backend")
+
+  private static let sockets = [
+    BackendKey(
+      "wait", .flag, for: listening, "the guest boots once the first client is there",
+      standard: "off", qmp: .none
+    ) { if case .flag(let waits) = $0 { $1.socket?.role = .listening(waitsForClient: waits) } },
+    BackendKey(
+      "clients", .choice(SocketConfiguration.Clients.allCases.map(\.rawValue)), for: listening,
+      "a further client is refused, takes over, waits, or is served, too", standard: "exclusive"
+    ) { value, draft in
+      guard case .text(let word) = value else { return }
+      if let clients = SocketConfiguration.Clients(rawValue: word) {
+        draft.socket?.clients = clients
+      }
+    },
+    BackendKey(
+      "mode", .permissions, "MODE",
+      for: BackendKey.Purpose(
+        [.listener, .output], "listening Unix sockets with a path, and output files",
+        inHelp: "socket and file"),
+      "the permissions of the socket's file, or of a file that is made, e.g. 660",
+      standard: "the umask's for a port's socket, 600 for a control socket and for a file",
+      qmp: .none
+    ) { value, draft in
+      guard case .number(let mode) = value else { return }
+      draft.socket?.access.mode = UInt32(clamping: mode)
+      draft.file?.mode = UInt32(clamping: mode)
+    },
+    BackendKey(
+      "owner", .text, "USER", for: path, "whose the socket's file is",
+      standard: "this process's user", qmp: .none
+    ) { if case .text(let owner) = $0 { $1.socket?.access.owner = owner } },
+    BackendKey(
+      "group", .text, "GROUP", for: path, "which group's the socket's file is",
+      standard: "this process's group", qmp: .none
+    ) { if case .text(let group) = $0 { $1.socket?.access.group = group } },
+    BackendKey(
+      "allow-uid", .numbers, "N[:N...]", for: unixListening, "the users whose processes are served",
+      standard: "all", qmp: .none
+    ) { if case .numbers(let users) = $0 { $1.socket?.access.peerUsers = users } },
+    BackendKey(
+      "allow-gid", .numbers, "N[:N...]", for: unixListening,
+      "the groups whose processes are served", standard: "all", qmp: .none
+    ) { if case .numbers(let groups) = $0 { $1.socket?.access.peerGroups = groups } },
+    BackendKey(
+      "seqpacket", .flag, for: unix, "packets, one for each buffer that the guest writes",
+      standard: "off", qmp: .none
+    ) { if $0 == .flag(true) { $1.socket?.kind = .seqpacket } },
+    BackendKey(
+      "reconnect", .time(unit: "seconds", limit: longestWait), "SECONDS", for: connecting,
+      "connects again after so long, twice as late after each failure, up to a minute",
+      standard: "once only", qmp: .qemu("reconnect")
+    ) { if case .number(let seconds) = $0 { $1.reconnect(milliseconds: seconds * 1000) } },
+    BackendKey(
+      "reconnect-ms", .time(unit: "milliseconds", limit: longestWait * 1000), "MILLISECONDS",
+      for: connecting, "the same in milliseconds", qmp: .qemu("reconnect-ms"), sameAs: "reconnect"
+    ) { if case .number(let milliseconds) = $0 { $1.reconnect(milliseconds: milliseconds) } },
+    BackendKey(
+      "nodelay", .flag, "on|off", for: tcp, "small writes go out at once", standard: "on",
+      qmp: .qemu("nodelay")
+    ) { if case .flag(let isOn) = $0 { $1.socket?.hasNoDelay = isOn } },
+    BackendKey(
+      "keepalive", .number, "SECONDS", for: tcp,
+      "a peer that gives no sign for so long is taken for dead, and its place is free; 0 for never",
+      standard: "30"
+    ) { if case .number(let seconds) = $0 { $1.socket?.keepaliveSeconds = seconds } },
+    BackendKey(
+      "replay", .size, "SIZE",
+      for: BackendKey.Purpose(
+        listening.targets, listening.noun,
+        inHelp: "listening sockets of consoles and --serial"),
+      "a client gets the guest's last so many bytes first; bytes without a client are taken",
+      standard: "none"
+    ) { if case .number(let size) = $0 { $1.socket?.replaySize = size } },
+    BackendKey(
+      "expose", .flag,
+      for: BackendKey.Purpose([.tcpListener], "listening on TCP", inHelp: "tcp"),
+      "it may be reached from other machines", standard: "off"
+    ) { if case .flag(let isOn) = $0 { $1.socket?.isReachableFromOutside = isOn } },
+  ]
+
+  private static let files = [
+    BackendKey(
+      "append", .flag, for: output, "it is added to, not emptied", standard: "off",
+      qmp: .qemu("append")
+    ) { if case .flag(let appends) = $0 { $1.file?.appends = appends } },
+    BackendKey(
+      "rotate-size", .size, "SIZE", for: output, "goes on in a new file when so much is in it",
+      standard: "no limit", qmp: .none
+    ) { value, draft in
+      guard case .number(let size) = value else { return }
+      draft.file?.rotation = FileConfiguration.Rotation(size: UInt64(clamping: size))
+    },
+    BackendKey(
+      "rotate-count", .number, "N", for: output, "how many old ones are kept", standard: "1",
+      qmp: .none, with: "rotate-size"
+    ) { if case .number(let count) = $0 { $1.file?.rotation?.count = count } },
+  ]
+
+  private static let all = [
+    BackendKey(
+      "log", .text, "PATH", for: any, "a file that gets a copy of the output", standard: "none",
+      chardevName: "logfile", qmp: .qemu("logfile")
+    ) { if case .text(let path) = $0 { $1.chardev.log = LogConfiguration(path: path) } },
+    BackendKey(
+      "log-append", .flag, for: any, "the copy is added to the file", standard: "off",
+      chardevName: "logappend", qmp: .qemu("logappend"), with: "log"
+    ) { if case .flag(let appends) = $0 { $1.chardev.log?.appends = appends } },
+    BackendKey(
+      "log-annotate", .flag, for: any, "the file gets both directions, with time",
+      standard: "off", qmp: .none, with: "log"
+    ) { if case .flag(let isOn) = $0 { $1.chardev.log?.isAnnotated = isOn } },
+    BackendKey(
+      "mux", .flag, for: any,
+      "several front ends share it by chardev=ID; Ctrl-A c gives the input to the next",
+      standard: "off", qmp: .none
+    ) { if case .flag(let isOn) = $0 { $1.chardev.isMultiplexed = isOn } },
+    BackendKey(
+      "chardev-id", .text, "ID", for: any, "what the backend is called for QMP and chardev=ID",
+      chardevName: "id", qmp: .none
+    ) { if case .text(let id) = $0 { $1.chardev.id = id } },
+  ]
+
+  /// The longest time between two tries to connect, in seconds: a day.
+  private static let longestWait = 86_400
+}
+
+extension BackendDraft {
+  /// QEMU's 0 means never.
+  fileprivate mutating func reconnect(milliseconds: Int) {
+    socket?.role = .connecting(reconnectMilliseconds: milliseconds == 0 ? nil : milliseconds)
+  }
+}

@@ -1,0 +1,108 @@
+import SwiftVM
+
+/// The manual page `swiftvm(1)`, made of the tables that the parser goes by; in man(7)'s language.
+package enum ManualPage {
+  /// The whole page.
+  package static func text(_ table: CommandTable = .standard) -> String {
+    var lines = [
+      ".TH SWIFTVM 1 \"\" \"swiftvm \(SwiftVMVersion.text)\" \"User Commands\"",
+      ".SH NAME", "swiftvm \\- boot Linux guests with named virtio\\-serial channels",
+      ".SH SYNOPSIS",
+    ]
+    lines += table.commands.flatMap { [".B " + escaped($0.usage), ".br"] }
+    lines += [".SH DESCRIPTION", escaped(HelpText.purpose), ".PP", escaped(control)]
+    lines += [".SH COMMANDS"] + table.commands.flatMap { section(of: $0) }
+    lines += KeySection.all(table.keys).flatMap { section($0) }
+    lines += [".SH EXIT STATUS"] + ExitStatus.meanings.flatMap { entry($0.code, $0.meaning) }
+    lines += [".SH ENVIRONMENT"] + variables.flatMap { entry($0.name, $0.meaning) }
+    lines += [".SH FILES"] + files.flatMap { entry($0.path, $0.meaning) }
+    lines += [".SH EXAMPLES"] + examples.flatMap { example($0.purpose, $0.command) }
+    lines += [".SH SEE ALSO", ".BR qemu\\-system\\-x86_64 (1),", ".BR man (1)"]
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  // MARK: Content
+
+  private static let control =
+    "A machine with --qmp or --name has a control socket, at which it speaks QMP, QEMU's protocol"
+    + " for programs: query-status, stop, cont, chardev-add, device_add and what else query-commands"
+    + " names, and events. The commands below that have --vm speak it, too."
+
+  private static let variables: [(name: String, meaning: String)] = [
+    (
+      GuestImage.environmentVariable,
+      "The directory of the guest image (vmlinux and initramfs.cpio) that is booted without --kernel."
+    ),
+    (
+      "XDG_RUNTIME_DIR",
+      "The user's directory for sockets, where those of machines with a --name are."
+    ),
+  ]
+
+  private static let files: [(path: String, meaning: String)] = [
+    (
+      "$XDG_RUNTIME_DIR/swiftvm/NAME.sock",
+      "The control socket of the machine called NAME. Where the variable is not set, it is"
+        + " /run/user/UID/swiftvm/NAME.sock, or without such a directory /tmp/swiftvm-UID/NAME.sock."
+    ),
+    (
+      "../share/swiftvm",
+      "The guest image of an installation, seen from the program's directory."
+    ),
+  ]
+
+  private static let examples: [(purpose: String, command: String)] = [
+    ("Boot the guest image with a channel:", HelpText.example),
+    (
+      "Boot a test kernel, and end with a status when it resets or powers off:",
+      "swiftvm run --no-reboot --kernel bzImage --initrd initrd --serial file=log"
+    ),
+    (
+      "Run a machine in the background, and talk to its guest agent:",
+      "swiftvm run --name vm1 --daemonize --preset agent,socket=/tmp/qga --kernel bzImage"
+    ),
+    (
+      "Wait for a program in the guest, and read one line of it:",
+      "swiftvm wait-open PORT --timeout 30 && swiftvm recv PORT --lines 1"
+    ),
+    (
+      "The same channel in QEMU's words:",
+      "swiftvm run -device virtio-serial -chardev socket,path=/tmp/port0,server=on,wait=off,id=c"
+        + " -device virtserialport,chardev=c,name=org.fedoraproject.port.0"
+    ),
+  ]
+
+  // MARK: Form
+
+  private static func section(of command: CommandDescription) -> [String] {
+    [".SS " + escaped(command.usage), escaped(command.explanation)]
+      + command.options.flatMap { entry($0.usage, $0.help) }
+  }
+
+  private static func section(_ section: KeySection) -> [String] {
+    [".SH " + section.title.uppercased(), escaped(section.introduction)]
+      + section.entries.flatMap { entry($0.usage, $0.help) }
+  }
+
+  private static func example(_ purpose: String, _ command: String) -> [String] {
+    [".PP", escaped(purpose), ".PP", ".nf", escaped("    " + command), ".fi"]
+  }
+
+  private static func entry(_ term: String, _ text: String) -> [String] {
+    [".TP", ".B " + escaped(term), escaped(text)]
+  }
+
+  /// The text as it is to be read: backslashes and dashes as such, and no line that begins like a
+  /// request.
+  private static func escaped(_ text: String) -> String {
+    var result = text.first == "." || text.first == "'" ? "\\&" : ""
+    for character in text {
+      switch character {
+      case "\\": result += "\\e"
+      case "-": result += "\\-"
+      default: result.append(character)
+      }
+    }
+    return result
+  }
+}

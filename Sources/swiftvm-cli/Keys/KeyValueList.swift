@@ -1,0 +1,250 @@
+import Control
+import Host
+
+/// A value of the form `key=value,key=value`, QEMU's way: a comma inside a value is written twice.
+struct KeyValueList {
+  /// What a list may hold.
+  struct Grammar {
+    /// Keys that must be there.
+    var required: [String] = []
+    /// Keys that may be there.
+    var optional: [String] = []
+    /// What is allowed without a value.
+    var words: [String] = []
+    /// Keys that are on or off; alone they mean on, with `no` before them off.
+    var flags: [String] = []
+    /// Which of the keys may be given several times.
+    var repeatable: [String] = []
+    /// The key of a first item that has none.
+    var implied: String?
+    /// Keys of which only some values can be honoured.
+    // String keys: the program's own words; what is looked up is a name.
+    var fixed: [String: FixedKey] = [:]
+    /// How the whole value should look, for the remedy.
+    var example: String
+
+    fileprivate var keys: [String] { required + optional + flags + (implied.map { [$0] } ?? []) }
+  }
+
+  /// A key that is understood, but of whose values only some can be honoured.
+  struct FixedKey {
+    /// The values that describe what swiftvm does in any case.
+    let values: [String]
+    /// What to do instead of another one.
+    let remedy: String
+
+    init(_ values: [String], _ remedy: String = "leave it out") {
+      self.values = values
+      self.remedy = remedy
+    }
+  }
+
+  private let text: String
+  private let option: String
+  // String keys: the grammar's words; others are refused before.
+  private var values: [String: String] = [:]
+  private var repeated: [(key: String, value: String)] = []
+
+  /// Reads a list, each of whose keys is given once and none with an empty value.
+  ///
+  /// - Parameters:
+  ///   - text: the list.
+  ///   - option: the option it belongs to.
+  ///   - grammar: what it may hold.
+  ///   - given: what the user gave, where that is more.
+  init(
+    _ text: String, option: String, _ grammar: Grammar, given: String? = nil
+  ) throws(UsageError) {
+    self.text = given ?? text
+    self.option = option
+    for (index, item) in (text.isEmpty ? [] : Self.items(of: text)).enumerated() {
+      guard !item.isEmpty else {
+        throw error("a key is missing before or after a comma", "give " + grammar.example)
+      }
+      let (key, value) = Self.split(item)
+      if let value {
+        try take(value, for: key, grammar)
+      } else if index == 0, let implied = grammar.implied {
+        try insert(key, for: implied)
+      } else {
+        try takeWord(key, grammar)
+      }
+    }
+    for key in grammar.required where values[key] == nil {
+      throw error("the key \"\(key)\" is missing", "give " + grammar.example)
+    }
+  }
+
+  private mutating func take(
+    _ value: String, for key: String, _ grammar: Grammar
+  ) throws(UsageError) {
+    guard ForeignText.isName(key) else { throw unknown(key, grammar) }
+    if let fixed = grammar.fixed[key] {
+      guard fixed.values.contains(value) else { throw unsupported(key + "=" + value, fixed) }
+      return
+    }
+    guard grammar.keys.contains(key) else { throw unknown(key, grammar) }
+    guard !value.isEmpty else {
+      throw error("the value of \"\(key)\" is empty", "give " + grammar.example)
+    }
+    if grammar.repeatable.contains(key) {
+      repeated.append((key, value))
+      values[key] = value
+    } else {
+      try insert(value, for: key)
+    }
+  }
+
+  private mutating func takeWord(_ word: String, _ grammar: Grammar) throws(UsageError) {
+    let isName = ForeignText.isName(word)
+    let positive = isName && word.hasPrefix("no") ? String(word.dropFirst(2)) : word
+    if isName, grammar.words.contains(word) {
+      try insert("", for: word)
+    } else if isName, grammar.flags.contains(word) {
+      try insert("on", for: word)
+    } else if isName, grammar.flags.contains(positive) {
+      try insert("off", for: positive)
+    } else if isName, let fixed = grammar.fixed[word] {
+      guard fixed.values.contains("on") else { throw unsupported(word, fixed) }
+    } else {
+      throw error("\(PlainText.quoted(word)) is not key=value", "give " + grammar.example)
+    }
+  }
+
+  private mutating func insert(_ value: String, for key: String) throws(UsageError) {
+    guard values.updateValue(value, forKey: key) == nil else {
+      throw error("the key \"\(key)\" is given twice", "give it once")
+    }
+  }
+
+  // MARK: Errors
+
+  /// An error about this list.
+  func error(_ problem: String, _ remedy: String) -> UsageError {
+    UsageError(option, text, problem, remedy)
+  }
+
+  /// What a body finds wrong with keys, as an error about this list.
+  func check<Result>(_ body: () throws(KeyProblem) -> Result) throws(UsageError) -> Result {
+    do throws(KeyProblem) { return try body() } catch {
+      throw self.error(error.problem, error.remedy)
+    }
+  }
+
+  private func unknown(_ key: String, _ grammar: Grammar) -> UsageError {
+    let nearest = Suggestion.to(key, among: grammar.keys)
+    return error(
+      "unknown key \(PlainText.quoted(key))",
+      nearest.map { "did you mean \"\($0)\"?" } ?? "give " + grammar.example)
+  }
+
+  private func unsupported(_ item: String, _ fixed: FixedKey) -> UsageError {
+    error("\(PlainText.quoted(item)) is not supported", fixed.remedy)
+  }
+
+  // MARK: Values
+
+  /// The value of a key; empty for a word that was given, nil for what was not.
+  subscript(key: String) -> String? { values[key] }
+
+  /// The value of a key that must be there.
+  func required(_ key: String) -> String { values[key] ?? "" }
+
+  /// The values of a key that may be given several times, in order.
+  func all(_ key: String) -> [String] { repeated.filter { $0.key == key }.map(\.value) }
+
+  /// A value of this kind.
+  func value(_ key: String, _ kind: ValueKind) throws(UsageError) -> KeyValue? {
+    guard let text = self[key] else { return nil }
+    return try check { () throws(KeyProblem) in try kind.read(text, of: key) }
+  }
+
+  /// A value that is a number: a whole one, a size, a port or a slot.
+  func number(_ key: String, _ kind: ValueKind = .number) throws(UsageError) -> Int? {
+    if case .number(let number) = try value(key, kind) { number } else { nil }
+  }
+
+  /// A value that is a port of TCP or UDP, or of the processor.
+  func port(_ key: String) throws(UsageError) -> UInt16? {
+    try number(key, .port).map { UInt16(clamping: $0) }
+  }
+
+  /// A value that is `on` or `off`.
+  func isOn(_ key: String) throws(UsageError) -> Bool? {
+    if case .flag(let isOn) = try value(key, .flag) { isOn } else { nil }
+  }
+
+  /// A value that is one of a type's words.
+  func choice<Choice: RawRepresentable<String> & CaseIterable>(
+    _ key: String
+  ) throws(UsageError) -> Choice? {
+    let words = Choice.allCases.map(\.rawValue)
+    guard case .text(let word) = try value(key, .choice(words)) else { return nil }
+    return Choice(rawValue: word)
+  }
+
+  // MARK: Text
+
+  /// The value of the key that a first item without one has, before the rest is understood.
+  static func leading(_ text: String, key: String) -> String? {
+    for (index, item) in items(of: text).enumerated() {
+      let (name, value) = split(item)
+      if value == nil, index == 0 { return name }
+      if name == key, let value { return value }
+    }
+    return nil
+  }
+
+  /// A list without the items of some keys, and these items as a list of their own. The first item
+  /// stays.
+  static func split(_ text: String, apart keys: [String]) -> (rest: String, apart: String) {
+    var (rest, apart): ([String], [String]) = ([], [])
+    for (index, item) in items(of: text).enumerated() {
+      let key = split(item).key
+      let isApart =
+        index > 0 && ForeignText.isName(key) && (keys + keys.map { "no" + $0 }).contains(key)
+      let word = escaped(String(decoding: item, as: UTF8.self))
+      if isApart { apart.append(word) } else { rest.append(word) }
+    }
+    return (rest.joined(separator: ","), apart.joined(separator: ","))
+  }
+
+  /// What stands before and after the first equals sign; all of it and nil without one.
+  private static func split(_ item: [UInt8]) -> (key: String, value: String?) {
+    let equals = item.firstIndex(of: UInt8(ascii: "="))
+    return (
+      String(decoding: item[..<(equals ?? item.endIndex)], as: UTF8.self),
+      equals.map { String(decoding: item[($0 + 1)...], as: UTF8.self) }
+    )
+  }
+
+  /// A value as it stands in a list.
+  static func escaped(_ value: String) -> String {
+    let comma = UInt8(ascii: ",")
+    return String(
+      decoding: value.utf8.flatMap { $0 == comma ? [comma, comma] : [$0] }, as: UTF8.self)
+  }
+
+  /// Splits at single commas and makes double ones single. On bytes: to a `Character`, a comma
+  /// under a combining mark is another letter.
+  private static func items(of text: String) -> [[UInt8]] {
+    let comma = UInt8(ascii: ",")
+    let bytes = Array(text.utf8)
+    var items: [[UInt8]] = []
+    var item: [UInt8] = []
+    var index = 0
+    while index < bytes.count {
+      if bytes[index] != comma {
+        item.append(bytes[index])
+      } else if index + 1 < bytes.count, bytes[index + 1] == comma {
+        item.append(comma)
+        index += 1
+      } else {
+        items.append(item)
+        item = []
+      }
+      index += 1
+    }
+    return items + [item]
+  }
+}

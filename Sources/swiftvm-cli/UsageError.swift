@@ -1,0 +1,65 @@
+import Control
+import Host
+import SwiftVM
+
+/// What is wrong with a command line: one line for the user, which names the option as it was given.
+package struct UsageError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The option or the command; empty where the value says it all.
+  package let option: String
+  /// What was given, as given; empty where nothing was.
+  package let value: String
+  /// What is wrong with it, a clause without a full stop.
+  package let problem: String
+  /// What to do about it, a clause without a full stop; empty where there is nothing to say.
+  package let remedy: String
+
+  package init(_ option: String, _ value: String = "", _ problem: String, _ remedy: String) {
+    self.option = option
+    self.value = value
+    self.problem = problem
+    self.remedy = remedy
+  }
+
+  /// For example `--memory 0: the guest needs at least 2 MiB; give e.g. --memory 512M`. Control
+  /// characters are escaped, and a long option or value is shortened.
+  package var description: String {
+    let subject = [option, value].filter { !$0.isEmpty }.map(PlainText.shortened)
+      .joined(separator: " ")
+    let clauses = [problem, remedy].filter { !$0.isEmpty }.map(PlainText.escaped)
+      .joined(separator: "; ")
+    return subject.isEmpty ? clauses : subject + ": " + clauses
+  }
+}
+
+extension UsageError {
+  /// What is wrong with a configuration, in the command line's words.
+  init(_ error: ConfigurationError, _ configuration: VirtualMachineConfiguration) {
+    self.init(error.option, error.value, error.problem, error.remedy)
+  }
+
+  /// The same error, which names the option as the user did: by another of its names, or as a
+  /// `-device` where that has made the device or port.
+  ///
+  /// - Parameter words: the command line's.
+  func named(asIn words: [[UInt8]]) -> UsageError {
+    let given = words.compactMap { word in
+      CommandOption.plainName(
+        String(decoding: word.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self))
+    }
+    func isGiven(_ name: String) -> Bool {
+      CommandOption.plainName(name).map(given.contains) ?? false
+    }
+    let ports = ["--virtserialport", "--virtconsole", "--preset"]
+    var name = option
+    if ports.dropLast().contains(option) || option == "--virtio-serial" {
+      let others = option == "--virtio-serial" ? [option] : ports
+      if !others.contains(where: isGiven), isGiven("-device") {
+        name = "-device " + (CommandOption.plainName(option) ?? option)
+      }
+    } else if !isGiven(option) {
+      let row = CommandTable.run.options.first { $0.name == option }
+      name = row?.otherNames.first(where: isGiven) ?? option
+    }
+    return UsageError(name, value, problem, remedy)
+  }
+}
