@@ -38,6 +38,7 @@ lint:
 	@swift format lint --strict -r Sources Tests Package.swift
 	@Tests/check-rules
 	@Tests/check-foreign-text
+	@Tests/check-words
 
 build:
 	@echo "==> debug build"

@@ -1,4 +1,4 @@
-/* See bench.h. BARs that nobody has placed, as in QEMU without firmware, are placed here. */
+/* See bench.h. BARs without an address, as in QEMU without firmware, get one here. */
 #include "bench.h"
 
 enum { STATUS_ACKNOWLEDGE = 1, STATUS_DRIVER = 2, STATUS_DRIVER_OK = 4, STATUS_FEATURES_OK = 8 };

@@ -29,8 +29,8 @@ static short poll_port(int port, short events, int timeout) {
   return entry.revents;
 }
 
-// What there is of the port now. Linux hears of a client by one way and of its bytes by another, and may tell of the
-// bytes first. So what comes before anybody, as it seems, is a new client's: it is there in a moment.
+// What there is of the port now. Linux learns of a client by one way and of its bytes by another, and may report the
+// bytes first. So bytes without a client are a new client's, which is reported in a moment.
 static short look(int port, bool connected) {
   short events = poll_port(port, POLLIN, 0);
   for (int tries = 0; tries < 10 && !connected && events == (POLLIN | POLLHUP); tries++) {

@@ -81,7 +81,7 @@ static void check_sum(const char *name, u64 at, u32 length) {
 }
 
 /* Finds the ACPI tables as a kernel does that is told nothing (ACPI 6.5, 5.2.5.1), checks and overwrites them:
-   whoever boots next must find them whole. */
+   the next boot must find them whole. */
 void scenario_tables(void) {
   u64 root = 0xe0000;
   while (root < 0x100000 && memcmp((const void *)root, "RSD PTR ", 8)) root += 16;

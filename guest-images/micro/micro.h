@@ -117,7 +117,7 @@ int pci_find(u16 vendor, u16 device, u32 nth);
 u64 pci_bar(u32 function, u32 bar);
 /* The offset of the first capability with this id after `after` (0: from the start), or 0. */
 u8 pci_capability(u32 function, u8 id, u8 after);
-/* Turns decoding off meanwhile. */
+/* Turns decoding off while it moves. */
 void pci_move_bar(u32 function, u32 bar, u64 address);
 void scenario_pci(void);
 void scenario_bars(void);

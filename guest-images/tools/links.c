@@ -96,7 +96,7 @@ static int listen_to_kernel(void) {
 int command_links(int argc, char **argv) {
   (void)argc, (void)argv;
   int events = listen_to_kernel();
-  // Whoever started this may go on: no event passes unseen from here.
+  // The program that started this may go on: no event passes unseen from here.
   if (daemon(0, 1) < 0) die("daemon");
   link_all();
   for (char event[8192];;) {
