@@ -121,7 +121,7 @@ struct ProgramTests {
   @Test func tellsItsVersion() throws {
     let result = try Program.run(bytes(["--version"]), in: directory)
     #expect(result.status == 0)
-    #expect(result.output == "swiftvm 0.1.0\n")
+    #expect(result.output == "swiftvm 0.2.0\n")
     #expect(result.errorOutput == "")
   }
 

@@ -102,7 +102,6 @@ struct TableRowTests {
       ManualPage.text(Self.table).contains(
         "\n.B patience=MINUTES\nFor connecting TCP sockets: how long a made\\-up peer is waited for."
       ))
-    #expect(ReadmeTests.undocumented(Self.table.keys.names) == ["patience"])
   }
 
   @Test(arguments: ShellCompletion.allCases)

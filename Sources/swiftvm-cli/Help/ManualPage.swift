@@ -1,22 +1,34 @@
 import SwiftVM
 
-/// The manual page `swiftvm(1)`, made of the tables that the parser goes by; in man(7)'s language.
+/// The manual page `swiftvm(1)`, made of the tables that the parser goes by and of the chapters of
+/// `ManualText`; in man(7)'s language.
 package enum ManualPage {
+  /// When this version was made, as the changelog has it.
+  package static let date = "2026-12-01"
+
   /// The whole page.
   package static func text(_ table: CommandTable = .standard) -> String {
     var lines = [
-      ".TH SWIFTVM 1 \"\" \"swiftvm \(SwiftVMVersion.text)\" \"User Commands\"",
+      ".TH SWIFTVM 1 \(date) \"swiftvm \(SwiftVMVersion.text)\" \"User Commands\"",
       ".SH NAME", "swiftvm \\- boot Linux guests with named virtio\\-serial channels",
       ".SH SYNOPSIS",
     ]
-    lines += table.commands.flatMap { [".B " + escaped($0.usage), ".br"] }
-    lines += [".SH DESCRIPTION", escaped(HelpText.purpose), ".PP", escaped(control)]
+    lines += table.commands.map { [".B " + escaped($0.usage)] }.joined(separator: [".br"])
+    lines += [".SH DESCRIPTION"] + paragraph(HelpText.purpose) + [".PP"] + paragraph(control)
     lines += [".SH COMMANDS"] + table.commands.flatMap { section(of: $0) }
     lines += KeySection.all(table.keys).flatMap { section($0) }
+    for chapters in [ManualText.ports, ManualText.channels, ManualText.words] {
+      lines += rendered(chapters)
+    }
+    lines += rendered(QMPManual.introduction)
+    lines += [".SH QMP COMMANDS"] + QMPManual.commands.flatMap { entry($0.usage, $0.meaning) }
+    lines += [".SH QMP EVENTS"] + QMPManual.events.flatMap { entry($0.usage, $0.meaning) }
+    lines += rendered(ManualText.reports)
     lines += [".SH EXIT STATUS"] + ExitStatus.meanings.flatMap { entry($0.code, $0.meaning) }
     lines += [".SH ENVIRONMENT"] + variables.flatMap { entry($0.name, $0.meaning) }
     lines += [".SH FILES"] + files.flatMap { entry($0.path, $0.meaning) }
-    lines += [".SH EXAMPLES"] + examples.flatMap { example($0.purpose, $0.command) }
+    lines += [ManualText.security, ManualText.limits].flatMap(rendered)
+    lines += [".SH EXAMPLES"] + examples.flatMap { example($0.purpose, $0.command) }.dropFirst()
     lines += [".SH SEE ALSO", ".BR qemu\\-system\\-x86_64 (1),", ".BR man (1)"]
     return lines.joined(separator: "\n") + "\n"
   }
@@ -36,6 +48,10 @@ package enum ManualPage {
     (
       "XDG_RUNTIME_DIR",
       "The user's directory for sockets, where those of machines with a --name are."
+    ),
+    (
+      "LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES",
+      "systemd's socket activation, of which fd=NAME takes a descriptor."
     ),
   ]
 
@@ -75,26 +91,72 @@ package enum ManualPage {
   // MARK: Form
 
   private static func section(of command: CommandDescription) -> [String] {
-    [".SS " + escaped(command.usage), escaped(command.explanation)]
+    [".SS " + escaped(command.usage)] + paragraph(command.explanation)
       + command.options.flatMap { entry($0.usage, $0.help) }
   }
 
   private static func section(_ section: KeySection) -> [String] {
-    [".SH " + section.title.uppercased(), escaped(section.introduction)]
+    [".SH " + section.title.uppercased()] + paragraph(section.introduction)
       + section.entries.flatMap { entry($0.usage, $0.help) }
   }
 
   private static func example(_ purpose: String, _ command: String) -> [String] {
-    [".PP", escaped(purpose), ".PP", ".nf", escaped("    " + command), ".fi"]
+    [".PP"] + paragraph(purpose) + code([command[...]])
+  }
+
+  private static func code(_ lines: [Substring]) -> [String] {
+    [".PP", ".RS 4", ".EX"]
+      + lines.map { line in
+        escaped(line).split(separator: "'", omittingEmptySubsequences: false)
+          .joined(separator: "\\(aq")
+      } + [".EE", ".RE"]
+  }
+
+  /// A text of `ManualText` in man(7)'s language.
+  private static func rendered(_ text: String) -> [String] {
+    text.split(separator: "\n", omittingEmptySubsequences: false)
+      .split { $0.allSatisfy { $0 == " " } }
+      .flatMap { block in block.first?.first == " " ? rendered(block) : chapter(block) }
+  }
+
+  /// A heading, and the paragraph below it.
+  private static func chapter(_ block: ArraySlice<Substring>) -> [String] {
+    [".SH " + escaped(block.first ?? "")] + paragraph(block.dropFirst().joined(separator: " "))
+  }
+
+  private static func rendered(_ block: ArraySlice<Substring>) -> [String] {
+    func indentation(_ line: Substring?) -> Int { line?.prefix { $0 == " " }.count ?? 0 }
+    if indentation(block.first) >= 6 { return code(block.map { $0.dropFirst(6) }) }
+    if indentation(block.last) >= 6, let term = block.first {
+      return entry(String(term.dropFirst(2)), block.dropFirst().joined(separator: " "))
+    }
+    return [".PP"] + paragraph(block.joined(separator: " "))
+  }
+
+  /// A text as input lines: each sentence begins one, and they have at most 80 bytes where words allow.
+  private static func paragraph(_ text: String) -> [String] {
+    var lines = [""]
+    for word in text.split(separator: " ") {
+      let word = escaped(word)
+      let last = lines[lines.count - 1]
+      if last.isEmpty {
+        lines[lines.count - 1] = word
+      } else if last.hasSuffix(".") || last.utf8.count + 1 + word.utf8.count > 80 {
+        lines.append(word)
+      } else {
+        lines[lines.count - 1] += " " + word
+      }
+    }
+    return lines.filter { !$0.isEmpty }
   }
 
   private static func entry(_ term: String, _ text: String) -> [String] {
-    [".TP", ".B " + escaped(term), escaped(text)]
+    [".TP", ".B " + escaped(term)] + paragraph(text)
   }
 
   /// The text as it is to be read: backslashes and dashes as such, and no line that begins like a
   /// request.
-  private static func escaped(_ text: String) -> String {
+  private static func escaped(_ text: some StringProtocol) -> String {
     var result = text.first == "." || text.first == "'" ? "\\&" : ""
     for character in text {
       switch character {

@@ -1,0 +1,269 @@
+/// The manual's chapters that no table of the parser gives: what keys mean, how channels, control and
+/// statistics work, who may do what.
+///
+/// Written as the page shows them: a heading; indented by two, paragraphs; a line with lines indented by
+/// six below it, a term and its explanation; indented by six throughout, what is printed as it is.
+enum ManualText {
+  /// Beside the keys of backends.
+  static let ports = """
+    KEYS OF PORTS
+      Of --virtserialport, --virtconsole and --preset, beside the keys of backends. By default a channel
+      loses nothing. A console loses what its reader is too slow for, since a guest's console driver
+      spins until its bytes are taken.
+
+      name=NAME
+          The guest's /dev/virtio-ports/NAME; once in a machine. A channel needs one.
+
+      id=ID
+          What the port is called on the host: a letter, then letters, digits, -, . and _.
+
+      bus=ID.0
+          The device it belongs to. Default: the first.
+
+      nr=NUMBER
+          Its number; 0 is for a console. Default: the lowest free one, 0 for the first console.
+
+      on-host-close=keep|discard
+          Channel: what becomes of bytes the guest has written when the client leaves. Default: keep, the
+          next client gets them.
+
+      early=hold|drop
+          Channel: what becomes of bytes a client sends while the guest has the port closed. Default:
+          hold, they wait, even if the client leaves.
+
+      on-guest-close=keep|shutdown|close
+          Channel: what the client sees when the guest closes the port. keep: nothing (the default);
+          shutdown: the end of the file, and it may still send; close: the end of the connection.
+
+      drain=MILLISECONDS
+          Channel: when a client leaves, the guest is told only once it has written nothing for so long,
+          after ten seconds at the latest. What it writes until then is discarded, and the next client
+          waits. For guests that spin when they cannot write, as qemu-ga does. Default: 0, it is told at
+          once.
+
+      gap=MILLISECONDS
+          Channel: the guest's time to notice that a client has left, from when its driver has taken the
+          message. The next client's bytes wait until then. Default: 0, it may take two clients that
+          follow each other for one.
+
+      overflow=drop-newest|drop-oldest|wait
+          Console: what is dropped when the backend does not keep up. With wait, which --serial takes,
+          too, nothing: the CPU that prints stands still as long as a reader is there. Default:
+          drop-newest.
+
+      weight=1...64
+          The port's share where several have more to do than the machine can: 16 KiB a turn for each
+          unit. Default: 16.
+
+    KEYS OF DEVICES
+      Of --virtio-serial. Up to 31 devices fit on the PCI bus. swiftvm raises its limit of open files
+      (RLIMIT_NOFILE) as far as the ports need. Where the hard limit is too low, it says how many are
+      needed, and makes nothing.
+
+      id=ID
+          Its name, for bus=ID.0.
+
+      max-ports=1...32766
+          How many port numbers it has, number 0 included. Default: as many as its ports need, at least
+          31.
+
+      transport=pci|mmio
+          Where the guest finds it. Default: pci.
+
+      disable-legacy=on|off, disable-modern=on|off
+          Which drivers a PCI device is for: those of virtio 1.0 and later, those before, or both.
+          Default: on and off, modern alone.
+
+      event-idx=on|off, indirect-desc=on|off, queue-reset=on|off, multiport=on|off
+          Features that are offered. Default: on.
+
+      packed=on|off
+          Whether packed rings are offered. Default: off.
+
+      vectors=0...2048
+          MSI-X vectors of a PCI device. Default: one for each queue and one more; 2 where several
+          devices would want more than 160 together.
+
+      addr=0x1...0x1f
+          Its slot on the PCI bus. Default: the lowest that no device asks for.
+
+      resize-order=spec|legacy
+          The order in which a console is told rows and columns. legacy is for Linux before 2025, which
+          takes rows for columns. Default: spec.
+
+    PRESETS
+      The channels of well-known programs. All but anaconda-log have early=drop and
+      on-host-close=discard, so that the guest answers the client that is there, and none before it.
+      Without a backend, a socket (for anaconda-log a file) of the channel's name is made in the current
+      directory.
+
+      agent
+          org.qemu.guest_agent.0, of qemu-guest-agent; with drain=500.
+
+      spice
+          com.redhat.spice.0, of spice-vdagentd.
+
+      guestfs
+          org.libguestfs.channel.0, of guestfsd.
+
+      anaconda-log
+          org.fedoraproject.anaconda.log.0, of Fedora's installer.
+    """
+
+  /// What becomes of bytes and clients.
+  static let channels = """
+    CHANNELS
+      One client at a time. A further one is refused at once, and the log counts it. One that waits for
+      its turn (clients=queue) is told nothing, since a stream of the guest's bytes has no word for it;
+      the log and x-swiftvm-query-ports say how many wait.
+
+      Only a living client excludes another. The bytes of clients that have left are given to the guest
+      in the order in which these came, then the next client is there. swiftvm keeps two of them, the
+      socket's backlog up to 128 more, each with what its socket holds (some 200 KiB). The client after
+      those waits in connect(2).
+
+      The guest sees clients come and go: without one, poll(2) shows HUP, and writers wait. It may take
+      two clients that follow each other quickly for one, and join half a frame of the first with the
+      second's; with gap= it has time to notice.
+
+      Nothing is lost in silence. What a guest has written was taken by the backend (to host), dropped
+      (by a console whose client is too slow, or as the disk is full or the reader gone) or discarded
+      (since no client was connected): the sums fit, for --serial as well. A client that does not read
+      holds back that port's writer in the guest, and nothing else. When the guest ends, a client that is
+      still reading gets the rest: the end waits for it as long as it takes something every ten seconds
+      (--linger).
+
+      Two things no monitor can give back: bytes in the socket of a client that closes without reading
+      them, and bytes already in the guest's buffers when the guest closes the port (Linux discards
+      them).
+
+      Control messages are never dropped, however many ports there are: each port's state is kept until
+      the guest has a buffer for it.
+
+    CONSOLES
+      A serial console or virtconsole on stdio takes the keys above; only one of them can have it. The
+      first virtconsole on stdio becomes the kernel's console: console=hvc0, or hvc1 where another comes
+      before it, by device and number. With -nodefaults and with --daemonize the serial console has no
+      backend unless one is given. --serial output that its reader does not take is buffered up to 1 MiB,
+      then dropped and counted, unless overflow=wait is given. What it prints while no client is
+      connected is discarded and counted, unless replay= keeps it (up to 16M).
+    """
+
+  /// Files and QEMU's words.
+  static let words = """
+    FILES THAT ARE WRITTEN
+      A file that is written (also log= and --pidfile) is opened by its own name: a symbolic link is not
+      followed, but in /dev and /proc. A regular file is used only if it belongs to this user or root and
+      has no other name; it is checked before a byte is changed. On the way to it, another user's link is
+      followed only to that user's directories. So other users of a directory such as /tmp cannot lead
+      the machine to a file of root's. New files have mode 0600, rotated ones that of the file before. A
+      file that is emptied or rotated has one writer; with append several machines may add to it. The
+      file of --pidfile is locked (fcntl(2)) while the machine runs, and then removed.
+
+    QEMU'S WORDS
+      Options that are QEMU's mean what they mean there, with one dash or two. -chardev describes the
+      backends above in QEMU's words, -device virtserialport,chardev=ID the same ports. There the keys
+      above have the same names, but for logfile=, logappend= and input-path=, and as in QEMU server=on
+      waits for a client unless wait=off. What swiftvm cannot honour it refuses by name, and says what to
+      do instead; nothing is ignored.
+
+      -serial also takes mon:stdio, null, pty, file:, pipe:, unix:, tcp:, udp: and chardev:. -qmp and
+      -mon take listening sockets that nothing waits for, and inherited ones (fd=); TCP and abstract
+      names with insecure=on. -chardev memory is ringbuf.
+    """
+
+  /// What the machine tells of itself.
+  static let reports = """
+    STATISTICS
+      --stats and SIGUSR1 print these lines on standard error. Queues that were not used have none.
+
+      stats:
+          For each port: who has it open (under host, behind is a client the guest waits for now), bytes
+          to the host and to the guest, dropped and discarded, how often the guest had to wait for its
+          client, and how many clients have come.
+
+      serial:
+          The same of the serial console and of an --emergency output with a backend of its own.
+
+      queues:
+          For each queue: buffers, bytes, notifications, interrupts, and how often the driver broke a
+          rule.
+
+      devices:
+          Where a driver broke a rule, said what means nothing or wrote to ports that are not there, or
+          where ports were removed: how often, and what was lost with them.
+
+      --trace prints a line for each control message and change of state as it happens:
+
+          trace:      230.106 ms  vs0  to guest: port 1: PORT_NAME 1 'org.example.agent'
+          trace:      236.597 ms  vs0  state: port 1: guest opened it
+
+    THE GUEST'S END
+      A guest powers off by ACPI. A kernel with acpi=off, or built without ACPI, halts instead, which
+      --no-reboot tells by status 8. A reset works in every way Linux knows (reboot=a, k, t, p, b, e). Three
+      triple faults in a row, each within ten seconds of a boot, end the machine with status 4.
+
+      Panics and oopses are read from the serial console and virtconsoles as their output passes, in the
+      guest's present life alone, and need no driver; -device pvpanic tells of panics, too. Whether CPUs
+      have halted is looked at once when the guest has been silent for a second; with --no-reboot again
+      and again, ever more rarely, down to once a minute. A guest that sleeps costs no wake-up otherwise.
+
+      SIGINT, SIGTERM and SIGHUP end the machine within a second, even if the host holds swiftvm up. One
+      that was ignored at the start, as by nohup(1), stays ignored. A kernel or initrd that is changed in
+      place while the machine runs ends it at the guest's next reset, with status 1. Put the new file in
+      the place of the old one (mv, install), and the guest boots the old one until the machine ends.
+    """
+
+  /// What keeps a machine its user's.
+  static let security = """
+    SECURITY
+      A control socket is as good as a login:
+
+      Its file has mode 0600, and it serves clients of swiftvm's own user, and those of allow-uid= and
+      allow-gid= (with mode= and group= so that they get to the file); an inherited one also the user who
+      made it.
+
+      Clients may have paths, addresses and programs of the host opened (chardev-add, x-swiftvm-plug)
+      where the socket has host=on, the default for a --name's and for paths. With host=off they have
+      memory and what they pass along.
+
+      TCP and abstract names need insecure=on, and standard error repeats it. There is no host=on on TCP.
+
+      A connection ends at the first byte that cannot begin a JSON object, and at any error before
+      qmp_capabilities: a browser that a web page has send a request to the port controls nothing.
+
+      The last holds for QMP alone. A port's tcp= passes on what any program on the host sends, and a web
+      page can send requests to loopback ports: a guest agent behind one may take a line of such a
+      request for a command. Use socket= for agents.
+
+      Whatever a guest or a client does wrong is that guest's or client's problem: a broken ring stops
+      its device until the driver resets it, and one turn of the I/O thread gives all ports together a
+      millisecond or so before control clients, signals and timers have theirs.
+    """
+
+  /// What is not to be expected.
+  static let limits = """
+    LIMITS
+      x86_64 hosts with KVM. No disk, no network, no display, no snapshots, no firmware.
+
+      A pseudo-terminal whose window is resized by a program that neither reads nor writes it is noticed
+      at its next input: Linux sends no signal for it.
+
+      Names of TCP peers are looked up when a backend is opened. For one that QMP adds, this holds up the
+      machine's other backends; give an address. A peer that it connects to has 0.1 s to answer, unless
+      reconnect= is given, and a lock on a socket's directory is waited for as long.
+
+      Before Linux 6.16, a client of a port's Unix socket that passes along a descriptor which takes its
+      time to close (a TCP socket with SO_LINGER) holds the machine up for that time: say who may connect
+      (mode=, allow-uid=).
+
+      Where guest, clients and swiftvm share one processor, each small write of the guest's wakes the I/O
+      thread by itself.
+
+      What standard error does not take is lost: at once while the guest runs, after a second at the end.
+
+      How slowly a client of a socket reads, the host tells in steps of up to 32 KiB: one that takes
+      longer than ten seconds for such a step counts as one that does not read at the end. The reader of
+      a pipe or terminal may be as slow as it likes.
+    """
+}
