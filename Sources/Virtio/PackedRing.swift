@@ -131,3 +131,161 @@ final class PackedRing {
     return hasAvailable
   }
 }
+
+/// Walks the descriptor lists of a packed ring, and checks them whole before anybody sees a byte
+/// (virtio 1.2, 2.8.5 to 2.8.7).
+///
+/// Each descriptor is fetched once, then checked, then used: the guest may rewrite it meanwhile and
+/// changes nothing.
+struct PackedChainWalker {
+  let memory: GuestMemory
+  let table: UnsafeRawPointer
+  let tableSize: Int
+  let allowsIndirect: Bool
+
+  /// Appends the chain that begins with `head`, in `slot`, and takes up at most `limit` entries.
+  /// Returns how many it takes up, or nil, with `list` as it was, when the list has no room left for
+  /// it; a chain that no empty list holds is a fault.
+  func append(
+    _ head: PackedDescriptor, slot: Int, limit: Int, _ direction: BufferDirection,
+    to list: ChainBatch
+  ) throws(RingViolation) -> Int? {
+    let mark = list.mark
+    var descriptor = head
+    var slot = slot
+    var count = 1
+    while true {
+      guard try append(descriptor, isAlone: count == 1, direction, to: list) else {
+        try list.abandonChain(segmentsBefore: mark)
+        return nil
+      }
+      guard descriptor.flags.contains(.next) else { break }
+      guard count < limit else { throw .chainTooLong }
+      count += 1
+      slot = slot + 1 == tableSize ? 0 : slot + 1
+      descriptor = PackedDescriptor(table: table, index: slot)
+    }
+    list.closeChain(id: descriptor.id, entryCount: UInt16(count), direction)
+    return count
+  }
+
+  private func append(
+    _ descriptor: PackedDescriptor, isAlone: Bool, _ direction: BufferDirection,
+    to list: ChainBatch
+  ) throws(RingViolation) -> Bool {
+    guard descriptor.flags.subtracting(.defined).isEmpty else {
+      throw .unknownFlags(descriptor.flags.rawValue)
+    }
+    if descriptor.flags.contains(.indirect) {
+      guard isAlone, !descriptor.flags.contains(.next) else { throw .indirectMalformed }
+      return try appendTable(descriptor, direction, to: list)
+    }
+    return try append(buffer: descriptor, direction, to: list)
+  }
+
+  /// The entries follow each other; of their flags only WRITE means anything (2.8.7).
+  private func appendTable(
+    _ descriptor: PackedDescriptor, _ direction: BufferDirection, to list: ChainBatch
+  ) throws(RingViolation) -> Bool {
+    guard allowsIndirect else { throw .indirectNotNegotiated }
+    let table = try memory.indirectTable(at: descriptor.address, length: descriptor.length)
+    for index in 0..<table.count {
+      let entry = PackedDescriptor(table: table.start, index: index)
+      guard try append(buffer: entry, direction, to: list) else { return false }
+    }
+    return true
+  }
+
+  private func append(
+    buffer descriptor: PackedDescriptor, _ direction: BufferDirection, to list: ChainBatch
+  ) throws(RingViolation) -> Bool {
+    guard descriptor.flags.contains(.write) == (direction == .writable) else {
+      throw .wrongDirection
+    }
+    return try list.append(at: descriptor.address, length: descriptor.length, in: memory)
+  }
+}
+
+/// One entry of a packed ring or of its indirect tables, fetched from guest memory once (virtio 1.2,
+/// 2.8.1 and 2.8.13).
+struct PackedDescriptor {
+  static let stride = 16
+
+  let address: UInt64
+  let length: UInt32
+  let id: UInt16
+  let flags: Flags
+
+  struct Flags: OptionSet {
+    let rawValue: UInt16
+    /// The chain goes on in the next entry.
+    static let next = Flags(rawValue: 1)
+    /// The device writes the buffer; in a used entry, the device has written something.
+    static let write = Flags(rawValue: 2)
+    /// The buffer is a table of descriptors.
+    static let indirect = Flags(rawValue: 4)
+    /// The driver's mark: its wrap counter when the entry was made available.
+    static let available = Flags(rawValue: 1 << 7)
+    /// The device's mark: equal to the driver's once the entry is used.
+    static let used = Flags(rawValue: 1 << 15)
+    static let defined: Flags = [.next, .write, .indirect, .available, .used]
+  }
+
+  /// Fetches entry `index`, which lies in the table. What the driver wrote before the flags is seen
+  /// as it was then, or newer.
+  init(table: UnsafeRawPointer, index: Int) {
+    let entry = table + index &* Self.stride
+    let rest = UInt64(littleEndian: GuestWord.loadAcquire64(entry + 8))
+    length = UInt32(truncatingIfNeeded: rest)
+    id = UInt16(truncatingIfNeeded: rest >> 32)
+    flags = Flags(rawValue: UInt16(truncatingIfNeeded: rest >> 48))
+    address = UInt64(littleEndian: GuestWord.load64(entry))
+  }
+
+  /// Whether the driver has made it available in a lap with this wrap counter (2.8.1).
+  func isAvailable(wrapCounter: Bool) -> Bool {
+    flags.contains(.available) == wrapCounter && flags.contains(.used) != wrapCounter
+  }
+
+  /// The second half of a used entry: how many bytes were written, in which buffer, and both marks
+  /// as the device's wrap counter has them (2.8.6, 2.8.8).
+  static func used(id: UInt16, written: UInt32, wrapCounter: Bool) -> UInt64 {
+    var flags: Flags = wrapCounter ? [.available, .used] : []
+    if written > 0 { flags.insert(.write) }
+    return UInt64(written) | UInt64(id) << 32 | UInt64(flags.rawValue) << 48
+  }
+}
+
+/// A place in a packed ring: the slot, and the wrap counter, which tells one lap from the next
+/// (virtio 1.2, 2.8.1).
+struct PackedPosition: Equatable {
+  private(set) var slot: Int
+  private(set) var wrapCounter: Bool
+
+  /// The ring's beginning, in the first lap.
+  static let start = PackedPosition(encoded: 0x8000)
+
+  /// As event suppression structures have it: the slot, and the wrap counter in bit 15 (2.8.14).
+  init(encoded: UInt16) {
+    slot = Int(encoded & 0x7fff)
+    wrapCounter = encoded & 0x8000 != 0
+  }
+
+  var encoded: UInt16 {
+    UInt16(truncatingIfNeeded: slot) | (wrapCounter ? 0x8000 : 0)
+  }
+
+  /// Moves on by `count` slots, at most `size`.
+  mutating func advance(by count: Int, ringSize size: Int) {
+    slot += count
+    guard slot >= size else { return }
+    slot -= size
+    wrapCounter.toggle()
+  }
+
+  /// Whether `other` is one of the last `count` slots before this place.
+  func hasPassed(_ other: PackedPosition, within count: Int, ringSize size: Int) -> Bool {
+    let slot = other.wrapCounter == wrapCounter ? other.slot : other.slot - size
+    return slot < self.slot && slot >= self.slot - count
+  }
+}

@@ -1,3 +1,5 @@
+import Glibc
+
 /// What a device type implements; a transport and a `VirtioDeviceState` do the rest.
 ///
 /// Calls are made with the device's lock held, by vCPU threads, except where stated.
@@ -49,4 +51,58 @@ package protocol VirtioInterrupt: AnyObject {
   func notifyConfigurationChange()
   /// The driver broke the queue: the device becomes inert and asks for a reset.
   func fail(_ fault: QueueFault)
+}
+
+/// Carries a driver's available-buffer notifications to the device's own thread.
+///
+/// Called on vCPU threads with the device's lock held; nothing here waits. Each notification ends
+/// in `VirtioDevice.queueNotified` on the device's thread.
+package protocol QueueNotifierBinding: AnyObject, Sendable {
+  /// The notify register is at `address` now, a port's number or a guest address, or nowhere. Until
+  /// the next `ring` every notification reaches user space.
+  func place(_ register: NotifyRegister, at address: UInt64?)
+  /// A notification that reached user space: passes it on, and may see to it that the next one
+  /// does not come this way.
+  func ring(queue: Int, through register: NotifyRegister)
+}
+
+/// By which kind of register a driver notifies the device of available buffers.
+package enum NotifyRegister: Hashable, Sendable, CaseIterable {
+  /// One address in memory for each queue, `VirtioPCIFunction.notifyMultiplier` apart; whatever is
+  /// written (virtio 1.2, 4.1.4.4).
+  case queueAddresses
+  /// One port, to which the queue's number is written, 16 bits wide (virtio 1.2, 4.1.4.10).
+  case indexPort
+  /// One address in memory, to which the queue's number is written, 32 bits wide (virtio 1.2,
+  /// 4.2.2).
+  case indexRegister
+}
+
+/// The one lock of a virtio device.
+///
+/// vCPU threads hold it for one register access, the I/O thread for one bounded batch of buffers.
+/// A device's classes carry no locks of their own: whoever enters the device takes this one, and
+/// the classes are `@unchecked Sendable` on that condition. Nothing that is called under it waits
+/// or calls back into the device.
+///
+/// A POSIX mutex, since `Synchronization.Mutex` owns what it guards, and here the guarded state is
+/// a graph of objects that refer to each other.
+package final class DeviceLock: @unchecked Sendable {
+  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+
+  package init() { pthread_mutex_init(mutex, nil) }
+
+  deinit {
+    pthread_mutex_destroy(mutex)
+    mutex.deallocate()
+  }
+
+  /// Runs `body` with the device locked. Not recursive.
+  package func withLock<Result: ~Copyable, Failure: Error>(
+    _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    return try body()
+  }
 }

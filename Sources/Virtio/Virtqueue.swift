@@ -87,6 +87,15 @@ package final class Virtqueue {
     }
   }
 
+  /// The next available chain alone, gathered into `batch`; nil where there is none.
+  package func next(
+    _ direction: BufferDirection, using batch: ChainBatch
+  ) throws(QueueFault) -> ChainBatch.Chain? {
+    batch.removeAll()
+    try gather(direction, into: batch, byteLimit: 1)
+    return batch.chains.first
+  }
+
   /// Consumes the next available chain, which is `chain`, and returns it to the driver with
   /// `written` bytes in it (zero for chains the device read). The driver sees it after `publish`.
   package func complete(_ chain: ChainBatch.Chain, written: UInt32) {
@@ -116,6 +125,11 @@ package final class Virtqueue {
     return wanted
   }
 
+  /// Shows the driver what was completed, and interrupts it where it wants that.
+  package func publish(to driver: any VirtioInterrupt) {
+    if publish() { driver.notifyUsedBuffers(queue: index) }
+  }
+
   /// Asks the driver not to notify of new buffers: the device will look by itself.
   package func disableNotifications() {
     switch ring {
@@ -143,5 +157,51 @@ package final class Virtqueue {
   private func fault(_ violation: RingViolation) -> QueueFault {
     tally.faultCount &+= 1
     return QueueFault(queue: index, violation: violation)
+  }
+}
+
+/// What a driver sets for one queue before it enables it (virtio 1.2, 4.1.4.3).
+package struct QueueConfiguration: Equatable, Sendable {
+  /// The largest size the device supports; zero for a queue that does not exist.
+  package let maximumSize: UInt16
+  /// The size the driver chose, the maximum until it does.
+  package var size: UInt16
+  /// Guest address of the descriptor area.
+  package var descriptorTable: UInt64 = 0
+  /// Guest address of the driver area: the available ring, or in a packed ring the driver's event
+  /// suppression structure.
+  package var availableRing: UInt64 = 0
+  /// Guest address of the device area: the used ring, or in a packed ring the device's event
+  /// suppression structure.
+  package var usedRing: UInt64 = 0
+
+  /// As after a reset.
+  package init(maximumSize: UInt16) {
+    self.maximumSize = maximumSize
+    size = maximumSize
+  }
+}
+
+extension GuestMemory {
+  /// Where this process sees one part of a ring, once its address is checked.
+  func ringPart(
+    _ part: RingViolation.RingPart, at address: UInt64, count: Int, alignment: UInt64
+  ) throws(RingViolation) -> UnsafeMutableRawPointer {
+    guard address % alignment == 0 else { throw .misaligned(part: part, address: address) }
+    do { return try pointer(at: address, count: UInt64(count)) } catch {
+      throw .ringOutsideMemory(part: part, address: address)
+    }
+  }
+
+  /// A table that an indirect descriptor refers to: its first entry, and how many it has (virtio
+  /// 1.2, 2.7.5.3 and 2.8.7). It may be longer than the ring, which drivers rely on.
+  func indirectTable(
+    at address: UInt64, length: UInt32
+  ) throws(RingViolation) -> (start: UnsafeRawPointer, count: Int) {
+    let count = Int(length) / Descriptor.stride
+    guard count > 0, count <= ChainBatch.capacity, Int(length) % Descriptor.stride == 0,
+      let start = try? pointer(at: address, count: UInt64(length))
+    else { throw .indirectTableInvalid(address: address, length: length) }
+    return (UnsafeRawPointer(start), count)
   }
 }

@@ -1,7 +1,15 @@
 import Virtio
 
-// What the driver sees.
+// What the driver sees, and when it may be reached.
 extension ConsoleDevice: VirtioDevice {
+  /// VIRTIO_CONSOLE_F_SIZE: cols and rows are valid, and RESIZE may come. Always offered: drivers
+  /// without MULTIPORT read the fields, those with it take messages only if it is negotiated.
+  package static let sizeFeature = Features(bit: 0)
+  /// VIRTIO_CONSOLE_F_MULTIPORT: more than port 0, and control queues.
+  package static let multiportFeature = Features(bit: 1)
+  /// VIRTIO_CONSOLE_F_EMERG_WRITE: emerg_wr may be written.
+  package static let emergencyWriteFeature = Features(bit: 2)
+
   package var deviceID: UInt16 { 3 }
 
   package var offeredFeatures: Features {
@@ -24,12 +32,15 @@ extension ConsoleDevice: VirtioDevice {
     emergencyOutput(UInt8(truncatingIfNeeded: value))
   }
 
-  package func activate(queues: [Int: Virtqueue], features: Features, driver: any VirtioInterrupt) {
+  // MARK: The driver
+
+  package func activate(
+    queues: [Int: Virtqueue], features: Features, driver interrupt: any VirtioInterrupt
+  ) {
+    let driver = Driver(interrupt: interrupt, features: features, queues: queues)
     self.driver = driver
-    self.queues = queues
-    self.features = features
-    tracer.note(.state, "driver ready\(isMultiport ? "" : ", without MULTIPORT")")
-    if isMultiport {
+    tracer.note(.state, "driver ready\(driver.isMultiport ? "" : ", without MULTIPORT")")
+    if driver.isMultiport {
       control.receiveSlot.queue = queues[ControlChannel.receiveQueueIndex]
       control.transmitSlot.queue = queues[ControlChannel.transmitQueueIndex]
     }
@@ -41,16 +52,10 @@ extension ConsoleDevice: VirtioDevice {
   package func deactivate() {
     if !isFailing { tracer.note(.state, "reset") }
     driver = nil
-    queues = [:]
-    features = []
-    isDriverListening = false
-    hasMissedEvents = false
-    owesConfigurationChange = false
-    hasAnnouncedPorts = false
+    suspension.driverLeft()
     control.reset()
-    runQueue.removeAll()
-    endAllWatches()
-    for port in table.ports { port.reset(using: list) }
+    schedule.removeAll()
+    for port in table.ports { port.reset(using: batch) }
     postService()
   }
 
@@ -62,34 +67,147 @@ extension ConsoleDevice: VirtioDevice {
 
   package func resetQueue(_ index: Int) { replaceQueue(index, by: nil) }
 
-  /// Hands a queue to whom it belongs, or takes it away, and has its owner look at it anew.
+  /// Hands a queue to its owner, or takes it away, and has the owner look at it anew.
   private func replaceQueue(_ index: Int, by queue: Virtqueue?) {
-    queues[index] = queue
+    driver?.queues[index] = queue
+    let isMultiport = driver?.isMultiport ?? false
     switch index {
     case ControlChannel.receiveQueueIndex where isMultiport: control.receiveSlot.queue = queue
     case ControlChannel.transmitQueueIndex where isMultiport: control.transmitSlot.queue = queue
     default:
       guard let port = table.port(ofQueue: index), port.hasQueues else { return }
       if PortTable.isTransmitQueue(index) {
-        port.replaceTransmitQueue(by: queue, using: list)
+        port.transmit.replaceQueue(by: queue, using: batch)
       } else {
-        port.replaceReceiveQueue(by: queue)
+        port.receive.slot.queue = queue
       }
-      return postTurns(of: port)
+      for lane in port.lanes { enqueue(lane) }
+      return
     }
-    postControlTurn()
+    postControl()
   }
 
   /// Gives a port the queues that the driver has set up for it. Without MULTIPORT there is port 0
-  /// only, which nobody opens or closes.
+  /// only, which is always open.
   func connectQueues(of port: Port) {
-    guard isMultiport || port.number == 0 else { return }
+    guard let driver, driver.isMultiport || port.number == 0 else { return }
     let first = PortTable.receiveQueue(ofPort: port.number)
-    port.connectQueues(receive: queues[first], transmit: queues[first + 1], using: list)
-    port.state.mayResize = isMultiport && features.contains(Self.sizeFeature)
-    if !isMultiport { port.guestOpened(true) }
+    port.connectQueues(
+      receive: driver.queues[first], transmit: driver.queues[first + 1], using: batch)
+    port.state.mayResize = driver.isMultiport && driver.readsSize
+    if !driver.isMultiport { port.guestOpened(true) }
   }
 
-  /// The driver knows of more ports than number 0, and talks on the control queues.
-  var isMultiport: Bool { features.contains(Self.multiportFeature) }
+  // MARK: Suspension
+
+  /// Touches neither the guest's memory nor its interrupts until `resume`, but for what is asked of
+  /// the device itself. On the I/O thread, with no vCPU running.
+  package func pause() { lock.withLock { suspend(.paused) } }
+
+  /// Goes on, with what has come in the pause. On the I/O thread.
+  package func resume() { lock.withLock { resume(from: .paused) } }
+
+  package func setReachesMemory(_ reaches: Bool) {
+    if reaches { resume(from: .noAccess) } else { suspend(.noAccess) }
+  }
+
+  private func suspend(_ reason: Suspension.Reasons) {
+    suspension.begin(reason)
+    _ = schedule.endPolling()
+  }
+
+  private func resume(from reason: Suspension.Reasons) {
+    guard suspension.end(reason), driver != nil else { return }
+    suspension.hasMissedEvents = true
+    if !schedule.isEmpty { postNextJob() }
+    postService()
+  }
+
+  /// Tells the guest what could not be told while the device was suspended, for as long as there is
+  /// time, before all is looked at anew. Returns whether that is done.
+  func hasResumed(_ pass: Pass) throws(QueueFault) -> Bool {
+    guard suspension.hasMissedEvents else { return true }
+    if suspension.isConfigurationChangePending { pass.interrupt.notifyConfigurationChange() }
+    suspension.isConfigurationChangePending = false
+    for port in table.ports where port.number >= suspension.resumedPorts {
+      guard pass.clock.hasTime() else { return false }
+      try port.discardIfHostLeft(pass)
+      control.enqueue(port)
+      port.postponeHandover()
+      scheduleHandover(of: port)
+      suspension.resumedPorts = port.number + 1
+    }
+    suspension.hasMissedEvents = false
+    return true
+  }
+}
+
+/// Times in which the device leaves the guest's memory and processors alone: the machine is paused,
+/// or the driver has taken the right to reach memory away.
+///
+/// Nothing is lost in such a time: what the guest hands over stays in its queues, what clients send in
+/// their sockets, and messages are pending. After it everything is looked at anew, so that no
+/// notification is needed.
+struct Suspension {
+  /// Why a device leaves the guest alone.
+  struct Reasons: OptionSet {
+    let rawValue: UInt8
+    /// The machine is paused.
+    static let paused = Reasons(rawValue: 1 << 0)
+    /// The transport may not reach memory.
+    static let noAccess = Reasons(rawValue: 1 << 1)
+  }
+
+  private var reasons: Reasons = []
+  /// A suspension has ended, and the guest has not been told all that it missed.
+  var hasMissedEvents = false
+  /// Ports of lower numbers are done with that.
+  var resumedPorts: UInt32 = 0
+  /// The driver is to be told of a change of the configuration.
+  var isConfigurationChangePending = false
+
+  /// Whether the device is suspended, or is so for another reason than a pause.
+  func holds(evenPaused: Bool = false) -> Bool {
+    !reasons.subtracting(evenPaused ? .paused : []).isEmpty
+  }
+
+  mutating func begin(_ reason: Reasons) { reasons.formUnion(reason) }
+
+  /// Returns whether the last reason is gone.
+  mutating func end(_ reason: Reasons) -> Bool {
+    guard reasons.contains(reason) else { return false }
+    reasons.remove(reason)
+    resumedPorts = 0
+    return reasons.isEmpty
+  }
+
+  mutating func driverLeft() {
+    hasMissedEvents = false
+    isConfigurationChangePending = false
+  }
+}
+
+/// The console device's configuration space (virtio 1.2, 5.3.4): le16 cols, le16 rows,
+/// le32 max_nr_ports, le32 emerg_wr.
+struct ConsoleConfiguration {
+  /// Length in bytes.
+  static let length = 12
+  /// Offset of emerg_wr.
+  static let emergencyWriteOffset = 8
+
+  /// Port 0's, or what a terminal is taken to have until one is attached.
+  var size = ConsoleSize(columns: 80, rows: 24) {
+    didSet { if size != oldValue { changes &+= 1 } }
+  }
+  /// How often it has changed.
+  private(set) var changes: UInt64 = 0
+  let maximumPorts: UInt32
+
+  init(maximumPorts: UInt32) { self.maximumPorts = maximumPorts }
+
+  /// The byte at `offset`; zero for emerg_wr, which is only written.
+  func byte(at offset: Int) -> UInt8 {
+    let fields = UInt64(size.columns) | UInt64(size.rows) << 16 | UInt64(maximumPorts) << 32
+    return offset < 8 ? UInt8(truncatingIfNeeded: fields >> UInt64(8 * offset)) : 0
+  }
 }

@@ -4,70 +4,63 @@ import Virtio
 
 /// The virtio console device with any number of ports (virtio 1.2, 5.3).
 ///
-/// Maps queues to ports, answers the configuration space, and enters the ports' paths with the
-/// device locked. Chardevs and queues are worked on by the I/O thread only; a vCPU thread changes
-/// state (activation, reset) and leaves the work to it.
+/// Maps queues and backends to ports, and makes passes over their lanes with the device locked: a lane
+/// has one when its guest or its backend gives it cause to. If that was not enough, or others have used
+/// up the loop's time, it waits in the schedule. Backends and queues are worked on by the I/O thread
+/// only; a vCPU thread changes state (activation, reset) and leaves the work to it.
 ///
-/// `@unchecked Sendable`: all state is guarded by `lock`.
+/// `@unchecked Sendable`: all state is guarded by `lock`, which only this type takes.
 package final class ConsoleDevice: @unchecked Sendable {
-  /// VIRTIO_CONSOLE_F_SIZE: cols and rows are valid, and RESIZE may come. Always offered: drivers
-  /// without MULTIPORT read the fields, those with it take messages only if it is negotiated.
-  package static let sizeFeature = Features(bit: 0)
-  /// VIRTIO_CONSOLE_F_MULTIPORT: more than port 0, and control queues.
-  package static let multiportFeature = Features(bit: 1)
-  /// VIRTIO_CONSOLE_F_EMERG_WRITE: emerg_wr may be written.
-  package static let emergencyWriteFeature = Features(bit: 2)
-
   /// The entries a data queue has at most, and a control queue.
   package static let queueSize: UInt16 = 128
+  /// Control messages taken from the guest in one turn: each may open a port, and take a call or two.
+  private static let controlBudget = 64
 
-  /// Taken by everybody who enters the device.
+  /// What lasts from DRIVER_OK to the next reset or fault.
+  struct Driver {
+    let interrupt: any VirtioInterrupt
+    let features: Features
+    var queues: [Int: Virtqueue]
+    /// It has asked for the ports (or came back to them from sleep): it is to be told of new ones.
+    var isListening = false
+    /// The ports have been announced, so that asking again costs nothing.
+    var hasAnnouncedPorts = false
+
+    /// The driver knows of more ports than number 0, and talks on the control queues.
+    var isMultiport: Bool { features.contains(ConsoleDevice.multiportFeature) }
+    var readsSize: Bool { features.contains(ConsoleDevice.sizeFeature) }
+  }
+
+  /// Taken by every thread that enters the device.
   package let lock: DeviceLock
-
-  let remote: LoopHandle
+  let loop: LoopHandle
   let emergencyOutput: @Sendable (UInt8) -> Void
   let tracer: Tracer
   let onGuestOpen: (@Sendable (PortConfiguration, Bool) -> Void)?
   let onDriver: (@Sendable () -> Void)?
   let onConsoleOutput: (@Sendable (KernelFault) -> Void)?
   let resizeOrder: ResizeOrder
-  let list = ChainBatch()
+
+  let batch = ChainBatch()
   var table: PortTable
+  /// Whose readiness is whose.
+  var portsByBackend: [ObjectIdentifier: Port] = [:]
   var configuration: ConsoleConfiguration
   var control: ControlChannel
-  var runQueue = RunQueue()
-  var watchedPorts: [Port] = []
+  var schedule = Schedule()
+  var driver: Driver?
+  var suspension = Suspension()
   /// Belongs to the I/O thread.
   package var mayWatch = false
 
-  // What lasts from DRIVER_OK to the next reset or fault.
-  var driver: (any VirtioInterrupt)?
-  var queues: [Int: Virtqueue] = [:]
-  var features: Features = []
-  /// The driver has asked for the ports (or a driver that slept has come back to them): it is to
-  /// hear of new ones.
-  var isDriverListening = false
-  /// The ports have been announced, so that the driver's asking again costs nothing.
-  var hasAnnouncedPorts = false
-
-  /// Why the guest's memory is left alone now; see `ConsoleDevice+Hold.swift`.
-  var holds: SuspendReasons = []
-  /// A hold has ended, and is to be made up for.
-  var hasMissedEvents = false
-  /// Ports of lower numbers are done with that.
-  var madeUpPorts: UInt32 = 0
-  /// The driver is to hear of a change of the configuration after the hold.
-  var owesConfigurationChange = false
-
   /// `serviceAll` is on its way: a guest that resets in a loop must not fill the loop's inbox.
-  var isServicePosted = false
-  private var isAttached = false
+  private var isServicePosted = false
+  var isAttached = false
   /// A fault is being passed on, which makes the device inert without a reset by the driver.
-  var isFailing = false
-
+  private(set) var isFailing = false
   // See `DeviceStatistics`.
   var ignoredMessageCount: UInt64 = 0
-  var bytesToUnknownPorts: UInt64 = 0
+  private(set) var bytesToUnknownPorts: UInt64 = 0
 
   /// Makes the device with its ports.
   ///
@@ -76,12 +69,12 @@ package final class ConsoleDevice: @unchecked Sendable {
   ///     are served. One that breaks the rules of `PortNumbers` is left out: check before.
   ///   - maximumPorts: what the guest is told, and one more than the highest port number.
   ///   - lock: the device's own; the transport takes the same.
-  ///   - remote: the loop on whose thread the chardevs live.
+  ///   - remote: the loop on whose thread the backends live.
   ///   - resizeOrder: how RESIZE names the size; a matter of the guest's kernel.
   ///   - emergencyOutput: where a byte written to emerg_wr goes; called on vCPU threads.
-  ///   - trace: hears of every control message and change of state; called with the device locked,
+  ///   - trace: told of every control message and change of state; called with the device locked,
   ///     on the I/O thread or a vCPU's, so it must neither wait nor call the device.
-  ///   - onGuestOpen: hears of each port that the guest opens or closes; called as `trace` is.
+  ///   - onGuestOpen: told of each port that the guest opens or closes; called as `trace` is.
   ///   - onDriver: called as `trace` is, when a driver comes (DRIVER_OK) and for each port that it
   ///     has made ready, which takes it long where there are thousands.
   ///   - onConsoleOutput: told that a console has printed something, and of what its kernel says of
@@ -99,158 +92,266 @@ package final class ConsoleDevice: @unchecked Sendable {
     self.onDriver = onDriver
     self.onConsoleOutput = onConsoleOutput
     self.lock = lock
-    self.remote = remote
+    loop = remote
     self.resizeOrder = resizeOrder
     self.emergencyOutput = emergencyOutput
     tracer = Tracer(sink: trace)
     control = ControlChannel(tracer: tracer)
     table = PortTable(limit: maximumPorts)
     configuration = ConsoleConfiguration(maximumPorts: UInt32(table.limit))
-    let wishes = ports.filter { $0.configuration.number != nil }
-    for port in wishes + ports.filter({ $0.configuration.number == nil }) {
-      _ = try? makePort(port.configuration, chardev: port.chardev)
+    let numbered = ports.filter { $0.configuration.number != nil }
+    for port in numbered + ports.filter({ $0.configuration.number == nil }) {
+      _ = try? makePort(port.configuration, backend: port.chardev)
     }
   }
 
-  /// Begins to listen to the chardevs; on the I/O thread, once they are started.
-  package func attach() {
-    lock.withLock {
-      isAttached = true
-      for port in table.ports { attach(port) }
-      postService()
+  /// The loop's: every pass asks it whether it may go on.
+  var clock: EventLoop.TurnClock { loop.clock }
+
+  // MARK: Entering
+
+  /// Enters the device on the I/O thread.
+  func enter(
+    _ body: (Pass) throws(QueueFault) -> Void, withoutDriver: () -> Void = {}
+  ) {
+    lock.withLock { whileLocked(body, withoutDriver: withoutDriver) }
+  }
+
+  /// Does `body` if a driver is there and its memory may be reached. A fault of the guest's makes the
+  /// device inert.
+  func whileLocked(
+    evenPaused: Bool = false, _ body: (Pass) throws(QueueFault) -> Void,
+    withoutDriver: () -> Void = {}
+  ) {
+    guard let driver, !suspension.holds(evenPaused: evenPaused) else { return withoutDriver() }
+    let pass = Pass(
+      batch: batch, interrupt: driver.interrupt, clock: clock, mayPoll: mayWatch)
+    do throws(QueueFault) { try body(pass) } catch {
+      tracer.note(.state, "needs reset: \(error)")
+      isFailing = true
+      driver.interrupt.fail(error)
+      isFailing = false
     }
   }
 
-  /// Stops listening to the chardevs, which live on; on the I/O thread. The guest is gone: its ports
-  /// close, and what their host ends have not taken by now is counted as lost.
-  package func detach() {
-    lock.withLock {
-      isAttached = false
+  // MARK: Events
+
+  package func queueNotified(_ index: Int) {
+    enter { pass throws(QueueFault) in
+      driver?.queues[index]?.countNotification()
+      if index == ControlChannel.receiveQueueIndex || index == ControlChannel.transmitQueueIndex {
+        return try serviceControl(pass)
+      }
+      try serviceControlIfDue(pass)
+      guard let port = table.port(ofQueue: index), port.hasQueues else {
+        return try returnBuffers(ofQueue: index, pass)
+      }
+      if PortTable.isTransmitQueue(index) {
+        try service(port.transmit, pass)
+      } else {
+        try service(port.receive, pass)
+      }
+    }
+  }
+
+  /// A backend can move bytes.
+  private func backendIsReady(_ backend: any Chardev, for lane: (Port) -> any Lane) {
+    guard let port = portsByBackend[ObjectIdentifier(backend)] else { return }
+    enter { pass throws(QueueFault) in
+      try serviceControlIfDue(pass)
+      try service(lane(port), pass)
+    } withoutDriver: {
+      port.runWithoutDriver(clock)
+    }
+  }
+
+  /// A backend's client has come or gone, with the lock held.
+  func clientChanged(of port: Port, isPresent: Bool) {
+    whileLocked { pass throws(QueueFault) in
+      port.clientChanged(isPresent: isPresent)
+      try port.discardIfHostLeft(pass)
+      try tellGuest(of: port, pass)
+      try service(port, pass)
+    } withoutDriver: {
+      port.clientChanged(isPresent: isPresent, withDriver: driver != nil)
+      port.runWithoutDriver(clock)
+    }
+    scheduleHandover(of: port)
+  }
+
+  /// Has everything looked at anew, with the lock held: after activation, when notifications may
+  /// have come too early, and after a reset, when backends may no longer be read.
+  func postService() {
+    guard !isServicePosted else { return }
+    isServicePosted = true
+    loop.post { [weak self] in self?.serviceAll() }
+  }
+
+  private func serviceAll() {
+    enter { pass throws(QueueFault) in
+      isServicePosted = false
+      guard try hasResumed(pass) else { return postService() }
+      try serviceControl(pass)
+      for port in table.ports { try service(port, pass) }
+    } withoutDriver: {
+      isServicePosted = false
+      for port in table.ports { port.runWithoutDriver(clock) }
+    }
+  }
+
+  // MARK: Passes, with the lock held
+
+  func service(_ port: Port, _ pass: Pass) throws(QueueFault) {
+    try service(port.transmit, pass)
+    try service(port.receive, pass)
+  }
+
+  /// Makes a pass over a lane. A queued lane does not get its turn before the others for being called
+  /// again; nor does any get one once there is no time, unless it is due.
+  func service(
+    _ lane: some Lane, _ pass: Pass, isDue: Bool = false
+  ) throws(QueueFault) {
+    guard lane.place != .queued else { return }
+    guard isDue || pass.clock.hasTime() else { return enqueue(lane) }
+    switch try lane.run(pass) {
+    case .budgetSpent: enqueue(lane)
+    case .queueEmpty where pass.mayPoll && lane.slot.queue != nil: schedule.poll(lane)
+    case .queueEmpty, .backendNotReady, .disconnected: schedule.rest(lane)
+    }
+  }
+
+  /// Takes what the guest says on the control queue, and tells it what is pending.
+  func serviceControl(_ pass: Pass) throws(QueueFault) {
+    var messages: [ControlMessage] = []
+    let more = try control.receive(pass, limit: Self.controlBudget) {
+      if let message = ControlMessage($0) { messages.append(message) } else { ignore("no message") }
+    }
+    for message in messages { try handle(message, pass) }
+    schedule.wantsControl = more
+    if more { postNextJob() }
+    try sendControl(pass)
+  }
+
+  /// The driver spins until a control message is taken: it does not wait for ports, but for the loop's
+  /// other work where it sends them without end.
+  func serviceControlIfDue(_ pass: Pass) throws(QueueFault) {
+    guard try control.hasArrivals else { return }
+    if pass.clock.hasTime() { try serviceControl(pass) } else { postControl() }
+  }
+
+  /// The driver of a port that is not there may be waiting for its buffers (one without MULTIPORT
+  /// writes to port 0, there or not).
+  func returnBuffers(ofQueue index: Int, _ pass: Pass) throws(QueueFault) {
+    guard PortTable.isTransmitQueue(index), let queue = driver?.queues[index] else { return }
+    defer { queue.publish(to: pass.interrupt) }
+    for _ in 0..<Self.queueSize {
+      guard let chain = try queue.next(.readable, using: pass.batch) else {
+        if try queue.enableNotifications() { continue }
+        return
+      }
+      bytesToUnknownPorts &+= UInt64(chain.byteCount)
+      queue.complete(chain, written: 0)
+      guard pass.clock.hasTime() else { break }
+    }
+    schedule.enqueue(unassignedQueue: index)
+    postNextJob()
+  }
+
+  /// Passes on what the guest has handed over, one pass for each port for which there is time (chains
+  /// may name the same memory many times over, so all of it could take minutes); returns whether a
+  /// connected client may still take more. The others get their turns from the loop. On the I/O
+  /// thread.
+  ///
+  /// - Parameter isLast: no pass comes after these, which are longer then.
+  package func flush(isLast: Bool = false) -> Bool {
+    var hasMore = false
+    enter { pass throws(QueueFault) in
       for port in table.ports {
-        endWatch(of: port)
-        port.guestOpened(false)
-        port.end(using: list, clock: clock)
+        if isLast {
+          hasMore = try port.transmit.flush(pass) || hasMore
+        } else {
+          try service(port.transmit, pass)
+          hasMore = hasMore || port.transmit.hasUnsentBytes
+        }
+      }
+    } withoutDriver: {
+      for port in table.ports {
+        port.transmit.flushBacklog(clock)
+        hasMore = hasMore || port.transmit.hasUnsentBytes
       }
     }
+    return hasMore
   }
 
-  // MARK: Ports that come and go
+  // MARK: The schedule, with the lock held
 
-  /// Adds a port while the machine runs: a driver that listens hears of it (virtio 1.2, 5.3.6.1).
-  /// On the I/O thread; the chardev has been started.
-  ///
-  /// - Returns: the port's number.
-  /// - Throws: if the number asked for cannot be had, or none is left, or a port of this device has
-  ///   the name. Whether one of another device has it is for the caller to check.
-  @discardableResult
-  package func addPort(
-    _ configuration: PortConfiguration, chardev: any Chardev
-  ) throws(PortError) -> UInt32 {
-    try lock.withLock { () throws(PortError) -> UInt32 in
-      let port = try makePort(configuration, chardev: chardev)
-      port.wasHotAdded = true
-      tracer.note(.state, "port \(port.number): added")
-      if isAttached { attach(port) }
-      if driver != nil, !isMultiport { connectQueues(of: port) }
-      if isDriverListening { port.state.deviceReady() }
-      whileLocked { driver throws(QueueFault) in
-        try tellGuest(of: port, driver: driver)
-        try takeTurns(port, driver: driver)
-      } inert: {
-        port.takeTurnWithoutDriver(clock)
+  func enqueue(_ lane: any Lane) {
+    schedule.enqueue(lane)
+    postNextJob()
+  }
+
+  /// Has the control queues looked at by the I/O thread.
+  func postControl() {
+    schedule.wantsControl = true
+    postNextJob()
+  }
+
+  /// One pass over one lane for each turn of the event loop, so that work that is little is done between.
+  func postNextJob() {
+    guard !schedule.isPosted else { return }
+    schedule.isPosted = true
+    loop.post { [weak self] in self?.doNextJob() }
+  }
+
+  private func doNextJob() {
+    enter { pass throws(QueueFault) in
+      schedule.isPosted = false
+      if schedule.wantsControl { try serviceControl(pass) }
+      try serviceControlIfDue(pass)
+      switch schedule.next() {
+      case .lane(let lane): try service(lane, pass, isDue: true)
+      case .unassignedQueue(let index):
+        // It may have got a port by now.
+        if let port = table.port(ofQueue: index), port.hasQueues {
+          try service(port.transmit, pass, isDue: true)
+        } else {
+          try returnBuffers(ofQueue: index, pass)
+        }
+      case nil: break
       }
-      return port.number
+      if !schedule.isEmpty { postNextJob() }
+    } withoutDriver: {
+      schedule.isPosted = false
     }
   }
+}
 
-  /// Removes a port, without asking the guest. What the guest has written and the client takes now
-  /// is passed on, the rest returned to the guest and counted, in a pause as well; the chardev is let
-  /// go, with its client. On the I/O thread.
-  ///
-  /// - Returns: what went through the port.
-  @discardableResult
-  package func removePort(number: UInt32) throws(PortError) -> PortStatistics {
-    try lock.withLock { () throws(PortError) -> PortStatistics in
-      let port = try table.remove(number)
-      clock.restart(nanoseconds: EventLoop.TurnClock.farewellNanoseconds)
-      whileLocked(evenPaused: true) { driver throws(QueueFault) in
-        try port.farewell(using: list, clock: clock, driver: driver)
-      } inert: {
-      }
-      port.end(using: list, clock: clock)
-      runQueue.remove(port)
-      endWatch(of: port)
-      control.remove(port)
-      let lost = port.statistics.bytesDiscarded &+ port.statistics.bytesDropped
-      tracer.note(
-        .state, "port \(number): removed" + (lost > 0 ? ", \(lost) bytes lost in its life" : ""))
-      whileLocked { driver throws(QueueFault) in
-        try sendControl(driver: driver)
-      } inert: {
-      }
-      return port.report
-    }
+// MARK: - Backends
+
+extension ConsoleDevice: ChardevDelegate {
+  package func chardevIsReadable(_ chardev: any Chardev) {
+    backendIsReady(chardev) { $0.receive }
   }
 
-  /// Gives a port another chardev, which has been started; the one before is let go. Drivers hear of
-  /// it as of a client that leaves and one that comes. On the I/O thread; without effect where there
-  /// is no such port.
-  package func exchangeChardev(ofPort number: UInt32, for chardev: any Chardev) {
+  package func chardevIsWritable(_ chardev: any Chardev) {
+    backendIsReady(chardev) { $0.transmit }
+  }
+
+  package func chardevDidConnect(_ chardev: any Chardev) { clientChanged(of: chardev, true) }
+
+  package func chardevDidDisconnect(_ chardev: any Chardev) { clientChanged(of: chardev, false) }
+
+  package func chardevDidResize(_ chardev: any Chardev) {
     lock.withLock {
-      guard let port = table[number] else { return }
-      port.exchangeChardev(for: chardev)
-      tracer.note(.state, "port \(number): other host end")
-      hostSideChanged(ofLocked: port, open: false)
-      guard isAttached else { return }
-      attach(port)
-      hostSideChanged(ofLocked: port, open: chardev.isConnected)
+      if let port = portsByBackend[ObjectIdentifier(chardev)] { takeSize(of: port) }
     }
   }
 
-  // MARK: What happens on it
-
-  /// What it is doing, and what happened on it and its ports since it was made. On any thread.
-  package var statistics: DeviceStatistics {
+  private func clientChanged(of chardev: any Chardev, _ isPresent: Bool) {
     lock.withLock {
-      var result = DeviceStatistics(ports: table.ports.map(\.report))
-      result.ignoredMessageCount = ignoredMessageCount
-      result.bytesToUnknownPorts = bytesToUnknownPorts
-      result.controlReceiveQueue = control.receiveSlot.statistics
-      result.controlTransmitQueue = control.transmitSlot.statistics
-      return result
+      guard let port = portsByBackend[ObjectIdentifier(chardev)] else { return }
+      port.note("client \(isPresent ? "connected" : "disconnected")")
+      clientChanged(of: port, isPresent: isPresent)
     }
-  }
-
-  /// Bytes that backends have taken since the device was made. On any thread.
-  package var bytesToHost: UInt64 {
-    lock.withLock { table.ports.reduce(0) { $0 &+ $1.statistics.bytesToHost } }
-  }
-
-  /// Bytes that have left this process and wait for their readers, as far as the host tells. On the
-  /// I/O thread.
-  package var unreadByteCount: Int {
-    lock.withLock { table.ports.reduce(0) { $0 &+ $1.chardev.outputStatus.unreadByteCount } }
-  }
-
-  /// Whether the guest has a port open; false where there is no such port. On any thread.
-  package func isOpenInGuest(port number: UInt32) -> Bool {
-    lock.withLock { table[number]?.state.isGuestOpen ?? false }
-  }
-
-  private func makePort(
-    _ configuration: PortConfiguration, chardev: any Chardev
-  ) throws(PortError) -> Port {
-    let port = try table.add(configuration) { number in
-      Port(
-        number: number, configuration: configuration, chardev: chardev, resizeOrder: resizeOrder)
-    }
-    port.device = self
-    return port
-  }
-
-  private func attach(_ port: Port) {
-    port.chardev.delegate = port
-    port.clientChanged(isPresent: port.chardev.isConnected)
-    takeSize(of: port)
   }
 }

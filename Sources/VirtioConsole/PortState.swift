@@ -1,7 +1,7 @@
-/// What guest and host know of one port, and which control messages the guest is still owed.
+/// What guest and host know of one port, and which control messages are pending for the guest.
 ///
 /// Pure: inputs are what the guest or the host did, outputs are messages, in the order drivers rely
-/// on (DEVICE_ADD, then after PORT_READY: CONSOLE_PORT, RESIZE, PORT_NAME, PORT_OPEN). What is owed
+/// on (DEVICE_ADD, then after PORT_READY: CONSOLE_PORT, RESIZE, PORT_NAME, PORT_OPEN). What is pending
 /// is kept as a few bits, never as a list, so that it stays bounded whatever the two sides do; a
 /// host side that closes and opens again faster than the guest listens is told as one close, one
 /// open.
@@ -15,11 +15,11 @@ struct PortState {
   private(set) var isReady = false
   /// The guest has the port open.
   private(set) var isGuestOpen = false
-  /// Somebody is connected on the host's side.
+  /// A client is connected on the host's side.
   private(set) var isHostOpen = false
-  /// The guest knows the port, so that it must hear of its removal.
+  /// The guest knows the port, so that it must be told of its removal.
   private(set) var isKnownToGuest = false
-  /// The driver has agreed to hear of sizes by message.
+  /// The driver has agreed to be told of sizes by message.
   var mayResize = false
 
   private var isAnnounced = false
@@ -28,7 +28,7 @@ struct PortState {
   private var pending: PendingMessages = []
   private var guestBelievesHostOpen = false
 
-  /// The messages a guest may be owed, in the order of their sending.
+  /// The messages that may be pending, in the order of their sending.
   private struct PendingMessages: OptionSet {
     let rawValue: UInt8
     static let add = PendingMessages(rawValue: 1 << 0)
@@ -40,8 +40,8 @@ struct PortState {
 
     var first: PendingMessages { PendingMessages(rawValue: rawValue & (~rawValue &+ 1)) }
 
-    mutating func set(_ debts: PendingMessages, _ isPending: Bool) {
-      if isPending { insert(debts) } else { remove(debts) }
+    mutating func set(_ messages: PendingMessages, _ isPending: Bool) {
+      if isPending { insert(messages) } else { remove(messages) }
     }
   }
 
@@ -60,7 +60,7 @@ struct PortState {
 
   // MARK: Inputs
 
-  /// The driver is there and wants to hear of ports; of each once (virtio 1.2, 5.3.6.1).
+  /// The driver is there and asks for the ports; it is told of each once (virtio 1.2, 5.3.6.1).
   mutating func deviceReady() {
     guard !isAnnounced else { return }
     isAnnounced = true
@@ -117,7 +117,7 @@ struct PortState {
 
   // MARK: Outputs
 
-  /// The message the guest is owed next, or nil.
+  /// The message that is to be sent next, or nil.
   var nextMessage: ControlMessage? {
     switch pending.first {
     case .add: ControlMessage(port: number, event: .deviceAdd, value: 1)

@@ -1,83 +1,106 @@
 import Chardev
-import Glibc
 import Host
 import Virtio
 
-/// Host to guest: reads from the host end straight into the buffers the guest has provided in a
-/// port's receive queue.
+/// Host to guest: reads from the backend straight into the buffers the guest has provided in a port's
+/// receive queue.
 ///
 /// Nothing is read that has no place in the guest: without buffers the bytes wait in the host's
 /// socket, and the client with them.
-struct ReceivePath {
-  /// Buffers offered to the first read of a turn; a client that fills them gets larger reads.
-  static let firstBatchBytes = 64 << 10
+final class ReceivePath: Lane {
+  /// Buffers offered to the first read of a pass; a client that fills them gets larger reads.
+  private static let firstBatchBytes = 64 << 10
   /// Buffers offered to one `readv` at most.
-  static let batchBytes = 512 << 10
+  private static let batchBytes = 512 << 10
 
-  /// Why a turn ended.
-  enum Outcome {
-    /// The host end has no more bytes now.
-    case drained
-    /// The guest has no more buffers. It will notify of new ones, unless the queue is watched.
-    case starved
-    /// Nobody is connected.
-    case disconnected
-    /// The turn's budget is spent, and there may be more.
-    case more
+  var slot = QueueSlot()
+  var place = LanePlace.idle
+  private unowned let port: Port
+  private var wantsBackend = false
+
+  init(_ port: Port) { self.port = port }
+
+  func run(_ pass: Pass) throws(QueueFault) -> Progress {
+    guard port.guestListens, let backend = port.client, backend.isConnected, let queue = slot.queue
+    else {
+      runWithoutGuest(pass.clock)
+      return .backendNotReady
+    }
+    let progress = try transfer(queue, from: backend, pass)
+    switch progress {
+    case .backendNotReady, .budgetSpent: setWantsBackend(true)
+    // Buffers may come any moment; only if bytes come before them the backend has to wait.
+    case .queueEmpty: setWantsBackend(pass.mayPoll && place != .polled)
+    case .disconnected: setWantsBackend(false)
+    }
+    return progress
   }
 
-  /// One turn of about `budget` bytes, or of the time that `clock` gives. A queue that is to be
-  /// watched when it is empty asks for no notification then.
-  func run(
-    _ queue: Virtqueue, from chardev: any Chardev, using list: ChainBatch, budget: Int,
-    clock: EventLoop.TurnClock, watched: Bool, statistics: inout PortStatistics,
-    driver: any VirtioInterrupt
-  ) throws(QueueFault) -> Outcome {
+  private func transfer(
+    _ queue: Virtqueue, from backend: any Chardev, _ pass: Pass
+  ) throws(QueueFault) -> Progress {
+    let batch = pass.batch
     queue.disableNotifications()
-    var left = budget
-    var batch = Self.firstBatchBytes
+    var left = port.policy.turnBytes
+    var limit = Self.firstBatchBytes
     repeat {
-      list.removeAll()
-      batch = min(batch, left)
-      try queue.gather(.writable, into: list, byteLimit: batch)
-      if list.byteCount == 0 {
-        left -= max(list.cost, EventLoop.TurnClock.leastCallBytes)
-        returnEmptyChains(list, to: queue, driver: driver)
-        guard !watched, try queue.enableNotifications() else { return .starved }
+      batch.removeAll()
+      limit = min(limit, left)
+      try queue.gather(.writable, into: batch, byteLimit: limit)
+      if batch.byteCount == 0 {
+        left -= max(batch.cost, EventLoop.TurnClock.leastCallBytes)
+        // Chains without a single byte would otherwise be looked at for ever.
+        for chain in batch.chains { queue.complete(chain, written: 0) }
+        queue.publish(to: pass.interrupt)
+        guard !pass.mayPoll, try queue.enableNotifications() else { return .queueEmpty }
         queue.disableNotifications()
         continue
       }
-      list.keepFirst(batch)
-      switch chardev.read(into: list.segments) {
-      case .wouldBlock, .lost: return .drained
+      batch.keepFirst(limit)
+      switch backend.read(into: batch.segments) {
+      case .wouldBlock, .lost: return .backendNotReady
       case .disconnected: return .disconnected
       case .transferred(let count):
-        deliver(min(count, list.byteCount), in: list, to: queue)
-        if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) }
-        statistics.bytesToGuest &+= UInt64(count)
-        guard count >= list.byteCount else { return .drained }
+        deliver(min(count, batch.byteCount), in: batch, to: queue)
+        queue.publish(to: pass.interrupt)
+        port.statistics.bytesToGuest &+= UInt64(count)
+        guard count >= batch.byteCount else { return .backendNotReady }
         left -= max(count, EventLoop.TurnClock.leastCallBytes)
-        batch = Self.batchBytes
+        limit = Self.batchBytes
       }
-    } while left > 0 && clock.hasTime()
-    return .more
+    } while left > 0 && pass.clock.hasTime()
+    return .budgetSpent
   }
 
   /// Returns the chains that now hold `count` bytes, each filled before the next is begun.
-  private func deliver(_ count: Int, in list: ChainBatch, to queue: Virtqueue) {
+  private func deliver(_ count: Int, in batch: ChainBatch, to queue: Virtqueue) {
     var left = count
-    for chain in list.chains where left > 0 {
+    for chain in batch.chains where left > 0 {
       let filled = min(left, chain.byteCount)
       queue.complete(chain, written: UInt32(clamping: filled))
       left -= filled
     }
   }
 
-  /// Chains without a single byte would otherwise be looked at for ever.
-  private func returnEmptyChains(
-    _ list: ChainBatch, to queue: Virtqueue, driver: any VirtioInterrupt
-  ) {
-    for chain in list.chains { queue.complete(chain, written: 0) }
-    if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) }
+  /// While the guest does not listen, bytes wait in the backend, or are thrown away.
+  func runWithoutGuest(_ clock: EventLoop.TurnClock) {
+    let drops = port.policy.early == .drop && !port.guestListens
+    if drops, port.backend.isConnected { port.discardInput(clock) }
+    setWantsBackend(drops)
+  }
+
+  /// What a client sends from now on waits for buffers.
+  func stopPolling() throws(QueueFault) -> Bool {
+    setWantsBackend(false)
+    return try slot.queue?.enableNotifications() ?? false
+  }
+
+  /// The port lets its backend go.
+  func forgetBackend() { setWantsBackend(false) }
+
+  private func setWantsBackend(_ wanted: Bool) {
+    guard wanted != wantsBackend else { return }
+    wantsBackend = wanted
+    port.backend.setInterest(.readable, wanted)
   }
 }

@@ -4,206 +4,257 @@ import Host
 import Virtio
 
 /// Guest to host: takes what the guest made available in a port's transmit queue and writes it to
-/// the host end, straight from guest memory.
+/// the backend, straight from guest memory.
 ///
-/// What the host end of a channel does not take stays in the queue and thereby holds the guest's
+/// What the backend of a channel does not take stays in the queue and thereby holds the guest's
 /// writer back; nothing is stored here but how much of the first chain has been written. A console
 /// is not held back unless its policy is to wait, since its driver spins until the buffer returns
-/// (with interrupts off): what its host end does not take goes to a bounded backlog, and what does
+/// (with interrupts off): what its backend does not take goes to a bounded backlog, and what does
 /// not fit there is dropped and counted.
-struct TransmitPath: ~Copyable {
+final class TransmitPath: Lane {
   /// Bytes of one `writev`: a chain may have 4 GiB, and a client that reads as fast as we write would
   /// keep the call going for all of them, with the device locked.
   static let batchBytes = 256 << 10
+  /// Bytes passed on at the end of the port or of the machine: what a Linux guest's full queue holds.
+  private static let farewellBytes = 4 << 20
 
-  /// Why a turn ended.
-  enum Outcome {
-    /// The queue is empty. The guest will notify, unless the queue is watched.
-    case idle
-    /// The host end takes no more now.
-    case blocked
-    /// Nobody is connected.
-    case disconnected
-    /// The turn's budget is spent, and there may be more.
-    case more
-  }
-
-  private let isConsole: Bool
-  private let policy: PortPolicy
-  /// Bytes of the first available chain that the host end already has.
+  var slot = QueueSlot()
+  var place = LanePlace.idle
+  private unowned let port: Port
+  /// Bytes of the first available chain that the backend already has.
   private var written = 0
   private var backlog = ConsoleBacklog()
   private var messages = KernelMessageReader()
-  private var kernelFault: KernelFault?
-  /// A reader was too slow for a console that was to keep everything.
-  private(set) var hasLostOutput = false
+  private var wantsBackend = false
 
-  init(isConsole: Bool, policy: PortPolicy) {
-    self.isConsole = isConsole
-    self.policy = policy
+  init(_ port: Port) { self.port = port }
+
+  // MARK: Passes
+
+  func run(_ pass: Pass) throws(QueueFault) -> Progress {
+    try run(pass, budget: port.policy.turnBytes)
   }
 
-  /// What the guest's kernel has told of on this console since the last call; nil where the console
-  /// has printed nothing.
-  mutating func takeKernelFault() -> KernelFault? { kernelFault.take() }
+  /// One pass of at most `budget` bytes, or of the time that the clock gives.
+  private func run(_ pass: Pass, budget: Int) throws(QueueFault) -> Progress {
+    flushBacklog(pass.clock)
+    guard let queue = slot.queue else {
+      setWantsBackend(backlog.count > 0)
+      port.passOnGuestClose(pass.clock)
+      return .queueEmpty
+    }
+    let discarded = port.statistics.bytesDiscarded
+    let progress = try transfer(queue, pass, budget: budget)
+    if port.statistics.bytesDiscarded != discarded { port.noteDiscardedWrite() }
+    setWantsBackend(progress == .backendNotReady || backlog.count > 0)
+    setThrottled(progress == .backendNotReady)
+    if progress == .queueEmpty || progress == .disconnected { port.passOnGuestClose(pass.clock) }
+    return progress
+  }
 
-  /// Bytes of a console that wait for its host end.
-  var backlogByteCount: Int { backlog.count }
-
-  /// Forgets the half-written chain, with its queue. What a console has said waits on.
-  mutating func reset() { written = 0 }
-
-  /// One turn of at most `budget` bytes, or of the time that `clock` gives. A queue that is to be
-  /// watched when it is empty asks for no notification then. Nil for a client that has gone.
-  mutating func run(
-    _ queue: Virtqueue, to chardev: (any Chardev)?, using list: ChainBatch, budget: Int,
-    clock: EventLoop.TurnClock, watched: Bool, statistics: inout PortStatistics,
-    driver: any VirtioInterrupt
-  ) throws(QueueFault) -> Outcome {
-    if let chardev { _ = flushBacklog(to: chardev, clock: clock, statistics: &statistics) }
+  private func transfer(
+    _ queue: Virtqueue, _ pass: Pass, budget: Int
+  ) throws(QueueFault) -> Progress {
+    let backend = port.client
+    let batch = pass.batch
     queue.disableNotifications()
     var left = budget
     // A packet is one buffer of the guest's.
-    let packetLimit = chardev?.limits.packet
-    let writeLimit = chardev?.limits.call ?? .max
+    let packetLimit = backend?.limits.packet
+    let writeLimit = backend?.limits.call ?? .max
     repeat {
-      list.removeAll()
-      let batch = min(Self.batchBytes, left, writeLimit)
-      try queue.gather(.readable, into: list, byteLimit: packetLimit == nil ? batch : 1)
-      guard !list.chains.isEmpty else {
-        guard !watched, try queue.enableNotifications() else { return .idle }
+      batch.removeAll()
+      let limit = min(Self.batchBytes, left, writeLimit)
+      try queue.gather(.readable, into: batch, byteLimit: packetLimit == nil ? limit : 1)
+      guard !batch.chains.isEmpty else {
+        guard !pass.mayPoll, try queue.enableNotifications() else { return .queueEmpty }
         queue.disableNotifications()
         left -= EventLoop.TurnClock.leastCallBytes
         continue
       }
-      let cost = packetLimit == nil ? min(list.cost, batch) : 0
-      list.dropFirst(written)
-      list.keepFirst(packetLimit ?? batch)
-      left -= max(list.byteCount, cost, EventLoop.TurnClock.leastCallBytes)
-      let outcome = pass(list, to: chardev, from: queue, statistics: &statistics)
-      if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) }
-      if let outcome { return outcome }
-    } while left > 0 && clock.hasTime()
-    return .more
+      let cost = packetLimit == nil ? min(batch.cost, limit) : 0
+      batch.dropFirst(written)
+      batch.keepFirst(packetLimit ?? limit)
+      left -= max(batch.byteCount, cost, EventLoop.TurnClock.leastCallBytes)
+      let end = write(batch, to: backend, from: queue)
+      queue.publish(to: pass.interrupt)
+      if let end { return end }
+    } while left > 0 && pass.clock.hasTime()
+    return .budgetSpent
   }
 
-  /// Returns every chain that is available now as if it had been written, and says how many bytes
-  /// the host end does not get; at most as many chains as the queue has entries.
-  mutating func discard(
-    _ queue: Virtqueue, using list: ChainBatch, driver: any VirtioInterrupt
-  ) throws(QueueFault) -> Int {
-    defer { if queue.publish() { driver.notifyUsedBuffers(queue: queue.index) } }
-    var discarded = 0
-    for _ in 0..<(try queue.availableCount()) {
-      list.removeAll()
-      try queue.gather(.readable, into: list, byteLimit: 1)
-      guard let chain = list.chains.first else { break }
-      // The guest may have made the chain shorter since a part of it was written.
-      discarded += max(0, chain.byteCount - written)
-      written = 0
-      queue.complete(chain, written: 0)
-    }
-    return discarded
-  }
-
-  /// The bytes that are available now and will never be taken: a reset is about to take the queue
-  /// away, which counts them as the guest's. A list's worth of chains is counted, which is all that an
-  /// honest driver's queue holds.
-  func countUntaken(in queue: Virtqueue, using list: ChainBatch) -> Int {
-    list.removeAll()
-    do { try queue.gather(.readable, into: list, byteLimit: .max) } catch { return 0 }
-    for chain in list.chains { queue.countAbandoned(chain) }
-    return max(0, list.byteCount - written)
-  }
-
-  /// Passes on what waits in the backlog, for as long as there is time; returns whether something is
-  /// left.
-  mutating func flushBacklog(
-    to chardev: any Chardev, clock: EventLoop.TurnClock, statistics: inout PortStatistics
-  ) -> Bool {
-    while backlog.count > 0 {
-      let result = backlog.withSegments(limit: chardev.limits.call) { chardev.write($0) }
-      switch result {
-      case .transferred(let count):
-        statistics.bytesToHost &+= UInt64(count)
-        backlog.removeFirst(count)
-      case .lost(let count):
-        statistics.bytesDropped &+= UInt64(count)
-        backlog.removeFirst(count)
-      case .wouldBlock, .disconnected: return true
-      }
-      guard clock.hasTime() else { break }
-    }
-    return backlog.count > 0
-  }
-
-  /// Gives the backlog up; returns how many bytes that were.
-  ///
-  /// - Parameter hasReader: whether it is a reader's fault that they are still there.
-  mutating func dropBacklog(hasReader: Bool) -> Int {
-    defer { backlog.removeAll() }
-    noteLoss(backlog.count, hasReader: hasReader)
-    return backlog.count
-  }
-
-  private mutating func noteLoss(_ count: Int, hasReader: Bool) {
-    if count > 0, hasReader, policy.overflow != .dropOldest { hasLostOutput = true }
-  }
-
-  // MARK: Passing on
-
-  /// Passes on what was gathered; nil when nothing of it is left.
-  private mutating func pass(
-    _ list: ChainBatch, to chardev: (any Chardev)?, from queue: Virtqueue,
-    statistics: inout PortStatistics
-  ) -> Outcome? {
-    let wanted = list.byteCount
-    let isBehind = backlog.count > 0
-    let result =
-      wanted == 0 || isBehind
-      ? .transferred(0) : chardev?.write(list.segments) ?? .disconnected
-    var taken = 0
-    switch result {
-    case .transferred(let count):
-      taken = min(count, wanted)
-      statistics.bytesToHost &+= UInt64(taken)
-    case .lost(let count):
-      taken = min(count, wanted)
-      statistics.bytesDropped &+= UInt64(taken)
-    case .wouldBlock, .disconnected: break
-    }
+  /// Writes what was gathered; nil when nothing of it is left.
+  private func write(
+    _ batch: ChainBatch, to backend: (any Chardev)?, from queue: Virtqueue
+  ) -> Progress? {
+    let wanted = batch.byteCount
+    let result: TransferResult =
+      wanted == 0 || backlog.count > 0
+      ? .transferred(0) : backend?.write(batch.segments) ?? .disconnected
+    var taken = count(result, of: wanted)
     let isRefused = result == .disconnected
-    let hasReader = !isRefused && chardev?.isConnected == true
-    let mayDrop = isConsole && (!hasReader || policy.overflow != .wait)
-    if isConsole {
-      let fault = messages.read(list.segments, count: mayDrop ? wanted : taken)
-      kernelFault = max(kernelFault ?? .none, fault)
+    let hasReader = !isRefused && backend?.isConnected == true
+    let mayDrop = port.isConsole && (!hasReader || port.policy.overflow != .wait)
+    if port.isConsole {
+      port.consolePrinted(messages.read(batch.segments, count: mayDrop ? wanted : taken))
     }
     if taken < wanted {
       if mayDrop {
-        list.dropFirst(taken)
-        let dropped = backlog.append(list.segments, overflow: policy.overflow)
-        noteLoss(dropped, hasReader: hasReader)
-        statistics.bytesDropped &+= UInt64(dropped)
+        batch.dropFirst(taken)
+        drop(backlog.append(batch.segments, overflow: port.policy.overflow), hasReader: hasReader)
         taken = wanted
-      } else if isRefused, policy.onHostClose == .discard {
-        statistics.bytesDiscarded &+= UInt64(wanted)
+      } else if isRefused, port.policy.onHostClose == .discard {
+        port.statistics.bytesDiscarded &+= UInt64(wanted)
         taken = wanted
       }
     }
-    complete(taken, of: list, in: queue)
+    complete(taken, of: batch, in: queue)
     guard taken < wanted else { return nil }
-    return isRefused ? .disconnected : .blocked
+    return isRefused ? .disconnected : .backendNotReady
+  }
+
+  /// Counts what became of `wanted` bytes; returns how many of them are done with.
+  private func count(_ result: TransferResult, of wanted: Int) -> Int {
+    switch result {
+    case .transferred(let count):
+      port.statistics.bytesToHost &+= UInt64(min(count, wanted))
+      return min(count, wanted)
+    case .lost(let count):
+      port.statistics.bytesDropped &+= UInt64(min(count, wanted))
+      return min(count, wanted)
+    case .wouldBlock, .disconnected: return 0
+    }
   }
 
   /// Returns every chain that has been written whole, and remembers where the next one stands.
-  private mutating func complete(_ taken: Int, of list: ChainBatch, in queue: Virtqueue) {
+  private func complete(_ taken: Int, of batch: ChainBatch, in queue: Virtqueue) {
     written += taken
-    for chain in list.chains {
+    for chain in batch.chains {
       guard written >= chain.byteCount else { return }
       written -= chain.byteCount
       queue.complete(chain, written: 0)
     }
     written = 0
   }
+
+  // MARK: The backend's readiness
+
+  /// Whether the guest has handed over bytes that a connected client may still take.
+  var hasUnsentBytes: Bool {
+    port.statistics.isThrottled || place == .queued || port.backend.outputStatus.hasUnsentBytes
+      || backlog.count > 0 && port.backend.isConnected
+  }
+
+  private func setWantsBackend(_ wanted: Bool) {
+    guard wanted != wantsBackend else { return }
+    wantsBackend = wanted
+    port.backend.setInterest(.writable, wanted)
+  }
+
+  private func setThrottled(_ isThrottled: Bool) {
+    guard isThrottled != port.statistics.isThrottled else { return }
+    port.statistics.isThrottled = isThrottled
+    if isThrottled { port.statistics.throttleCount &+= 1 }
+    port.note(isThrottled ? "throttled" : "no longer throttled")
+  }
+
+  // MARK: A console's backlog
+
+  /// Passes on what a console has said, for as long as there is time.
+  func flushBacklog(_ clock: EventLoop.TurnClock) {
+    guard backlog.count > 0, let backend = port.client else { return }
+    repeat {
+      let result = backlog.withSegments(limit: backend.limits.call) { backend.write($0) }
+      let done = count(result, of: backlog.count)
+      guard done > 0 else { return }
+      backlog.removeFirst(done)
+    } while backlog.count > 0 && clock.hasTime()
+  }
+
+  /// While no driver is there, or its memory is left alone, only the client's side moves.
+  func runWithoutDriver(_ clock: EventLoop.TurnClock) {
+    flushBacklog(clock)
+    setWantsBackend(backlog.count > 0)
+    if slot.queue == nil { port.passOnGuestClose(clock) }
+  }
+
+  private func drop(_ count: Int, hasReader: Bool) {
+    port.statistics.bytesDropped &+= UInt64(count)
+    if count > 0, hasReader, port.policy.overflow != .dropOldest {
+      port.statistics.hasLostOutput = true
+    }
+  }
+
+  // MARK: Queues that come and go
+
+  /// The driver has taken the queue away, or set up another. Bytes in the old one that the backend has
+  /// not taken are counted, and the half-written chain is forgotten with it.
+  func replaceQueue(by queue: Virtqueue?, using batch: ChainBatch) {
+    if let queue = slot.queue { countLost(untakenCount(in: queue, using: batch)) }
+    written = 0
+    slot.queue = queue
+    port.statistics.isThrottled = false
+  }
+
+  /// The bytes that are available now and will never be taken, since a reset takes the queue away. They
+  /// count as sent by the guest. One batch is looked at, which is all an honest driver's queue holds.
+  private func untakenCount(in queue: Virtqueue, using batch: ChainBatch) -> Int {
+    batch.removeAll()
+    do { try queue.gather(.readable, into: batch, byteLimit: .max) } catch { return 0 }
+    for chain in batch.chains { queue.countAbandoned(chain) }
+    return max(0, batch.byteCount - written)
+  }
+
+  /// Returns every chain that is available now as if it had been written, and counts its bytes as lost;
+  /// at most as many chains as the queue has entries.
+  func discard(_ pass: Pass) throws(QueueFault) {
+    guard let queue = slot.queue else { return }
+    var discarded = 0
+    defer {
+      queue.publish(to: pass.interrupt)
+      countLost(discarded)
+    }
+    for _ in 0..<(try queue.availableCount()) {
+      guard let chain = try queue.next(.readable, using: pass.batch) else { break }
+      // The guest may have made the chain shorter since a part of it was written.
+      discarded += max(0, chain.byteCount - written)
+      written = 0
+      queue.complete(chain, written: 0)
+    }
+    setThrottled(false)
+  }
+
+  private func countLost(_ count: Int) {
+    if port.isConsole {
+      port.statistics.bytesDropped &+= UInt64(count)
+    } else {
+      port.statistics.bytesDiscarded &+= UInt64(count)
+    }
+  }
+
+  // MARK: The end
+
+  /// The last pass in the guest's life, and a long one; returns whether something is left that a
+  /// connected client may still take.
+  func flush(_ pass: Pass) throws(QueueFault) -> Bool {
+    let progress = try run(pass, budget: Self.farewellBytes)
+    return progress == .budgetSpent || hasUnsentBytes
+  }
+
+  /// The port is being removed: passes on what the client takes, gives back the rest.
+  func drainBeforeRemoval(_ pass: Pass) throws(QueueFault) {
+    guard slot.queue != nil else { return }
+    _ = try run(pass, budget: Self.farewellBytes)
+    try discard(pass)
+  }
+
+  /// The port's life ends: what waits in a console's backlog is dropped.
+  func end(_ clock: EventLoop.TurnClock) {
+    flushBacklog(clock)
+    drop(backlog.count, hasReader: port.backend.isConnected)
+    backlog.removeAll()
+  }
+
+  /// The port lets its backend go.
+  func forgetBackend() { setWantsBackend(false) }
 }

@@ -25,8 +25,8 @@ import Testing
       #expect(queue.first == model.first)
       #expect(queue.isEmpty == model.isEmpty)
     }
-    queue.removeAll()
-    #expect(queue.isEmpty && queue.removeFirst() == nil)
+    while queue.removeFirst() != nil {}
+    #expect(queue.isEmpty && queue.first == nil)
   }
 
   @Test func letsGoOfWhatWasTaken() {

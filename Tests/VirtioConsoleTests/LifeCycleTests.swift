@@ -136,7 +136,7 @@ import Virtio
     for _ in 0..<10_000 {
       driver.start(lastPort: 1)
       driver.sendControl(port: .max, event: 0, value: 1)
-      weak let queue = driver.device.table[1]?.transmitQueue
+      weak let queue = driver.device.table[1]?.transmit.slot.queue
       #expect(queue != nil)
       driver.reset()
       #expect(queue == nil)

@@ -20,7 +20,7 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
   let lock: DeviceLock
   let controller: VirtioDeviceState
   let doorbells: any QueueNotifierBinding
-  private let onFault: @Sendable (QueueFault) -> Void
+  let onFault: @Sendable (QueueFault) -> Void
   private let layout: TransportLayout
   private let window: ConfigurationWindow?
 
@@ -213,24 +213,5 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
     common.reset()
     legacy.reset()
     _ = interrupts.acknowledge(in: &configuration)
-  }
-}
-
-// MARK: - From the device to the driver
-
-extension VirtioPCIFunction: VirtioInterrupt {
-  package func notifyUsedBuffers(queue: Int) {
-    interrupts.raise(
-      .usedBuffers, vector: common.vectors.vector(ofQueue: queue), in: &configuration)
-  }
-
-  package func notifyConfigurationChange() {
-    interrupts.raise(
-      .configurationChange, vector: common.vectors.configuration, in: &configuration)
-  }
-
-  package func fail(_ fault: QueueFault) {
-    onFault(fault)
-    if controller.setNeedsReset() { notifyConfigurationChange() }
   }
 }

@@ -1,5 +1,23 @@
 import Devices
 
+// From the device to the driver.
+extension VirtioPCIFunction: VirtioInterrupt {
+  package func notifyUsedBuffers(queue: Int) {
+    interrupts.raise(
+      .usedBuffers, vector: common.vectors.vector(ofQueue: queue), in: &configuration)
+  }
+
+  package func notifyConfigurationChange() {
+    interrupts.raise(
+      .configurationChange, vector: common.vectors.configuration, in: &configuration)
+  }
+
+  package func fail(_ fault: QueueFault) {
+    onFault(fault)
+    if controller.setNeedsReset() { notifyConfigurationChange() }
+  }
+}
+
 /// How a virtio-pci function interrupts: by MSI-X where the driver has switched to it, else by the
 /// ISR status byte and the INTx pin (virtio 1.2, 4.1.4.5, 4.1.5.1.2, 4.1.5.3, 4.1.5.4).
 ///
@@ -58,5 +76,47 @@ struct FunctionInterrupts {
     let isWaiting = status != 0 && !usesMessages
     space.hasInterruptStatus = isWaiting
     pin.isAsserted = isWaiting
+  }
+}
+
+/// Which MSI-X vector each of a device's events goes to (virtio 1.2, 4.1.5.1.2). The modern and the
+/// legacy interface show the same one.
+struct VectorMap {
+  /// VIRTIO_MSI_NO_VECTOR: the event interrupts nobody.
+  static let none: UInt16 = 0xffff
+
+  /// How many queues there are.
+  let queueCount: Int
+  /// Of configuration changes.
+  private(set) var configuration = none
+  private let vectorCount: Int
+  /// Sparse, since a device may have 65534 queues.
+  private var queues: [Int: UInt16] = [:]
+
+  init(queueCount: Int, vectorCount: Int) {
+    self.queueCount = queueCount
+    self.vectorCount = vectorCount
+  }
+
+  /// Of used buffers of queue `index`; none for a queue that is not there.
+  func vector(ofQueue index: Int) -> UInt16 { queues[index] ?? Self.none }
+
+  /// The driver's choice; a vector that does not exist reads back as none.
+  mutating func setConfiguration(_ vector: UInt16) { configuration = checked(vector) }
+
+  /// The driver's choice; nothing happens for a queue that is not there.
+  mutating func set(_ vector: UInt16, ofQueue index: Int) {
+    guard index >= 0, index < queueCount else { return }
+    queues[index] = checked(vector)
+  }
+
+  /// No event goes anywhere.
+  mutating func reset() {
+    configuration = Self.none
+    queues = [:]
+  }
+
+  private func checked(_ vector: UInt16) -> UInt16 {
+    Int(vector) < vectorCount ? vector : Self.none
   }
 }
