@@ -2,36 +2,28 @@ import CKVM
 
 /// The CPUID leaves of one vCPU.
 ///
-/// Starts as what KVM supports on this host; `fit(processor:of:)` turns it into the view of one
-/// processor among several: one socket, one thread per core, APIC ids counting from 0.
+/// At first it holds what KVM supports on this host. `fit(processor:of:tscDeadline:)` makes it the view
+/// of one processor among several: one socket, one thread per core, APIC ids counting from 0.
 package struct CPUIDTable: Sendable {
   /// The answer to one leaf and subleaf.
   package struct Leaf: Equatable, Sendable {
-    package var eax: UInt32 = 0
-    package var ebx: UInt32 = 0
-    package var ecx: UInt32 = 0
-    package var edx: UInt32 = 0
+    /// The registers.
+    package var eax, ebx, ecx, edx: UInt32
 
+    /// A leaf with these registers.
     package init(eax: UInt32 = 0, ebx: UInt32 = 0, ecx: UInt32 = 0, edx: UInt32 = 0) {
-      self.eax = eax
-      self.ebx = ebx
-      self.ecx = ecx
-      self.edx = edx
+      (self.eax, self.ebx, self.ecx, self.edx) = (eax, ebx, ecx, edx)
     }
   }
 
   private(set) var entries: [kvm_cpuid_entry2]
 
-  init(entries: [kvm_cpuid_entry2]) { self.entries = entries }
-
-  /// A table without leaves.
-  package init() { entries = [] }
+  /// A table of these entries; without leaves by default.
+  package init(entries: [kvm_cpuid_entry2] = []) { self.entries = entries }
 
   /// The leaf as the guest would see it, or nil when the table has none (the guest sees zeros).
   package func leaf(_ function: UInt32, subleaf: UInt32 = 0) -> Leaf? {
-    guard let index = index(function, subleaf) else { return nil }
-    let entry = entries[index]
-    return Leaf(eax: entry.eax, ebx: entry.ebx, ecx: entry.ecx, edx: entry.edx)
+    index(function, subleaf).map { entries[$0].leaf }
   }
 
   /// Replaces a leaf, or adds it.
@@ -40,7 +32,7 @@ package struct CPUIDTable: Sendable {
     entry.function = function
     entry.index = subleaf ?? 0
     entry.flags = subleaf == nil ? 0 : UInt32(KVM_CPUID_FLAG_SIGNIFCANT_INDEX)
-    (entry.eax, entry.ebx, entry.ecx, entry.edx) = (leaf.eax, leaf.ebx, leaf.ecx, leaf.edx)
+    entry.leaf = leaf
     if let index = index(function, subleaf ?? 0) {
       entries[index] = entry
     } else {
@@ -50,8 +42,8 @@ package struct CPUIDTable: Sendable {
 
   /// Fits the table to the vCPU with APIC id `processor` of a machine with `count` vCPUs.
   ///
-  /// - Parameter tscDeadline: whether KVM's local APIC has the TSC-deadline timer, which
-  ///   KVM_GET_SUPPORTED_CPUID does not tell.
+  /// - Parameter tscDeadline: whether KVM's local APIC has the TSC-deadline timer;
+  ///   KVM_GET_SUPPORTED_CPUID leaves it out.
   package mutating func fit(processor: Int, of count: Int, tscDeadline: Bool) {
     let processor = UInt32(truncatingIfNeeded: processor)
     let count = UInt32(truncatingIfNeeded: max(1, count))
@@ -79,7 +71,7 @@ package struct CPUIDTable: Sendable {
 
   /// Leaf 0xB, and 0x1F where the host has it: one thread per core, `count` cores.
   ///
-  /// 0x80000026 goes away: with it Linux would see the host's dies and complexes.
+  /// 0x80000026 is removed: with it Linux would see the host's dies and complexes.
   private mutating func fitExtendedTopology(processor: UInt32, count: UInt32) {
     let hadDies = leaf(0x1f) != nil
     entries.removeAll { [0xb, 0x1f, 0x8000_0026].contains($0.function) }
@@ -93,7 +85,7 @@ package struct CPUIDTable: Sendable {
     }
   }
 
-  /// Leaf 4 (Intel) and 0x8000001D (AMD): L1 and L2 belong to one core, what is above to all.
+  /// Leaf 4 (Intel) and 0x8000001D (AMD): L1 and L2 belong to one core, higher levels to all.
   private mutating func fitCaches(count: UInt32) {
     let sharers = (UInt32(1) << Self.idWidth(count)) &- 1
     for index in entries.indices {
@@ -109,7 +101,7 @@ package struct CPUIDTable: Sendable {
     }
   }
 
-  /// AMD's older ways to tell the number of cores.
+  /// AMD's older leaves for the number of cores.
   private mutating func fitAMD(processor: UInt32, count: UInt32) {
     update(0x8000_0001) { $0.ecx.setBit(1, count > 1) }  // CmpLegacy
     update(0x8000_0008) { leaf in
@@ -131,14 +123,7 @@ package struct CPUIDTable: Sendable {
   }
 
   private mutating func update(_ function: UInt32, _ change: (inout Leaf) -> Void) {
-    guard let index = index(function, 0) else { return }
-    let entry = entries[index]
-    var leaf = Leaf(eax: entry.eax, ebx: entry.ebx, ecx: entry.ecx, edx: entry.edx)
-    change(&leaf)
-    entries[index].eax = leaf.eax
-    entries[index].ebx = leaf.ebx
-    entries[index].ecx = leaf.ecx
-    entries[index].edx = leaf.edx
+    if let index = index(function, 0) { change(&entries[index].leaf) }
   }
 
   private func index(_ function: UInt32, _ subleaf: UInt32) -> Int? {
@@ -146,6 +131,13 @@ package struct CPUIDTable: Sendable {
       entry.function == function
         && (entry.flags & UInt32(KVM_CPUID_FLAG_SIGNIFCANT_INDEX) == 0 || entry.index == subleaf)
     }
+  }
+}
+
+extension kvm_cpuid_entry2 {
+  fileprivate var leaf: CPUIDTable.Leaf {
+    get { .init(eax: eax, ebx: ebx, ecx: ecx, edx: edx) }
+    set { (eax, ebx, ecx, edx) = (newValue.eax, newValue.ebx, newValue.ecx, newValue.edx) }
   }
 }
 

@@ -2,26 +2,30 @@ import CKVM
 import Glibc
 import Host
 
-/// Who may open a device node, and who this process is: enough to say what would help where it is
-/// refused.
+/// Which users may open a device node, and which user this process runs as: enough to say what helps
+/// after a refusal.
 package struct DevicePermissions: Equatable, Sendable {
-  /// The user and group that a user namespace shows for those it does not know.
+  /// The user and group that a user namespace shows for those outside it.
   private static let unknown: UInt32 = 65534
 
   /// The node's path.
   package var path: String
-  /// Its permissions, owner and group.
+  /// Its permissions.
   package var mode: mode_t
+  /// Its owner.
   package var owner: uid_t
+  /// Its group.
   package var group: gid_t
-  /// This process's user and groups.
+  /// This process's user.
   package var user: uid_t
+  /// This process's groups.
   package var groups: Set<gid_t>
   /// Whether the host's files name the user as a member of the node's group.
   package var isListed = false
   /// Whether this process is in a container.
   package var isInContainer = false
 
+  /// A node with these permissions, opened by this user.
   package init(
     path: String = "/dev/kvm", mode: mode_t, owner: uid_t, group: gid_t, user: uid_t,
     groups: Set<gid_t>
@@ -34,7 +38,7 @@ package struct DevicePermissions: Equatable, Sendable {
     self.groups = groups
   }
 
-  /// Those of a node and of this process; nil where the node cannot be looked at.
+  /// Examines a node and this process; nil if stat(2) fails.
   init?(of path: String) {
     var status = stat()
     guard stat(path, &status) == 0 else { return nil }
@@ -56,7 +60,7 @@ package struct DevicePermissions: Equatable, Sendable {
       }
   }
 
-  /// What the refusal comes from and what helps; a clause.
+  /// Why the node cannot be opened and what helps; a clause.
   package var advice: String {
     if isInContainer, owner == Self.unknown {
       return "it belongs to a user outside this container; start the container with --device"

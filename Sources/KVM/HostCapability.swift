@@ -1,4 +1,7 @@
+import Glibc
+import GuestMemory
 import Host
+import Synchronization
 
 /// What the host's KVM can run.
 package enum HostCapability: Equatable, Sendable {
@@ -6,10 +9,10 @@ package enum HostCapability: Equatable, Sendable {
   case full
   /// Only small guests: KVM interprets kernel code and lacks instructions every Linux kernel uses.
   case smallGuestsOnly(reason: String)
-  /// Nothing; with what to do about it.
+  /// No guest; the reason says what to do about it.
   case unavailable(reason: String)
 
-  /// Finds out by running a few instructions of the kind a kernel needs in a machine of its own.
+  /// Finds out by running a few instructions that a kernel needs in a machine of their own.
   ///
   /// Takes milliseconds; never more than about two seconds.
   package static func probe(path: String = "/dev/kvm") -> HostCapability {
@@ -20,8 +23,7 @@ package enum HostCapability: Equatable, Sendable {
       return .unavailable(reason: error.description)
     }
     do throws(SystemError) {
-      let result = try InstructionProbe.run(on: hypervisor, seconds: 2)
-      return judge(result)
+      return judge(try InstructionProbe.run(on: hypervisor, seconds: 2))
     } catch {
       return .unavailable(reason: "/dev/kvm opens but no machine runs on it: \(error)")
     }
@@ -42,4 +44,134 @@ package enum HostCapability: Equatable, Sendable {
       return .smallGuestsOnly(reason: "\(stage.next) failed: \(end)")
     }
   }
+}
+
+/// A tiny 64-bit guest that tries, at the kernel's privilege level, instructions that every kernel
+/// needs and that an interpreting KVM lacks.
+private enum InstructionProbe {
+  /// How far the guest got; it writes the number to a port.
+  enum Stage: UInt32 {
+    case notStarted, started, exchanged, saved, finished
+
+    /// What it was about to do.
+    var next: String {
+      switch self {
+      case .notStarted: "the first instruction"
+      case .started: "cmpxchg16b"
+      case .exchanged: "xsave"
+      case .saved: "int3"
+      case .finished: "hlt"
+      }
+    }
+  }
+
+  struct Result {
+    var stage: Stage
+    var end: VCPUEnd
+  }
+
+  /// Runs the guest to its end, or stops it after `seconds`.
+  static func run(on hypervisor: Hypervisor, seconds: Int) throws(SystemError) -> Result {
+    let memory = try makeMemory()
+    let machine = try KVMVirtualMachine(
+      hypervisor: hypervisor, memory: memory, interruptController: .none)
+    let vcpu = try machine.createVCPU(id: 0, of: 1)
+    var entry = BootRegisters(mode: .long64, rip: Layout.code)
+    entry.cr3 = Layout.pageTables
+    entry.rsp = Layout.stackTop
+    entry.gdtBase = Layout.segments
+    entry.gdtLimit = 0x1f
+    try vcpu.setInitialState(entry)
+
+    let observer = Observer()
+    let ended = try EventFD()
+    let thread = VCPUThread(vcpu: vcpu, handler: observer) { end in
+      observer.result.withLock { $0.end = end }
+      ended.signal()
+    }
+    try thread.start()
+    var waiting = pollfd(fd: ended.rawValue, events: Int16(POLLIN), revents: 0)
+    while poll(&waiting, 1, Int32(seconds * 1000)) < 0, errno == EINTR {}
+    thread.requestStop()
+    thread.join()
+    return observer.result.withLock { $0 }
+  }
+
+  /// Notes what the guest reports.
+  private final class Observer: VCPUExitHandler {
+    let result = Mutex(Result(stage: .notStarted, end: .stopped))
+
+    func portWrite(port: UInt16, width: Int, value: UInt32) {
+      if let reached = Stage(rawValue: value) { result.withLock { $0.stage = reached } }
+    }
+    func portRead(port: UInt16, width: Int) -> UInt32 { .max }
+    func mmioRead(address: UInt64, width: Int) -> UInt64 { .max }
+    func mmioWrite(address: UInt64, width: Int, value: UInt64) {}
+  }
+
+  /// Guest-physical addresses, mapped identically by one 2 MiB page.
+  private enum Layout {
+    static let pageTables: UInt64 = 0x1000
+    static let segments: UInt64 = 0x4000
+    static let interruptTablePointer: UInt64 = 0x4800
+    static let interruptTable: UInt64 = 0x5000
+    static let code: UInt64 = 0x8000
+    static let scratch: UInt64 = 0xa000
+    static let stackTop: UInt64 = 0xf000
+  }
+
+  private static func makeMemory() throws(SystemError) -> GuestMemory {
+    let memory = try GuestMemory(regions: [0..<0x20_0000])
+    do throws(GuestMemoryError) {
+      try memory.store(Layout.pageTables + 0x1003, at: Layout.pageTables)
+      try memory.store(Layout.pageTables + 0x2003, at: Layout.pageTables + 0x1000)
+      try memory.store(UInt64(0x83), at: Layout.pageTables + 0x2000)
+      try memory.store(0x00af_9b00_0000_ffff as UInt64, at: Layout.segments + 0x10)
+      try memory.store(0x00cf_9300_0000_ffff as UInt64, at: Layout.segments + 0x18)
+      // Vector 3, the breakpoint: a 64-bit interrupt gate to the last instruction of the code.
+      let breakpointHandler = Layout.code + UInt64(code.count - 2)
+      try memory.store(UInt16(0x3f), at: Layout.interruptTablePointer)
+      try memory.store(Layout.interruptTable, at: Layout.interruptTablePointer + 2)
+      try memory.store(
+        0x0000_8e00_0010_0000 | breakpointHandler, at: Layout.interruptTable + 3 * 16)
+      for (index, byte) in code.enumerated() {
+        try memory.store(byte, at: Layout.code + UInt64(index))
+      }
+    } catch {
+      throw SystemError("instruction probe", errno: EFAULT)
+    }
+    return memory
+  }
+
+  /// Tries only what CPUID announces.
+  private static let code: [UInt8] = [
+    0xb8, 0x01, 0x00, 0x00, 0x00,  // mov $1, %eax
+    0xe6, 0xf4,  // out %al, $0xf4
+    0x0f, 0xa2,  // cpuid
+    0x89, 0xce,  // mov %ecx, %esi
+    0xbf, 0x00, 0xa0, 0x00, 0x00,  // mov $scratch, %edi
+    0x0f, 0xba, 0xe6, 0x0d,  // bt $13, %esi
+    0x73, 0x09,  // jnc over the next three
+    0x31, 0xc0,  // xor %eax, %eax
+    0x31, 0xd2,  // xor %edx, %edx
+    0xf0, 0x48, 0x0f, 0xc7, 0x0f,  // lock cmpxchg16b (%rdi)
+    0xb0, 0x02, 0xe6, 0xf4,  // mov $2, %al; out %al, $0xf4
+    0x0f, 0xba, 0xe6, 0x1a,  // bt $26, %esi
+    0x73, 0x1d,  // jnc over all up to xsave
+    0x0f, 0x20, 0xe0,  // mov %cr4, %rax
+    0x0d, 0x00, 0x02, 0x04, 0x00,  // or $(OSXSAVE | OSFXSR), %eax
+    0x0f, 0x22, 0xe0,  // mov %rax, %cr4
+    0x31, 0xc9,  // xor %ecx, %ecx
+    0x31, 0xd2,  // xor %edx, %edx
+    0xb8, 0x03, 0x00, 0x00, 0x00,  // mov $3, %eax
+    0x0f, 0x01, 0xd1,  // xsetbv
+    0x0f, 0xae, 0x2f,  // xrstor (%rdi)
+    0x0f, 0xae, 0x27,  // xsave (%rdi)
+    0xb0, 0x03, 0xe6, 0xf4,  // mov $3, %al; out %al, $0xf4
+    0x0f, 0x01, 0x1c, 0x25, 0x00, 0x48, 0x00, 0x00,  // lidt interruptTablePointer
+    0xcc,  // int3
+    0xb0, 0x04, 0xe6, 0xf4,  // mov $4, %al; out %al, $0xf4
+    0xf4,  // hlt
+    0x48, 0xcf,  // breakpoint handler: iretq
+  ]
 }

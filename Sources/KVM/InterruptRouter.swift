@@ -4,7 +4,7 @@ import Synchronization
 
 /// The machine's table of interrupt routes: the legacy pins, and one entry per MSI vector in use.
 ///
-/// KVM takes the table only whole, so one object keeps it. Callable on any thread.
+/// KVM takes only the whole table, so one object keeps it. Callable on any thread.
 package final class InterruptRouter: Sendable {
   /// The message a vector sends: a write of `data` to `address`.
   private struct Message: Equatable {
@@ -20,20 +20,17 @@ package final class InterruptRouter: Sendable {
     var messages: [UInt32: Message] = [:]
   }
 
-  /// The GSIs below are the pins of the IOAPIC.
+  /// Lower GSIs are the pins of the IOAPIC.
   private static let firstMSI: UInt32 = 24
 
   private let machine: KVMVirtualMachine
   private let end: UInt32
-  private let legacy: [kvm_irq_routing_entry]
   private let state = Mutex(State())
-  private let refusals = Atomic<UInt64>(0)
 
   /// - Parameter machine: one with interrupt controllers in the kernel; its legacy routes stay.
   package init(machine: KVMVirtualMachine) {
     self.machine = machine
-    legacy = LegacyRoutes.entries
-    let limit = max(0, machine.maximumRouteCount - legacy.count)
+    let limit = max(0, machine.maximumRouteCount - Self.legacyRoutes.count)
     end = max(Self.firstMSI, UInt32(truncatingIfNeeded: limit))
   }
 
@@ -42,9 +39,6 @@ package final class InterruptRouter: Sendable {
     guard let eventFD = try? EventFD(), let gsi = takeGSI() else { return nil }
     return IRQFDRoute(router: self, gsi: gsi, eventFD: eventFD)
   }
-
-  /// How many messages the kernel refused because the guest's values made no sense to it.
-  package var refusedMessageCount: UInt64 { refusals.load(ordering: .relaxed) }
 
   private func takeGSI() -> UInt32? {
     state.withLock { state in
@@ -63,25 +57,18 @@ package final class InterruptRouter: Sendable {
       if previous == message { return true }
       state.messages[gsi] = message
       do throws(SystemError) {
-        try machine.setRouting(legacy + state.messages.map(Self.entry))
+        try machine.setRouting(Self.legacyRoutes + state.messages.map(Self.entry))
         return true
       } catch {
         state.messages[gsi] = previous
-        refusals.add(1, ordering: .relaxed)
         return false
       }
     }
   }
 
-  /// Lets `eventFD` raise `gsi`, whose route is set.
+  /// Lets `eventFD` raise `gsi`, whose route is set; false if the kernel refuses.
   func connect(_ eventFD: EventFD, gsi: UInt32) -> Bool {
-    do throws(SystemError) {
-      try machine.assignIRQFD(eventFD, gsi: gsi)
-      return true
-    } catch {
-      refusals.add(1, ordering: .relaxed)
-      return false
-    }
+    (try? machine.assignIRQFD(eventFD, gsi: gsi)) != nil
   }
 
   /// Takes a GSI back. Its entry leaves the kernel's table with the next change of another one.
@@ -95,6 +82,28 @@ package final class InterruptRouter: Sendable {
 }
 
 extension InterruptRouter {
+  /// The routes of the PC's own interrupt pins, which every table must list: GSIs 0–15 reach the
+  /// 8259s, 0–23 the IOAPIC.
+  ///
+  /// As on a PC, the timer's GSI 0 arrives at the IOAPIC's pin 2, which the ACPI tables tell (an
+  /// interrupt source override); and the second 8259 sits on pin 2 of the first. KVM's own table
+  /// of KVM_CREATE_IRQCHIP is one to one.
+  static let legacyRoutes: [kvm_irq_routing_entry] =
+    (0..<8).filter { $0 != 2 }.map { entry(gsi: $0, chip: KVM_IRQCHIP_PIC_MASTER, pin: $0) }
+    + (8..<16).map { entry(gsi: $0, chip: KVM_IRQCHIP_PIC_SLAVE, pin: $0 - 8) }
+    + (0..<24).filter { $0 != 2 }.map {
+      entry(gsi: $0, chip: KVM_IRQCHIP_IOAPIC, pin: $0 == 0 ? 2 : $0)
+    }
+
+  private static func entry(gsi: UInt32, chip: Int32, pin: UInt32) -> kvm_irq_routing_entry {
+    var entry = kvm_irq_routing_entry()
+    entry.gsi = gsi
+    entry.type = UInt32(KVM_IRQ_ROUTING_IRQCHIP)
+    entry.u.irqchip.irqchip = UInt32(chip)
+    entry.u.irqchip.pin = pin
+    return entry
+  }
+
   private static func entry(gsi: UInt32, message: Message) -> kvm_irq_routing_entry {
     var entry = kvm_irq_routing_entry()
     entry.gsi = gsi
@@ -103,5 +112,55 @@ extension InterruptRouter {
     entry.u.msi.address_hi = UInt32(truncatingIfNeeded: message.address >> 32)
     entry.u.msi.data = message.data
     return entry
+  }
+}
+
+/// The way from one MSI-X vector to the guest's processors: an eventfd that the kernel turns into the
+/// vector's message. Gives its GSI back when it is released.
+///
+/// Callable on any thread.
+package final class IRQFDRoute: Sendable {
+  private enum Connection {
+    case none
+    case live
+    /// The guest's last message was refused: the one before must not be sent in its place.
+    case suspended
+  }
+
+  private let router: InterruptRouter
+  private let gsi: UInt32
+  private let eventFD: EventFD
+  private let connection = Mutex(Connection.none)
+
+  init(router: InterruptRouter, gsi: UInt32, eventFD: EventFD) {
+    self.router = router
+    self.gsi = gsi
+    self.eventFD = eventFD
+  }
+
+  deinit {
+    let connected = connection.withLock { $0 != .none }
+    router.release(gsi: gsi, connected: connected ? eventFD : nil)
+  }
+
+  /// Binds the route to the message the guest programmed; later triggers send this one.
+  ///
+  /// Costs a system call only if the message differs from the last one.
+  package func program(address: UInt64, data: UInt32) {
+    connection.withLock { connection in
+      let accepted = router.setMessage(gsi: gsi, address: address, data: data)
+      switch (connection, accepted) {
+      case (.none, true): connection = router.connect(eventFD, gsi: gsi) ? .live : .none
+      case (.suspended, true): connection = .live
+      case (.live, false): connection = .suspended
+      case (.live, true), (.none, false), (.suspended, false): break
+      }
+    }
+  }
+
+  /// Sends the message, once, as programmed. No effect before `program`.
+  package func trigger() {
+    guard connection.withLock({ $0 == .live }) else { return }
+    eventFD.signal()
   }
 }

@@ -8,20 +8,21 @@ import Host
 package final class KVMVirtualMachine: Sendable {
   /// Where interrupts are handled.
   package enum InterruptController: Equatable, Sendable {
-    /// Nowhere: a machine without interrupts, whose `hlt` ends in an exit.
+    /// Not at all: `hlt` ends in an exit.
     case none
     /// In the kernel: local APICs, IOAPIC, both 8259s and the 8254 timer.
     ///
-    /// The addresses name three pages and one page below 4 GiB that Intel's KVM keeps for itself and
-    /// the guest must never see used. The 8259s' level-triggered inputs are those that firmware would
-    /// set so, below 16.
+    /// Intel's KVM keeps three pages at `tssAddress` and one at `identityMapAddress` for itself, below
+    /// 4 GiB; nothing else may be there. `levelInterrupts`, below 16, are the level-triggered inputs
+    /// of the 8259s, which firmware would set.
     case inKernel(tssAddress: UInt64, identityMapAddress: UInt64, levelInterrupts: [UInt32] = [])
   }
 
   private let descriptor: FileDescriptor
   private let hypervisor: Hypervisor
+  /// For processors, which look up guest instructions.
   let memory: GuestMemory
-  let interruptController: InterruptController
+  private let interruptController: InterruptController
   private let ioeventfdMatchesAnyLength: Bool
 
   /// Creates the machine with `memory` in place, in the order KVM wants (interrupt controllers
@@ -34,7 +35,7 @@ package final class KVMVirtualMachine: Sendable {
     self.interruptController = interruptController
     ioeventfdMatchesAnyLength = hypervisor.value(of: .ioeventfdAnyLength) > 0
     descriptor = try hypervisor.createVM()
-    // First: after the interrupt controllers, which change the machine's buses, KVM would wait here
+    // First: after the interrupt controllers have changed the machine's buses, KVM would wait here
     // for a grace period of milliseconds.
     try setMemorySlots()
     if case .inKernel(let tss, let identityMap, let levelInterrupts) = interruptController {
@@ -45,8 +46,8 @@ package final class KVMVirtualMachine: Sendable {
 
   /// Creates the processor with APIC id `id`, its CPUID fitted to a machine of `count` processors.
   ///
-  /// All but number 0 wait for the guest's start-up interrupt when `interruptController` is in the
-  /// kernel; number 0 needs `VCPU.enter(with:)` before it runs.
+  /// With interrupt controllers in the kernel all but number 0 wait for the guest's start-up
+  /// interrupt; number 0 needs `VCPU.setInitialState` before it runs.
   package func createVCPU(id: Int, of count: Int) throws(SystemError) -> VCPU {
     var cpuid = try hypervisor.supportedCPUID()
     let hasDeadlineTimer = hypervisor.value(of: .tscDeadlineTimer) > 0
@@ -71,7 +72,7 @@ package final class KVMVirtualMachine: Sendable {
   /// The same pin as an object for a device to hold.
   package func makeLine(gsi: UInt32) -> IRQLine { IRQLine(machine: self, gsi: gsi) }
 
-  /// Where a guest's write signals an eventfd instead of leaving the kernel.
+  /// An address where a guest's write signals an eventfd without an exit to this process.
   package enum NotifyAddress: Hashable, Sendable {
     /// A guest-physical address.
     case mmio(UInt64)
@@ -86,6 +87,7 @@ package final class KVMVirtualMachine: Sendable {
     /// In bytes: 1, 2, 4 or 8.
     package let width: Int
 
+    /// Writes of `value` in `width` bytes.
     package init(_ value: UInt64, width: Int) {
       self.value = value
       self.width = width
@@ -94,8 +96,7 @@ package final class KVMVirtualMachine: Sendable {
 
   /// Signals `eventFD` on every guest write that starts at `address`, or on those of one value.
   ///
-  /// Without a value any width of write matches where the kernel can do that (since Linux 4.4), else
-  /// only 2 bytes.
+  /// Without a value a write of any width matches; before Linux 4.4 only one of 2 bytes.
   ///
   /// - Throws: EEXIST if the address has one already for these writes.
   package func assignIOEventFD(
@@ -104,7 +105,7 @@ package final class KVMVirtualMachine: Sendable {
     try setIOEventFD(eventFD, at: address, value: value, flags: 0)
   }
 
-  /// Undoes `assignIOEventFD` for the same eventfd, address and value; writes leave the kernel again.
+  /// Undoes `assignIOEventFD` for the same eventfd, address and value.
   package func deassignIOEventFD(
     _ eventFD: EventFD, at address: NotifyAddress, value: NotifyValue? = nil
   ) throws(SystemError) {
@@ -121,12 +122,12 @@ package final class KVMVirtualMachine: Sendable {
   }
 
   /// Raises interrupt `gsi` each time `eventFD` is signalled. The route of `gsi` must be set before.
-  package func assignIRQFD(_ eventFD: EventFD, gsi: UInt32) throws(SystemError) {
+  func assignIRQFD(_ eventFD: EventFD, gsi: UInt32) throws(SystemError) {
     try setIRQFD(eventFD, gsi: gsi, flags: 0)
   }
 
   /// Undoes `assignIRQFD`.
-  package func deassignIRQFD(_ eventFD: EventFD, gsi: UInt32) throws(SystemError) {
+  func deassignIRQFD(_ eventFD: EventFD, gsi: UInt32) throws(SystemError) {
     try setIRQFD(eventFD, gsi: gsi, flags: CKVM_IRQFD_DEASSIGN)
   }
 
@@ -151,7 +152,7 @@ extension KVMVirtualMachine {
     try checked("KVM_SET_IDENTITY_MAP_ADDR", ckvm_set_identity_map_addr(vm, &identityMapAddress))
     try checked("KVM_SET_TSS_ADDR", ckvm_set_tss_addr(vm, UInt(tssAddress)))
     try checked("KVM_CREATE_IRQCHIP", ckvm_create_irqchip(vm))
-    try setRouting(LegacyRoutes.entries)
+    try setRouting(InterruptRouter.legacyRoutes)
     var timer = kvm_pit_config()
     // Port 0x61 is answered by the kernel too: Linux calibrates its clock with the timer's gate.
     timer.flags = UInt32(KVM_PIT_SPEAKER_DUMMY)
@@ -213,5 +214,23 @@ extension KVMVirtualMachine {
     argument.gsi = gsi
     argument.flags = flags
     try checked("KVM_IRQFD", ckvm_irqfd(descriptor.rawValue, &argument))
+  }
+}
+
+/// One input pin of the machine's interrupt controllers, for a device to hold. Callable on any thread.
+package final class IRQLine: Sendable {
+  private let machine: KVMVirtualMachine
+  private let gsi: UInt32
+
+  init(machine: KVMVirtualMachine, gsi: UInt32) {
+    self.machine = machine
+    self.gsi = gsi
+  }
+
+  /// Drives the pin: high while asserted. An edge-triggered pin interrupts on each rise.
+  package func setLevel(_ asserted: Bool) {
+    // Fails only for a pin that does not exist or a machine without controllers. A device cannot use
+    // that error: the pin is not connected.
+    try? machine.setIRQLine(gsi: gsi, level: asserted)
   }
 }

@@ -44,11 +44,21 @@ package final class VCPU: @unchecked Sendable {
     shared.assumingMemoryBound(to: kvm_run.self)
   }
 
-  /// Runs the guest until something needs attention; port and memory-mapped accesses are answered
-  /// by `handler` before this returns.
+  /// Why `run` returned.
+  enum Exit {
+    /// The handler has answered a port or memory-mapped access.
+    case handled
+    /// A signal or a request to leave; any access pending before is finished.
+    case interrupted
+    /// The guest cannot go on.
+    case ended(VCPUEnd)
+  }
+
+  /// Runs the guest until something needs attention; `handler` answers port and memory-mapped
+  /// accesses before this returns.
   ///
   /// The answer reaches the guest, and a write is over, only with the next call.
-  package func run(_ handler: any VCPUExitHandler) -> VCPUExit {
+  func run(_ handler: any VCPUExitHandler) -> Exit {
     let result = ckvm_run(descriptor.rawValue)
     guard result >= 0 else { return failure(-result) }
     switch Int32(bitPattern: state.pointee.exit_reason) {
@@ -65,17 +75,17 @@ package final class VCPU: @unchecked Sendable {
 
   /// Makes the current or next `run` return `.interrupted` before it executes guest code, provided
   /// a signal follows if the vCPU's thread is inside it. Lasts until `withdrawExitRequest`.
-  package func requestExit() { immediateExit(1) }
+  func requestExit() { immediateExit(1) }
 
   /// Lets `run` enter the guest again.
-  package func withdrawExitRequest() { immediateExit(0) }
+  func withdrawExitRequest() { immediateExit(0) }
 
-  /// The guest has not run for a while, and its watchdogs are not to take that for a lock-up
-  /// (KVM_KVMCLOCK_CTRL). Without effect for a guest that does not use KVM's clock.
-  package func excusePause() { _ = ckvm_kvmclock_ctrl(descriptor.rawValue) }
+  /// Tells the guest's watchdogs that a pause was no lock-up (KVM_KVMCLOCK_CTRL). Without effect for
+  /// a guest that does not use KVM's clock.
+  func excusePause() { _ = ckvm_kvmclock_ctrl(descriptor.rawValue) }
 
-  /// Whether it runs no more unless another processor, or the host, wakes it: it has halted with
-  /// interrupts off, or waits to be started. Only for a processor that is out of the guest.
+  /// Whether only another processor or the host can wake it: it has halted with interrupts off, or
+  /// waits to be started. Only for a processor that is out of the guest.
   var isHaltedForGood: Bool {
     var state = kvm_mp_state()
     var registers = kvm_regs()
@@ -84,13 +94,10 @@ package final class VCPU: @unchecked Sendable {
     }
     switch Int32(bitPattern: state.mp_state) {
     case KVM_MP_STATE_UNINITIALIZED, KVM_MP_STATE_INIT_RECEIVED: return true
-    case KVM_MP_STATE_HALTED: return registers.rflags & Self.interruptFlag == 0
+    case KVM_MP_STATE_HALTED: return registers.rflags & 1 << 9 == 0  // RFLAGS.IF
     default: return false
     }
   }
-
-  /// RFLAGS.IF.
-  private static let interruptFlag: UInt64 = 1 << 9
 
   private func immediateExit(_ value: UInt8) {
     // At byte 1 by the interface; offset(of:) gives it for members outside the union.
@@ -103,30 +110,31 @@ package final class VCPU: @unchecked Sendable {
 // MARK: - Exits
 
 extension VCPU {
-  private func failure(_ errno: Int32) -> VCPUExit {
+  private func failure(_ errno: Int32) -> Exit {
     switch errno {
     // EAGAIN: a processor that waited for its start-up interrupt has got it.
     case EINTR, EAGAIN: .interrupted
-    default: .failed(SystemError("KVM_RUN", errno: errno))
+    default: .ended(.hostError(SystemError("KVM_RUN", errno: errno)))
     }
   }
 
-  private func rareExit(_ reason: Int32) -> VCPUExit {
+  private func rareExit(_ reason: Int32) -> Exit {
     switch reason {
     case KVM_EXIT_INTR, KVM_EXIT_IRQ_WINDOW_OPEN: .interrupted
-    case KVM_EXIT_HLT: .halted
-    case KVM_EXIT_SHUTDOWN: .shutdown
-    case KVM_EXIT_SYSTEM_EVENT: .systemEvent(state.pointee.system_event.type)
-    case KVM_EXIT_INTERNAL_ERROR: .internalError(internalErrorReport())
+    case KVM_EXIT_HLT: .ended(.halted)
+    case KVM_EXIT_SHUTDOWN: .ended(.shutdown)
+    case KVM_EXIT_SYSTEM_EVENT: .ended(.systemEvent(state.pointee.system_event.type))
+    case KVM_EXIT_INTERNAL_ERROR: .ended(.internalError(internalErrorReport()))
     case KVM_EXIT_FAIL_ENTRY:
-      .failEntry(
-        reason: state.pointee.fail_entry.hardware_entry_failure_reason,
-        processor: state.pointee.fail_entry.cpu)
-    default: .unknown(reason: UInt32(bitPattern: reason))
+      .ended(
+        .failEntry(
+          reason: state.pointee.fail_entry.hardware_entry_failure_reason,
+          processor: state.pointee.fail_entry.cpu))
+    default: .ended(.unknownExit(reason: UInt32(bitPattern: reason)))
     }
   }
 
-  /// One exit may stand for many elements of a string instruction (`rep outsb`).
+  /// One exit may carry many elements of a string instruction (`rep outsb`).
   private func answerPort(_ handler: any VCPUExitHandler) {
     let io = state.pointee.io
     let width = Int(io.size)
@@ -151,18 +159,13 @@ extension VCPU {
   private func answerMMIO(_ handler: any VCPUExitHandler) {
     let address = state.pointee.mmio.phys_addr
     let isWrite = state.pointee.mmio.is_write != 0
-    let length = min(Int(state.pointee.mmio.len), 8)
+    let width = min(Int(state.pointee.mmio.len), 8)
     withUnsafeMutableBytes(of: &state.pointee.mmio.data) { buffer in
       guard let data = buffer.baseAddress else { return }
-      for piece in AccessPieces(address: address, length: length) {
-        let bytes = data + piece.offset
-        if isWrite {
-          let value = bytes.loadInteger(width: piece.width)
-          handler.mmioWrite(address: piece.address, width: piece.width, value: value)
-        } else {
-          let value = handler.mmioRead(address: piece.address, width: piece.width)
-          bytes.storeInteger(value, width: piece.width)
-        }
+      if isWrite {
+        handler.mmioWrite(address: address, width: width, value: data.loadInteger(width: width))
+      } else {
+        data.storeInteger(handler.mmioRead(address: address, width: width), width: width)
       }
     }
   }
@@ -185,7 +188,7 @@ extension VCPU {
       suberror: failure.suberror, instructionPointer: registers.rip, instruction: instruction)
   }
 
-  /// What lies at a guest-virtual address, as far as it is mapped to RAM.
+  /// The bytes at a guest-virtual address, as far as it is mapped to RAM.
   private func guestBytes(at address: UInt64, count: UInt64) -> [UInt8] {
     var bytes: [UInt8] = []
     for offset in 0..<count {
@@ -201,23 +204,16 @@ extension VCPU {
 }
 
 extension UnsafeMutableRawPointer {
-  /// The `width` (1, 2, 4 or 8) little-endian bytes here.
+  /// The `width` little-endian bytes here, at most 8.
   fileprivate func loadInteger(width: Int) -> UInt64 {
-    switch width {
-    case 1: UInt64(load(as: UInt8.self))
-    case 2: UInt64(loadUnaligned(as: UInt16.self))
-    case 4: UInt64(loadUnaligned(as: UInt32.self))
-    default: loadUnaligned(as: UInt64.self)
-    }
+    var value: UInt64 = 0
+    memcpy(&value, self, width)
+    return value
   }
 
-  /// Writes the low `width` (1, 2, 4 or 8) bytes of `value` here.
+  /// Writes the low `width` bytes of `value` here, at most 8.
   fileprivate func storeInteger(_ value: UInt64, width: Int) {
-    switch width {
-    case 1: storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
-    case 2: storeBytes(of: UInt16(truncatingIfNeeded: value), as: UInt16.self)
-    case 4: storeBytes(of: UInt32(truncatingIfNeeded: value), as: UInt32.self)
-    default: storeBytes(of: value, as: UInt64.self)
-    }
+    var value = value
+    memcpy(self, &value, width)
   }
 }

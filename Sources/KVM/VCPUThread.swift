@@ -9,14 +9,13 @@ package final class VCPUThread: Sendable {
   private struct State: ~Copyable {
     var stopRequested = false
     var pauseRequested = false
-    /// The pause is so short that the guest need not be told of it.
+    /// The pause is so short that the guest's watchdogs need no excuse.
     var isPauseBrief = false
     /// The thread has left the guest, and waits.
     var isParked = false
-    /// The thread to signal; nil before it runs and once it has left the guest for good.
-    var running: pthread_t?
-    /// The same thread, as gettid(2) tells.
-    var number: pid_t?
+    /// The thread to signal, and its number; nil before it runs and once it has left the guest for
+    /// good.
+    var running: (thread: pthread_t, number: pid_t)?
     /// For `join`.
     var thread: Thread?
   }
@@ -27,7 +26,7 @@ package final class VCPUThread: Sendable {
   private let state = Lock(State())
 
   /// - Parameters:
-  ///   - vcpu: set up; nobody else runs it from now on.
+  ///   - vcpu: set up; only this thread runs it from now on.
   ///   - onEnd: called once, on the vCPU's thread, as its last act.
   package init(
     vcpu: VCPU, handler: any VCPUExitHandler, onEnd: @escaping @Sendable (VCPUEnd) -> Void
@@ -58,8 +57,8 @@ package final class VCPUThread: Sendable {
   /// Makes the vCPU leave the guest, finish any access it is in the middle of, and wait for
   /// `resume`. Does not wait. A thread that has not been started does not enter the guest then.
   ///
-  /// - Parameter briefly: for a look at the processor alone, of which the guest's watchdogs hear
-  ///   nothing.
+  /// - Parameter briefly: for a look at the processor's state, without an excuse to the guest's
+  ///   watchdogs.
   package func requestPause(briefly: Bool = false) {
     state.withLock { state in
       state.isPauseBrief = briefly && (state.isPauseBrief || !state.pauseRequested)
@@ -74,20 +73,20 @@ package final class VCPUThread: Sendable {
     state.wait { $0.isParked || $0.running == nil }
   }
 
-  /// Whether the processor has halted with interrupts off, or waits to be started; false for one that
-  /// is not paused.
+  /// Whether the processor has halted with interrupts off, or waits to be started; false unless it is
+  /// paused.
   package var isHaltedForGood: Bool {
     state.withLock { $0.isParked && vcpu.isHaltedForGood }
   }
 
-  /// Takes a request to pause back: the guest runs on.
+  /// Withdraws a request to pause: the guest runs on.
   package func resume() { state.withLock { $0.pauseRequested = false } }
 
-  /// First the request, then the signal: a thread about to enter the guest sees the one, a thread
-  /// inside is brought out by the other.
+  /// First the request, then the signal: a thread about to enter the guest sees the request, and the
+  /// signal brings out a thread that is in the guest.
   private func kick(_ state: borrowing State) {
     vcpu.requestExit()
-    if let running = state.running { pthread_kill(running, Self.kickSignal) }
+    if let running = state.running { pthread_kill(running.thread, Self.kickSignal) }
   }
 
   /// Waits until the thread is gone; `onEnd` has returned by then. Not for the vCPU's own thread.
@@ -96,31 +95,26 @@ package final class VCPUThread: Sendable {
     if let thread { thread.join() }
   }
 
-  /// The thread's number, as gettid(2) tells; nil before it runs the guest and afterwards.
-  package var number: pid_t? { state.withLock { $0.number } }
+  /// The thread's number (gettid(2)); nil before it runs the guest and afterwards.
+  package var number: pid_t? { state.withLock { $0.running?.number } }
 
   private func main() {
     Self.unblockKick()
-    state.withLock {
-      $0.running = pthread_self()
-      $0.number = gettid()
-    }
+    state.withLock { $0.running = (pthread_self(), gettid()) }
     let end = run()
-    state.withLock {
-      $0.running = nil
-      $0.number = nil
-    }
+    state.withLock { $0.running = nil }
     onEnd(end)
   }
 
-  /// An access in progress is over only when the vCPU is entered once more; so a request is looked
-  /// at only after `.interrupted`, which a pending request makes the next entry return.
+  /// An access in progress is over only when the vCPU is entered once more. So requests are examined
+  /// only after `.interrupted`, which a pending request makes the next entry return.
   private func run() -> VCPUEnd {
     while true {
-      let exit = vcpu.run(handler)
-      if exit == .handled { continue }
-      if let end = VCPUEnd(exit) { return end }
-      if mustStop() { return .stopped }
+      switch vcpu.run(handler) {
+      case .handled: continue
+      case .interrupted: if mustStop() { return .stopped }
+      case .ended(let end): return end
+      }
     }
   }
 

@@ -57,7 +57,6 @@ final class AttackedMachine {
       0x600..<0x606,
       device: PowerManagement(interrupt: MockLine(), onPowerOff: { endings.count() }))
     try I8042(onReset: { endings.count() }).attach(to: ports)
-    try ports.add(0x80..<0x81, device: DebugPort())
     try ports.add(
       0xcf8..<0xd00, device: PCIConfigurationPorts(bus: bus, onReset: { endings.count() }))
     try space.add(Self.ecam..<Self.ecam + ECAM.size, device: ECAM(bus: bus))

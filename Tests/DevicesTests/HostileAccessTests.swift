@@ -90,7 +90,6 @@ private final class Platform: Sendable {
     for (index, function) in functions.enumerated() { try bus.add(function, device: index + 1) }
     try I8042 {}.attach(to: ports)
     try ports.add(0x70..<0x72, device: RealTimeClock())
-    try ports.add(0x80..<0x81, device: DebugPort())
     try ports.add(0x3f8..<0x400, device: uart)
     try ports.add(0x600..<0x606, device: power)
     try ports.add(0xcf8..<0xd00, device: PCIConfigurationPorts(bus: bus) {})

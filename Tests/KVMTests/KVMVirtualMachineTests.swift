@@ -101,8 +101,6 @@ struct KVMVirtualMachineTests {
 
   @Test func theHostSaysHowManyProcessorsItBears() throws {
     let hypervisor = try KVMHost.hypervisor.get()
-    #expect(hypervisor.recommendedVCPUCount >= 1)
-    #expect(hypervisor.maximumVCPUCount >= hypervisor.recommendedVCPUCount)
-    #expect(hypervisor.value(of: .ioeventfd) > 0)
+    #expect(hypervisor.maximumVCPUCount >= 1)
   }
 }

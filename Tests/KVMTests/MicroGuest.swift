@@ -39,7 +39,7 @@ final class MicroGuest {
       if id == 0 {
         var registers = BootRegisters(mode: .protected32, rip: entry)
         registers.rbx = 0x6000
-        try vcpu.enter(with: registers)
+        try vcpu.setInitialState(registers)
       }
       threads.append(
         VCPUThread(vcpu: vcpu, handler: ports) { [ports] end in ports.note(end, of: id) })

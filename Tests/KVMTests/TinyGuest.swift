@@ -33,7 +33,7 @@ final class TinyGuest {
     entry.rsp = 0xf000
     entry.gdtBase = 0x6000
     entry.gdtLimit = 0x1f
-    try vcpu.enter(with: entry)
+    try vcpu.setInitialState(entry)
   }
 
   deinit {

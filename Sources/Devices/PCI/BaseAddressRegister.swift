@@ -1,8 +1,8 @@
 /// A base address register of a function: where the guest places one region of the device.
 ///
-/// All its state is in configuration space: the address bits below the region's size are not
-/// writable, so that writing ones and reading back tells the size, and what the guest has written
-/// last is where the region is (PCI 3.0, 6.2.5.1).
+/// All its state is in configuration space. Address bits below the region's size are not writable, so
+/// writing ones and reading back gives the size; the last address written is where the region is
+/// (PCI 3.0, 6.2.5.1).
 package struct BaseAddressRegister: Equatable, Sendable {
   /// In which space, and with how many address bits.
   package enum Kind: Equatable, Sendable {
@@ -75,9 +75,8 @@ extension ConfigurationSpace {
 
   /// Where the region answers.
   ///
-  /// Nowhere while the command register does not enable its kind of space, at address 0, which
-  /// stands for "unassigned", and where it would touch or pass the end of its space, which is where
-  /// it is while the guest finds out its size.
+  /// Nil while the command register does not enable its kind of space, at address 0 ("unassigned"),
+  /// and if it touches or passes the end of its space: there it lies while the guest finds its size.
   package func decodedRange(of bar: BaseAddressRegister) -> Range<UInt64>? {
     guard bar.kind == .io ? isIOEnabled : isMemoryEnabled else { return nil }
     let limit: UInt64 =
@@ -90,5 +89,49 @@ extension ConfigurationSpace {
     let (end, overflows) = start.addingReportingOverflow(bar.size)
     guard start != 0, !overflows, end < limit else { return nil }
     return start..<end
+  }
+}
+
+/// The region of one base address register as it stands in an address space, kept where the
+/// guest's configuration writes put it.
+///
+/// A value without a lock: its function's lock guards it.
+package struct BaseAddressWindow: Sendable {
+  /// The register that places the region.
+  package let bar: BaseAddressRegister
+  /// Where the guest has put the region; nil while it is not decoded.
+  package private(set) var range: Range<UInt64>?
+
+  private let space: AddressSpace
+  private let device: any AddressSpaceDevice
+
+  /// - Parameters:
+  ///   - space: memory, or ports for an I/O register.
+  ///   - device: what answers in the region.
+  package init(
+    _ bar: BaseAddressRegister, in space: AddressSpace, device: any AddressSpaceDevice
+  ) {
+    self.bar = bar
+    self.space = space
+    self.device = device
+  }
+
+  /// Follows the configuration space; to be called after each write to it. Returns whether the
+  /// region has moved, appeared or disappeared.
+  @discardableResult
+  package mutating func update(from configuration: ConfigurationSpace) -> Bool {
+    move(to: configuration.decodedRange(of: bar))
+  }
+
+  /// Removes the region from the space, for a device that is unplugged.
+  package mutating func close() {
+    _ = move(to: nil)
+  }
+
+  private mutating func move(to new: Range<UInt64>?) -> Bool {
+    guard new != range else { return false }
+    space.move(device, from: range, to: new)
+    range = new
+    return true
   }
 }

@@ -1,10 +1,10 @@
-/// The MSI-X structures of one function: vector table, pending bits, and who may interrupt when
-/// (PCI 3.0, 6.8.2).
+/// The MSI-X structures of one function: vector table, pending bits, and which vector may interrupt
+/// when (PCI 3.0, 6.8.2).
 ///
-/// A vector gets its route when it first interrupts, and the route is programmed only then and when
-/// the message has changed since: guests program every vector there is, several times over, and use
-/// few of them. Where the host has no route left, messages go to the processors one by one. A value
-/// without a lock: it lives under its function's.
+/// A vector gets its route when it first interrupts. The route is programmed then, and again when the
+/// message has changed: guests program every vector several times and use few of them. If the host
+/// has no route left, messages are sent without one. A value without a lock: its function's lock
+/// guards it.
 package struct MSIXTable: Sendable {
   /// The largest number of vectors (PCI 3.0, 6.8.2.3).
   package static let largestVectorCount = 2048
@@ -26,7 +26,7 @@ package struct MSIXTable: Sendable {
   /// Whether the guest has switched the function to MSI-X. If not, triggers are dropped.
   package private(set) var isEnabled = false
   private var isFunctionMasked = false
-  /// Those that are not as after power-on.
+  /// The vectors that are not as after power-on.
   private var touched: [Int: Vector] = [:]
   private let router: any MSIRouter
 
@@ -39,12 +39,12 @@ package struct MSIXTable: Sendable {
 
   /// How many vectors there are.
   package let vectorCount: Int
-  /// Of the vector table, in bytes.
+  /// The size of the vector table, in bytes.
   package var tableSize: Int { 16 * vectorCount }
-  /// Of the pending bit array, in bytes.
+  /// The size of the pending bit array, in bytes.
   package var pendingBitsSize: Int { (vectorCount + 63) / 64 * 8 }
 
-  /// Every vector is there; what is stored is the touched ones. The index is below `vectorCount`.
+  /// Any vector below `vectorCount`; only touched ones are stored.
   private subscript(index: Int) -> Vector {
     get { touched[index] ?? Vector() }
     set { touched[index] = newValue.isUntouched ? nil : newValue }
@@ -53,25 +53,23 @@ package struct MSIXTable: Sendable {
   /// What the guest reads in the vector table; zero outside it.
   package func readTable(offset: Int, width: Int) -> UInt64 {
     guard isInside(offset, width, tableSize) else { return 0 }
-    return AccessPieces(offset: UInt64(offset), width: width, widest: 4).reduce(0) { value, piece in
-      let word = readWord(Int(piece.offset) / 4)
-      return value | piece.placed(UInt64(word) >> (8 * (piece.offset & 3)))
+    return AccessPieces(offset: UInt64(offset), width: width, widest: 4).read { offset, _ in
+      UInt64(readWord(Int(offset) / 4)) >> (8 * (offset & 3))
     }
   }
 
   /// What the guest writes in the vector table, any width; dropped outside it.
   package mutating func writeTable(offset: Int, width: Int, value: UInt64) {
     guard isInside(offset, width, tableSize) else { return }
-    for piece in AccessPieces(offset: UInt64(offset), width: width, widest: 4) {
-      let shift = 8 * (piece.offset & 3)
-      let mask = UInt64.allOnes(width: piece.width) << shift
-      let index = Int(piece.offset) / 4
-      let word = (UInt64(readWord(index)) & ~mask) | (piece.part(of: value) << shift)
+    AccessPieces(offset: UInt64(offset), width: width, widest: 4).write(value) {
+      part, width, value in
+      let shift = 8 * (part & 3)
+      let mask = UInt64.allOnes(width: width) << shift
+      let index = Int(part) / 4
+      let word = (UInt64(readWord(index)) & ~mask) | (value << shift)
       writeWord(index, UInt32(truncatingIfNeeded: word))
     }
-    let first = offset / 16
-    let last = (offset + width - 1) / 16
-    for index in first...last { update(index) }
+    for index in offset / 16...(offset + width - 1) / 16 { update(index) }
   }
 
   /// What the guest reads in the pending bit array, which it cannot write; zero outside it.
@@ -95,8 +93,8 @@ package struct MSIXTable: Sendable {
     }
   }
 
-  /// Interrupts, or remembers to when the vector is unmasked. A vector there is not, such as
-  /// virtio's NO_VECTOR, is dropped.
+  /// Interrupts, now or when the vector is unmasked. A number beyond the table, such as virtio's
+  /// NO_VECTOR, is dropped.
   package mutating func trigger(vector index: Int) {
     guard isEnabled, 0..<vectorCount ~= index else { return }
     self[index].isPending = true
@@ -147,5 +145,50 @@ package struct MSIXTable: Sendable {
 
   private func isInside(_ offset: Int, _ width: Int, _ size: Int) -> Bool {
     1...8 ~= width && offset >= 0 && offset <= size - width
+  }
+}
+
+/// The MSI-X entry of the capability list: where table and pending bits are, and the message
+/// control register (PCI 3.0, 6.8.2.3).
+package enum MSIXCapability {
+  /// Where a structure lies in a function's memory.
+  package struct Location: Equatable, Sendable {
+    /// Index of the base address register, 0–5.
+    package var bar: Int
+    /// Bytes from the start of its region, a multiple of 8.
+    package var offset: UInt32
+
+    /// An offset in region `bar`.
+    package init(bar: Int, offset: UInt32) {
+      self.bar = bar
+      self.offset = offset
+    }
+
+    fileprivate var bytes: [UInt8] {
+      let word = offset & ~7 | UInt32(bar & 7)
+      return (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32(8 * $0)) }
+    }
+  }
+
+  /// The capability; the guest can write its enable and function mask bits.
+  package static func make(
+    vectorCount: Int, table: Location, pendingBits: Location
+  ) -> PCICapability {
+    let size = UInt16(truncatingIfNeeded: vectorCount - 1) & 0x7ff
+    let control = [UInt8(truncatingIfNeeded: size), UInt8(truncatingIfNeeded: size >> 8)]
+    return PCICapability(
+      id: 0x11, body: control + table.bytes + pendingBits.bytes, writable: [0, 0xc0])
+  }
+}
+
+extension MSIXTable {
+  /// Follows the message control register of the capability at `capability`, and the bus master bit:
+  /// messages are writes to memory, and wait while it is clear. To be called after each write to
+  /// configuration space.
+  package mutating func update(from configuration: ConfigurationSpace, capability: Int) {
+    let control = configuration.read(register: capability + 2, width: 2)
+    setControl(
+      enabled: control & 1 << 15 != 0,
+      functionMasked: control & 1 << 14 != 0 || !configuration.isBusMasterEnabled)
   }
 }

@@ -75,25 +75,59 @@ package final class PCIBus: Sendable {
   /// Reads any width at any register; all ones where there is no function.
   package func read(_ address: PCIAddress, register: UInt64, width: Int) -> UInt64 {
     guard let function = function(address) else { return .allOnes(width: width) }
-    return AccessPieces(offset: register, width: width, widest: 4).reduce(0) { value, piece in
-      let register = Int(truncatingIfNeeded: piece.offset & 0xfff)
-      let part = function.readConfiguration(register: register, width: piece.width)
-      return value | piece.placed(UInt64(part))
+    return AccessPieces(offset: register, width: width, widest: 4).read { register, width in
+      let register = Int(truncatingIfNeeded: register & 0xfff)
+      return UInt64(function.readConfiguration(register: register, width: width))
     }
   }
 
   /// Writes any width at any register; dropped where there is no function.
   package func write(_ address: PCIAddress, register: UInt64, width: Int, value: UInt64) {
     guard let function = function(address) else { return }
-    for piece in AccessPieces(offset: register, width: width, widest: 4) {
-      let register = Int(truncatingIfNeeded: piece.offset & 0xfff)
-      let part = UInt32(truncatingIfNeeded: piece.part(of: value))
-      function.writeConfiguration(register: register, width: piece.width, value: part)
+    AccessPieces(offset: register, width: width, widest: 4).write(value) { register, width, value in
+      function.writeConfiguration(
+        register: Int(truncatingIfNeeded: register & 0xfff), width: width,
+        value: UInt32(truncatingIfNeeded: value))
     }
   }
 
   private func function(_ address: PCIAddress) -> (any PCIFunction)? {
     guard address.bus == 0, address.function == 0 else { return nil }
     return function(device: Int(address.device))
+  }
+}
+
+/// One function on the PCI bus, as the bus sees it: its configuration space.
+///
+/// Called on vCPU threads, several at once; an implementation has its own lock.
+package protocol PCIFunction: AnyObject, Sendable {
+  /// Reads `width` (1, 2 or 4) bytes at `register` (0–4095), naturally aligned.
+  func readConfiguration(register: Int, width: Int) -> UInt32
+  /// Writes `width` (1, 2 or 4) bytes at `register` (0–4095), naturally aligned.
+  func writeConfiguration(register: Int, width: Int, value: UInt32)
+  /// Its configuration header as it is now.
+  var header: PCIFunctionState { get }
+}
+
+/// Device 0, without any work: Linux trusts configuration mechanism #1 only if it finds a host
+/// bridge.
+package final class HostBridge: PCIFunction {
+  private let configuration = Mutex(
+    ConfigurationSpace(PCIIdentity(vendor: 0x8086, device: 0x0d57, classCode: 0x060000)))
+
+  /// A bridge to be put at device 0.
+  package init() {}
+
+  /// Reads its configuration header.
+  package func readConfiguration(register: Int, width: Int) -> UInt32 {
+    configuration.withLock { $0.read(register: register, width: width) }
+  }
+
+  /// Its configuration header.
+  package var header: PCIFunctionState { configuration.withLock { $0.state() } }
+
+  /// Writes its configuration header.
+  package func writeConfiguration(register: Int, width: Int, value: UInt32) {
+    configuration.withLock { $0.write(register: register, width: width, value: value) }
   }
 }

@@ -79,7 +79,7 @@ final class Board {
     timings.mark("devices made")
     processors = try (0..<configuration.cpuCount).map { id in
       let processor = try machine.createVCPU(id: id, of: configuration.cpuCount)
-      if id == 0 { try processor.enter(with: BootRegisters(configuration.bootPlan.entry)) }
+      if id == 0 { try processor.setInitialState(BootRegisters(configuration.bootPlan.entry)) }
       return VCPUThread(vcpu: processor, handler: router) { end in
         if let event = BoardEvent(end) { onEvent(event) }
       }

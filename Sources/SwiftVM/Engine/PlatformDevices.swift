@@ -36,7 +36,6 @@ struct PlatformDevices {
     try ports.add(
       AddressMap.gpe0.lowerBound..<AddressMap.hotPlugSlots.upperBound, device: hotPlug)
     try I8042(onReset: onReset).attach(to: ports)
-    try ports.add(0x80..<0x81, device: DebugPort())
     try ports.add(
       AddressMap.pciConfiguration, device: PCIConfigurationPorts(bus: bus, onReset: onReset))
     if configuration.hasPanicDevice {

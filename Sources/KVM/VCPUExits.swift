@@ -1,4 +1,57 @@
-/// What KVM told when it could not go on with a processor (KVM_EXIT_INTERNAL_ERROR).
+import Host
+
+/// Answers the guest's accesses to ports and to addresses without memory.
+///
+/// Called on vCPU threads, several at once. Must not wait for anything but short locks.
+package protocol VCPUExitHandler: AnyObject, Sendable {
+  /// The value read from a port; `width` is 1, 2 or 4 bytes, and bits above it are ignored.
+  func portRead(port: UInt16, width: Int) -> UInt32
+  /// A write to a port; bits of `value` above `width` bytes are zero.
+  func portWrite(port: UInt16, width: Int, value: UInt32)
+  /// The value read at a guest-physical address; `width` is 1 to 8 bytes at any alignment, since KVM
+  /// cuts accesses at the end of a page, and bits above it are ignored.
+  func mmioRead(address: UInt64, width: Int) -> UInt64
+  /// A write at a guest-physical address; bits of `value` above `width` bytes are zero.
+  func mmioWrite(address: UInt64, width: Int, value: UInt64)
+}
+
+/// Why a vCPU's thread ended.
+package enum VCPUEnd: Equatable, Sendable, CustomStringConvertible {
+  /// `VCPUThread.requestStop` was called.
+  case stopped
+  /// `hlt` on a machine without interrupt controllers.
+  case halted
+  /// Triple fault.
+  case shutdown
+  /// KVM could not go on, mostly because of an instruction that it cannot emulate.
+  case internalError(InternalErrorReport)
+  /// The processor refused the guest's state.
+  case failEntry(reason: UInt64, processor: UInt32)
+  /// The guest asked the hypervisor to end or restart the machine; KVM_SYSTEM_EVENT_*.
+  case systemEvent(UInt32)
+  /// An exit this program does not know; KVM_EXIT_*.
+  case unknownExit(reason: UInt32)
+  /// A system call failed.
+  case hostError(SystemError)
+
+  /// For the user, without a trailing full stop.
+  package var description: String {
+    switch self {
+    case .stopped: "stopped"
+    case .halted: "the processor halted with nothing to wake it"
+    case .shutdown: "triple fault"
+    case .internalError(let report): report.description
+    case .failEntry(let reason, let processor):
+      "processor \(processor) refused the guest's state, hardware reason 0x"
+        + String(reason, radix: 16)
+    case .systemEvent(let type): "system event \(type)"
+    case .unknownExit(let reason): "KVM exit of unknown reason \(reason)"
+    case .hostError(let error): error.description
+    }
+  }
+}
+
+/// What KVM reports when it cannot go on with a processor (KVM_EXIT_INTERNAL_ERROR).
 package struct InternalErrorReport: Equatable, Sendable, CustomStringConvertible {
   /// KVM_INTERNAL_ERROR_*: 1 is an instruction that could not be emulated.
   package let suberror: UInt32
@@ -7,6 +60,7 @@ package struct InternalErrorReport: Equatable, Sendable, CustomStringConvertible
   /// The bytes there, as many as could be read, up to 15.
   package let instruction: [UInt8]
 
+  /// A report of these values.
   package init(suberror: UInt32, instructionPointer: UInt64, instruction: [UInt8]) {
     self.suberror = suberror
     self.instructionPointer = instructionPointer
@@ -25,7 +79,8 @@ package struct InternalErrorReport: Equatable, Sendable, CustomStringConvertible
     let address = "0x" + String(instructionPointer, radix: 16)
     let bytes =
       instruction.isEmpty
-      ? "unreadable" : instruction.map { Self.hexadecimal($0) }.joined(separator: " ")
+      ? "unreadable"
+      : instruction.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
     let report =
       "KVM internal error \(suberror) (\(reason)) at rip \(address), instruction bytes: \(bytes)"
     guard let name = interpreterLimit else { return report }
@@ -44,11 +99,6 @@ package struct InternalErrorReport: Equatable, Sendable, CustomStringConvertible
     case 4: "unexpected exit reason"
     default: "unknown reason"
     }
-  }
-
-  private static func hexadecimal(_ byte: UInt8) -> String {
-    let digits = String(byte, radix: 16)
-    return byte < 16 ? "0" + digits : digits
   }
 
   /// Names the instruction if it is one an interpreting KVM is known to lack.

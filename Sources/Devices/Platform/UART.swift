@@ -1,11 +1,87 @@
-/// The register machine of a 16550A, without the world around it: every access says what is to be
-/// done outside.
+import Synchronization
+
+/// A 16550A serial port.
 ///
-/// Transmission takes no time, so the transmitter is always empty. Register names are the data
-/// sheet's.
-struct UARTRegisters {
-  /// What the world has to do after an access.
-  struct Effects: Equatable {
+/// Its closures and its interrupt line are called without its registers' lock. The interrupt is
+/// edge-triggered: each new cause is one pulse. Input beyond what fits is refused, never dropped.
+package final class UART: ByteRegisterDevice {
+  /// The length of its range of ports.
+  package static let size: UInt64 = 8
+
+  private let registers = Mutex(Registers())
+  /// With a lock of its own, for the length of an edge.
+  private let interrupt: Mutex<any InterruptLine>
+  private let output: @Sendable (UInt8) -> Void
+  private let onInputSpace: @Sendable () -> Void
+
+  /// - Parameters:
+  ///   - interrupt: COM1's IRQ 4.
+  ///   - output: takes each byte the guest transmits, on the vCPU thread; it must not block.
+  ///   - onInputSpace: called on the vCPU thread when there is room for input again after
+  ///     `inputSpace()` or `receive(_:)` left none.
+  package init(
+    interrupt: any InterruptLine,
+    output: @escaping @Sendable (UInt8) -> Void,
+    onInputSpace: @escaping @Sendable () -> Void
+  ) {
+    self.interrupt = Mutex(interrupt)
+    self.output = output
+    self.onInputSpace = onInputSpace
+  }
+
+  /// How many bytes `receive(_:)` would take now; after 0 `onInputSpace` will be called. Callable on
+  /// any thread.
+  package func inputSpace() -> Int {
+    registers.withLock { $0.space() }
+  }
+
+  /// Gives host input to the guest and returns how many of the bytes were taken. If that fills the
+  /// room, `onInputSpace` will be called. Callable on any thread.
+  package func receive(_ bytes: some Collection<UInt8>) -> Int {
+    let (count, effects) = registers.withLock { $0.receive(bytes) }
+    perform(effects)
+    return count
+  }
+
+  /// Sends a break, which Linux takes for the magic SysRq key; dropped if there is no room for input.
+  /// Callable on any thread.
+  package func receiveBreak() {
+    perform(registers.withLock { $0.receiveBreak() })
+  }
+
+  /// A register, with its side effects.
+  package func readByte(offset: UInt64) -> UInt8 {
+    let (value, effects) = registers.withLock { $0.read(offset) }
+    perform(effects)
+    return value
+  }
+
+  /// A register, with its side effects.
+  package func writeByte(offset: UInt64, value: UInt8) {
+    perform(registers.withLock { $0.write(offset, value) })
+  }
+
+  private func perform(_ effects: Registers.Effects) {
+    if let byte = effects.output { output(byte) }
+    if effects.interrupt { raiseEdge() }
+    if effects.inputSpace { onInputSpace() }
+  }
+
+  /// Edges of several threads must not overlap: a line that rises before it has fallen has no second
+  /// edge, and the guest would miss the second cause.
+  private func raiseEdge() {
+    interrupt.withLock {
+      $0.setLevel(true)
+      $0.setLevel(false)
+    }
+  }
+}
+
+/// The registers of a 16550A as a value: each access returns the effects that its device performs.
+///
+/// Transmission takes no time, so the transmitter is always empty. Names are the data sheet's.
+private struct Registers {
+  struct Effects {
     /// A byte was transmitted.
     var output: UInt8?
     /// A new cause of interrupt has come up: one edge.
@@ -27,7 +103,7 @@ struct UARTRegisters {
   private var hasFIFO = false
   private var input: [UInt8] = []
   private var hasOverrun = false
-  /// Where among the input the byte is that a break came as.
+  /// The index in `input` of the zero byte that stands for a break.
   private var breakPlace: Int?
   private var isTransmitInterruptPending = false
   private var isHostWaiting = false
@@ -72,7 +148,7 @@ struct UARTRegisters {
     return effects
   }
 
-  /// Room for host input; a look that finds none asks for a word when there is some.
+  /// Room for host input; after 0 an effect says when there is some.
   mutating func space() -> Int {
     let space = isLoopback ? 0 : Self.inputCapacity - input.count
     if space == 0 { isHostWaiting = true }
@@ -88,7 +164,7 @@ struct UARTRegisters {
     return (taken.count, Effects(interrupt: isInterrupt))
   }
 
-  /// The line is held low for longer than a byte takes: a byte of zero that says so.
+  /// The line is held low for longer than a byte takes: read as a zero byte with a flag.
   mutating func receiveBreak() -> Effects {
     guard space() > 0 else { return Effects() }
     breakPlace = input.count
@@ -165,14 +241,14 @@ struct UARTRegisters {
   private mutating func readLineStatus() -> UInt8 {
     let dataReady: UInt8 = input.isEmpty ? 0 : 0x01
     let overrun: UInt8 = hasOverrun ? 0x02 : 0
-    // Told once, when the byte it came as is the next to be read.
+    // Reported once, when its byte is the next to be read.
     let isBreakNext = breakPlace == 0
     if isBreakNext { breakPlace = nil }
     hasOverrun = false
     return 0x60 | dataReady | overrun | (isBreakNext ? 0x10 : 0)
   }
 
-  /// DCD, DSR and CTS, as if somebody were always there; in loopback, what the guest itself drives.
+  /// DCD, DSR and CTS are always asserted; in loopback, the guest drives them itself.
   private var modemStatus: UInt8 {
     guard isLoopback else { return 0xb0 }
     return (modemControl & ModemControl.requestToSend) << 3

@@ -2,8 +2,41 @@ import CKVM
 import Glibc
 import Host
 
-/// What a processor is like before it runs (Linux boot protocol, 64-bit boot protocol; PVH boot
-/// ABI).
+/// The state in which the first processor enters the kernel.
+package struct BootRegisters: Equatable, Sendable {
+  /// How the processor runs at entry.
+  package enum Mode: Equatable, Sendable {
+    /// 64-bit code with paging on; the page tables at `cr3` map the entry identically.
+    case long64
+    /// 32-bit protected mode without paging, as PVH asks for.
+    case protected32
+  }
+
+  /// How the processor runs.
+  package var mode: Mode
+  /// Instruction pointer.
+  package var rip: UInt64
+  /// The Linux boot protocol's `boot_params` address.
+  package var rsi: UInt64 = 0
+  /// PVH's `hvm_start_info` address.
+  package var rbx: UInt64 = 0
+  /// Stack pointer.
+  package var rsp: UInt64 = 0
+  /// Guest-physical address of the top page table; not used by `.protected32`.
+  package var cr3: UInt64 = 0
+  /// Address of the table of segment descriptors: code at selector 0x10, data at 0x18, task at 0x20.
+  package var gdtBase: UInt64 = 0
+  /// Its size in bytes less one.
+  package var gdtLimit: UInt16 = 0
+
+  /// All other registers are 0 at first.
+  package init(mode: Mode, rip: UInt64) {
+    self.mode = mode
+    self.rip = rip
+  }
+}
+
+/// The state of a processor before it runs (Linux boot protocol, 64-bit boot protocol; PVH boot ABI).
 extension VCPU {
   /// Gives a fresh vCPU its CPUID, model-specific registers, FPU and local APIC, in this order: the
   /// registers that exist depend on CPUID.
@@ -15,7 +48,7 @@ extension VCPU {
   }
 
   /// Puts the processor at the kernel's entry.
-  package func enter(with entry: BootRegisters) throws(SystemError) {
+  package func setInitialState(_ entry: BootRegisters) throws(SystemError) {
     var registers = kvm_regs()
     registers.rip = entry.rip
     registers.rsi = entry.rsi
@@ -24,10 +57,10 @@ extension VCPU {
     registers.rflags = 2
     try checked("KVM_SET_REGS", ckvm_set_regs(rawValue, &registers))
 
-    // Read first: the APIC's base and what KVM adds later must survive.
+    // Read first: the APIC's base and later additions of KVM must survive.
     var special = kvm_sregs()
     try checked("KVM_GET_SREGS", ckvm_get_sregs(rawValue, &special))
-    special.enter(entry)
+    special.set(entry)
     try checked("KVM_SET_SREGS", ckvm_set_sregs(rawValue, &special))
   }
 
@@ -83,7 +116,7 @@ extension VCPU {
 }
 
 extension kvm_sregs {
-  fileprivate mutating func enter(_ entry: BootRegisters) {
+  fileprivate mutating func set(_ entry: BootRegisters) {
     let isLong = entry.mode == .long64
     // Flags as in a descriptor's bits 40–55, without the limit between.
     cs = kvm_segment(selector: 0x10, flags: isLong ? 0xa09b : 0xc09b)

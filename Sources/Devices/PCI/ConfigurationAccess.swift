@@ -1,10 +1,10 @@
 import Synchronization
 
-/// Ports 0xCF8–0xCFF: configuration mechanism #1 (PCI 3.0, 3.2.2.3.2), and in its midst, at 0xCF9,
-/// a PC's reset control register.
+/// Ports 0xCF8–0xCFF: configuration mechanism #1 (PCI 3.0, 3.2.2.3.2), and at 0xCF9 a PC's reset
+/// control register.
 ///
-/// The address register takes double words only. The data register takes any width within itself.
-/// Whatever else, and an access that is in both registers, reads all ones and is dropped.
+/// The address register takes double words only, the data register any width within itself. Other
+/// accesses, and one to both registers, read all ones or are dropped.
 package final class PCIConfigurationPorts: AddressSpaceDevice {
   /// The length of its range of ports.
   package static let size: UInt64 = 8
@@ -78,4 +78,35 @@ private enum ResetControl {
   static let reset: UInt8 = 1 << 2
   /// Hard reset and full power cycle: kept, but all resets are the same here.
   static let type: UInt8 = 1 << 1 | 1 << 3
+}
+
+/// Memory-mapped configuration space: 4 KiB for each function (PCI Express 5.0, 7.2.2).
+package final class ECAM: AddressSpaceDevice {
+  /// What bus 0 takes, in bytes.
+  package static let size: UInt64 = 1 << 20
+
+  private let bus: PCIBus
+
+  /// The window onto the bus.
+  package init(bus: PCIBus) {
+    self.bus = bus
+  }
+
+  /// All ones where there is no function, and for an access into two functions.
+  package func read(offset: UInt64, width: Int) -> UInt64 {
+    guard let (address, register) = target(offset, width) else { return .allOnes(width: width) }
+    return bus.read(address, register: register, width: width)
+  }
+
+  /// Dropped where there is no function, and for an access into two functions.
+  package func write(offset: UInt64, width: Int, value: UInt64) {
+    guard let (address, register) = target(offset, width) else { return }
+    bus.write(address, register: register, width: width, value: value)
+  }
+
+  private func target(_ offset: UInt64, _ width: Int) -> (PCIAddress, register: UInt64)? {
+    let register = offset & 0xfff
+    guard offset >> 28 == 0, 1...8 ~= width, register &+ UInt64(width) <= 4096 else { return nil }
+    return (PCIAddress(routingID: UInt16(truncatingIfNeeded: offset >> 12)), register)
+  }
 }
