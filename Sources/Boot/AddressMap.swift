@@ -25,10 +25,10 @@ package enum AddressMap {
   package static let commandLineCapacity = 0x1_0000
   /// End of the memory a PC calls conventional; from here to `highMemory` is reserved.
   package static let conventionalMemoryEnd: UInt64 = 0x9_fc00
-  /// ACPI tables, the RSDP first: where a kernel that is told nothing looks for it
+  /// ACPI tables, the RSDP first: a kernel without boot information searches here
   /// (ACPI 6.5, 5.2.5.1).
   package static let acpiTables: Range<UInt64> = 0xe_0000..<0xf_0000
-  /// SMBIOS' entry point and table: where a kernel looks for the entry point (SMBIOS 3.6, 5.2).
+  /// SMBIOS' entry point, which a kernel searches here, and its table (SMBIOS 3.6, 5.2).
   package static let smbios: Range<UInt64> = 0xf_0000..<0xf_d000
   /// The MP table, its floating pointer first, for kernels without ACPI
   /// (MultiProcessor Specification 1.4, 4).
@@ -48,11 +48,11 @@ package enum AddressMap {
   package static let pci32Window: Range<UInt64> = 0xc000_0000..<0xe000_0000
   /// PCI Express configuration space of bus 0, the only bus.
   package static let ecam: Range<UInt64> = 0xe000_0000..<0xe010_0000
-  /// What the guest is told to leave alone around `ecam`: room for all 256 buses.
+  /// What the guest is told to reserve around `ecam`: room for all 256 buses.
   package static let ecamReserved: Range<UInt64> = 0xe000_0000..<0xf000_0000
   /// Registers of the virtio-mmio devices, `virtioMMIOStride` for each.
   package static let virtioMMIO: Range<UInt64> = 0xfeb0_0000..<0xfeb4_0000
-  /// Distance between two virtio-mmio devices: a page, though they need but a part of it.
+  /// Distance between two virtio-mmio devices: a page, of which they need a part.
   package static let virtioMMIOStride: UInt64 = 0x1000
   /// I/O interrupt controller.
   package static let ioAPIC: UInt64 = 0xfec0_0000
@@ -62,7 +62,7 @@ package enum AddressMap {
   package static let kvmIdentityMap: UInt64 = 0xfffb_c000
   /// Three pages for `KVM_SET_TSS_ADDR`.
   package static let kvmTSS: UInt64 = 0xfffb_d000
-  /// The pages KVM keeps for itself, together.
+  /// All pages that KVM keeps for itself.
   package static let kvmReserved: Range<UInt64> = kvmIdentityMap..<(kvmTSS + 0x3000)
 
   // MARK: Ports
@@ -71,10 +71,6 @@ package enum AddressMap {
   package static let com1: Range<UInt64> = 0x3f8..<0x400
   /// CMOS index and data: the real-time clock.
   package static let rtc: Range<UInt64> = 0x70..<0x72
-  /// Keyboard controller, data.
-  package static let i8042Data: UInt64 = 0x60
-  /// Keyboard controller, status and command.
-  package static let i8042Command: UInt64 = 0x64
   /// PCI configuration mechanism #1: address at 0xcf8, data at 0xcfc.
   package static let pciConfiguration: Range<UInt64> = 0xcf8..<0xd00
   /// Ports for I/O base address registers.
@@ -90,21 +86,21 @@ package enum AddressMap {
 
   /// ACPI general-purpose event block 0: status and enable, two bytes each.
   package static let gpe0: Range<UInt64> = 0x610..<0x614
-  /// Which slots have been filled, are to be emptied, or are emptied by the guest: a bit for each,
+  /// Slots that have been filled, that are to be emptied, and that the guest empties: a bit for each,
   /// four bytes each.
   package static let hotPlugSlots: Range<UInt64> = 0x614..<0x620
-  /// The general-purpose event that says to look at them.
+  /// The general-purpose event that says to check them.
   package static let hotPlugEvent = 1
-  /// The slots whose devices may come and go: all but the host bridge's.
+  /// The slots whose devices may be plugged and unplugged: all but the host bridge's.
   package static let hotPlugSlotNumbers = 1..<32
 
   /// The register of the pvpanic device, where there is one; the port is QEMU's.
   package static let panic: Range<UInt64> = 0x505..<0x506
 
-  /// The ports that devices have in every machine, or may have, with a noun for each device.
+  /// The ports that devices have or may have, or that PCs use, with a noun for each device.
   package static let devicePorts: [(ports: Range<UInt64>, device: String)] = [
-    (i8042Data..<i8042Data + 1, "the keyboard controller"),
-    (i8042Command..<i8042Command + 1, "the keyboard controller"),
+    (0x60..<0x61, "the keyboard controller"),
+    (0x64..<0x65, "the keyboard controller"),
     (rtc, "the clock"),
     (0x80..<0x81, "the debug port"),
     (com1, "the serial port"),
@@ -121,10 +117,10 @@ package enum AddressMap {
   package static let com1Interrupt: UInt32 = 4
   /// ACPI's system control interrupt, level-triggered, active high.
   package static let systemControlInterrupt: UInt32 = 9
-  /// The interrupt inputs the PCI devices share: those of the PC's that are usual for it. The 8259s
-  /// have them, too, so that a kernel without an I/O APIC, or without ACPI, gets the same interrupts.
+  /// The interrupt inputs that PCI devices share, as usual on a PC. The 8259s have them, too, so that
+  /// a kernel without an I/O APIC, or without ACPI, gets the same interrupts.
   package static let pciInterrupts: [UInt32] = [5, 10, 11]
-  /// The interrupt inputs the virtio-mmio devices share, free of PCI's and of the PC's own devices.
+  /// The interrupt inputs that virtio-mmio devices share, free of PCI's and the PC's own devices.
   package static let virtioMMIOInterrupts: [UInt32] = [6, 7, 14, 15]
   /// The inputs of the 8259s that are level-triggered, as firmware would set them.
   package static var levelInterrupts: [UInt32] { pciInterrupts + [systemControlInterrupt] }

@@ -1,7 +1,6 @@
 /// Why a guest cannot be booted as asked: always something the user can change.
 ///
-/// `description` is one line that says what is wrong and what to do; `culprit` says which option
-/// it belongs to.
+/// `description` says what is wrong and what to do; `culprit` names the option.
 package enum BootError: Error, Equatable, Sendable {
   /// The kernel file has no bytes.
   case kernelEmpty
@@ -58,10 +57,7 @@ package enum BootError: Error, Equatable, Sendable {
 
   /// The option a `BootError` is about.
   package enum Culprit: Sendable {
-    case kernel
-    case initrd
-    case commandLine
-    case memory
+    case kernel, initrd, commandLine, memory
   }
 
   /// Which option is at fault.
@@ -76,15 +72,8 @@ package enum BootError: Error, Equatable, Sendable {
 }
 
 extension BootError: CustomStringConvertible {
+  /// One line.
   package var description: String {
-    switch culprit {
-    case .kernel: recognitionProblem ?? "damaged kernel: \(damage); use an intact file"
-    default: sizeProblem
-    }
-  }
-
-  /// Kernel files that are sound, but not what can be booted here.
-  private var recognitionProblem: String? {
     switch self {
     case .kernelEmpty:
       "the kernel file is empty; give a vmlinux or a bzImage"
@@ -111,27 +100,18 @@ extension BootError: CustomStringConvertible {
       "loads at \(hex(address)), below 1 MiB, as no kernel does; give a vmlinux or a bzImage"
     case .kernelTooHigh(let address):
       "needs memory up to \(hex(address)), beyond 3 GiB; give a kernel linked lower"
-    default: nil
-    }
-  }
-
-  private var damage: String {
-    switch self {
-    case .kernelTruncated(let size): "cut short, its headers describe more than its \(size) bytes"
-    case .badSetupHeader(let field): "invalid \(field) in its setup header"
-    case .badELFHeader(let field): "invalid \(field) in its ELF header"
-    case .noSegments: "no segment to load"
+    case .kernelTruncated(let size):
+      damaged("cut short, its headers describe more than its \(size) bytes")
+    case .badSetupHeader(let field): damaged("invalid \(field) in its setup header")
+    case .badELFHeader(let field): damaged("invalid \(field) in its ELF header")
+    case .noSegments: damaged("no segment to load")
     case .segmentTooSmall(let address):
-      "the segment at \(hex(address)) is larger in the file than in memory"
-    case .segmentsOverlap(let address): "two segments overlap at \(hex(address))"
-    case .entryOutsideKernel(let address): "the entry \(hex(address)) is in none of its segments"
-    case .badEntryNote(let size): "the PVH entry note has \(size) bytes instead of 4 or 8"
-    default: "unknown"
-    }
-  }
-
-  private var sizeProblem: String {
-    switch self {
+      damaged("the segment at \(hex(address)) is larger in the file than in memory")
+    case .segmentsOverlap(let address): damaged("two segments overlap at \(hex(address))")
+    case .entryOutsideKernel(let address):
+      damaged("the entry \(hex(address)) is in none of its segments")
+    case .badEntryNote(let size):
+      damaged("the PVH entry note has \(size) bytes instead of 4 or 8")
     case .initrdEmpty: "the initrd file is empty; give an initramfs, or none"
     case .initrdTooLarge(let size, let available):
       "the initrd has \(mebibytes(size)) MiB, but beside the kernel there is room for "
@@ -144,8 +124,11 @@ extension BootError: CustomStringConvertible {
     case .memoryTooLarge(let limit):
       "more memory than the machine can address; give at most \(limit >> 20) MiB"
     case .memoryNotPages: "the memory size is not a multiple of 4 KiB; give whole MiB"
-    default: "unknown"
     }
+  }
+
+  private func damaged(_ clause: String) -> String {
+    "damaged kernel: \(clause); use an intact file"
   }
 
   private func hex(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }

@@ -1,4 +1,4 @@
-/// What a machine is to boot with, besides the kernel.
+/// The machine to boot, besides its kernel.
 package struct BootRequest: Sendable {
   /// Bytes of guest RAM.
   package var memorySize: UInt64
@@ -21,6 +21,7 @@ package struct BootRequest: Sendable {
   /// OEM strings in SMBIOS, within `SMBIOS`' limits.
   package var oemStrings: [String] = []
 
+  /// A machine without what is not given.
   package init(
     memorySize: UInt64, cpuCount: Int, commandLine: String, initrdSize: UInt64?,
     pci64Window: Range<UInt64>, virtioMMIODeviceCount: Int = 0, hasPanicDevice: Bool = false
@@ -69,10 +70,10 @@ package struct BootPlan: Sendable {
   package init(kernel: ImageBytes, request: BootRequest) throws(BootError) {
     let image = try KernelImage(parsing: kernel)
     let lowMemoryEnd = try Self.lowMemoryEnd(of: request, for: image)
-    let commandLine = try CommandLine.encode(request.commandLine, limit: image.commandLineLimit)
+    let commandLine = try Self.encode(request.commandLine, limit: image.commandLineLimit)
     var initrd: Range<UInt64>?
     if let size = request.initrdSize {
-      initrd = try Initrd.place(size: size, kernel: image, lowMemoryEnd: lowMemoryEnd)
+      initrd = try Self.placeInitrd(of: size, beside: image, lowMemoryEnd: lowMemoryEnd)
     }
     let tables = ACPITables(request)
     let information = BootInformation(
@@ -80,19 +81,18 @@ package struct BootPlan: Sendable {
       commandLineSize: commandLine.count - 1, initrd: initrd)
 
     entry = EntryState(image.entry)
-    var bytes = Self.bootInformation(information, for: image)
-    bytes.append((AddressMap.gdt, entry.gdt))
-    bytes.append((AddressMap.commandLine, commandLine))
-    bytes.append((tables.address, tables.bytes))
-    bytes.append(
-      (
-        AddressMap.smbios.lowerBound,
-        SMBIOS.encode(version: request.version, strings: request.oemStrings)
-      ))
-    bytes.append(
-      (AddressMap.mpTable.lowerBound, LegacyFirmware.mpTable(cpuCount: request.cpuCount)))
-    bytes.append((AddressMap.biosEntry.lowerBound, LegacyFirmware.biosEntry))
-    var placements = bytes.map { Placement(address: $0.address, source: .bytes($0.bytes)) }
+    let smbios = SMBIOS.encode(version: request.version, strings: request.oemStrings)
+    let mpTable = LegacyFirmware.mpTable(cpuCount: request.cpuCount)
+    let bytes: [(address: UInt64, bytes: [UInt8])] = [
+      (AddressMap.gdt, entry.gdt),
+      (AddressMap.commandLine, commandLine),
+      (tables.rsdp, tables.bytes),
+      (AddressMap.smbios.lowerBound, smbios),
+      (AddressMap.mpTable.lowerBound, mpTable),
+      (AddressMap.biosEntry.lowerBound, LegacyFirmware.biosEntry),
+    ]
+    var placements = (Self.bootInformation(information, for: image) + bytes)
+      .map { Placement(address: $0.address, source: .bytes($0.bytes)) }
     for segment in image.segments where !segment.file.isEmpty {
       placements.append(Placement(address: segment.address, source: .kernelFile(segment.file)))
     }
@@ -102,7 +102,7 @@ package struct BootPlan: Sendable {
     self.placements = placements
   }
 
-  /// End of the RAM below the hole, once it is known to hold the kernel.
+  /// End of the RAM below the hole, checked to hold the kernel.
   private static func lowMemoryEnd(
     of request: BootRequest, for image: KernelImage
   ) throws(BootError) -> UInt64 {
@@ -116,11 +116,36 @@ package struct BootPlan: Sendable {
     return end
   }
 
+  /// The command line's bytes, the final NUL included.
+  ///
+  /// - Parameter limit: bytes the kernel accepts, its NUL not counted.
+  private static func encode(_ text: String, limit: Int) throws(BootError) -> [UInt8] {
+    let size = text.utf8.count
+    guard size <= limit else { throw .commandLineTooLong(size: size, limit: limit) }
+    guard !text.utf8.contains(0) else { throw .commandLineHasNUL }
+    return Array(text.utf8) + [0]
+  }
+
+  /// The highest page-aligned place between the kernel and the end of low memory: there the kernel
+  /// does not overwrite it while it unpacks itself.
+  private static func placeInitrd(
+    of size: UInt64, beside kernel: KernelImage, lowMemoryEnd: UInt64
+  ) throws(BootError) -> Range<UInt64> {
+    let pageSize: UInt64 = 4096
+    guard size > 0 else { throw .initrdEmpty }
+    let end = min(lowMemoryEnd, kernel.initrdLimit)
+    let lowest = kernel.footprint.upperBound.alignedUp(to: pageSize) ?? .max
+    let available = end > lowest ? end - lowest : 0
+    guard size <= available else { throw .initrdTooLarge(size: size, available: available) }
+    let start = (end - size).alignedDown(to: pageSize)
+    return start..<(start + size)
+  }
+
   private static func bootInformation(
     _ information: BootInformation, for image: KernelImage
   ) -> [(address: UInt64, bytes: [UInt8])] {
     switch image.entry {
-    case .pvh: PVHStartInfo.encode(information)
+    case .pvh: information.pvhStartInfo
     case .linux64:
       [
         (AddressMap.zeroPage, ZeroPage.encode(information, setupHeader: image.setupHeader)),

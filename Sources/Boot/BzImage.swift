@@ -3,7 +3,6 @@
 /// Offsets are those of the setup header (Documentation/arch/x86/boot.rst, "The Real-Mode Kernel
 /// Header").
 enum BzImage {
-  private static let headerStart = 0x1f1
   /// The 64-bit entry's distance from the load address.
   private static let entryOffset: UInt64 = 0x200
 
@@ -14,7 +13,7 @@ enum BzImage {
   static func parse(_ file: ImageBytes) throws(BootError) -> KernelImage {
     let header = try SetupHeader(file)
     try header.check()
-    // The file ends with the protected-mode code, or with a signature that does no harm.
+    // The file ends with the protected-mode code, or with a signature, which is harmless.
     let start = (Int(header.setupSectors == 0 ? 4 : header.setupSectors) + 1) * 512
     let end = UInt64(start) + UInt64(header.paragraphs) * 16
     guard start < file.count, end <= UInt64(file.count),
@@ -28,55 +27,48 @@ enum BzImage {
     return KernelImage(
       segments: try KernelImage.arranged([kernel]),
       entry: .linux64(address: address &+ entryOffset),
-      setupHeader: file.copy(headerStart..<header.end),
+      setupHeader: header.content,
       initrdLimit: UInt64(header.initrdAddressMax) + 1,
       commandLineLimit: header.commandLineLimit)
   }
 }
 
-/// The fields of a bzImage's setup header that decide how it is loaded.
+/// A copy of a bzImage's setup header, and the fields that decide how it is loaded.
 private struct SetupHeader {
-  let setupSectors: UInt8
-  let paragraphs: UInt32
-  let end: Int
-  let version: UInt16
-  let loadFlags: UInt8
-  let initrdAddressMax: UInt32
-  let alignment: UInt32
-  let relocatable: UInt8
-  let extendedLoadFlags: UInt16
-  let commandLineSize: UInt32
-  let preferredAddress: UInt64
-  let initSize: UInt32
+  private let bytes: [UInt8]
 
   init(_ file: ImageBytes) throws(BootError) {
-    guard let setupSectors = file.read(UInt8.self, at: 0x1f1),
-      let paragraphs = file.read(UInt32.self, at: 0x1f4),
-      let jump = file.read(UInt8.self, at: 0x201),
-      let version = file.read(UInt16.self, at: 0x206),
-      let loadFlags = file.read(UInt8.self, at: 0x211),
-      let initrdAddressMax = file.read(UInt32.self, at: 0x22c),
-      let alignment = file.read(UInt32.self, at: 0x230),
-      let relocatable = file.read(UInt8.self, at: 0x234),
-      let extendedLoadFlags = file.read(UInt16.self, at: 0x236),
-      let commandLineSize = file.read(UInt32.self, at: 0x238),
-      let preferredAddress = file.read(UInt64.self, at: 0x258),
-      let initSize = file.read(UInt32.self, at: 0x260)
-    else { throw .kernelTruncated(size: file.count) }
-    self.setupSectors = setupSectors
-    self.paragraphs = paragraphs
-    // The jump at 0x200 leaps over the header, and so tells its end.
-    self.end = min(0x202 + Int(jump), 0x1f1 + ZeroPage.headerRoom)
-    self.version = version
-    self.loadFlags = loadFlags
-    self.initrdAddressMax = initrdAddressMax
-    self.alignment = alignment
-    self.relocatable = relocatable
-    self.extendedLoadFlags = extendedLoadFlags
-    self.commandLineSize = commandLineSize
-    self.preferredAddress = preferredAddress
-    self.initSize = initSize
+    bytes = file.copy(ZeroPage.headerRange)
+    guard bytes.count >= Self.leastEnd - ZeroPage.headerRange.lowerBound else {
+      throw .kernelTruncated(size: file.count)
+    }
   }
+
+  /// The end of the last field that is needed, `init_size`.
+  private static let leastEnd = 0x264
+
+  private func field<Value: FixedWidthInteger>(_ offset: Int) -> Value {
+    bytes.little(at: offset - ZeroPage.headerRange.lowerBound)
+  }
+
+  /// The header up to its end, which the jump over it at 0x200 tells.
+  var content: [UInt8] { Array(bytes.prefix(end - ZeroPage.headerRange.lowerBound)) }
+  private var end: Int {
+    let jump: UInt8 = field(0x201)
+    return min(0x202 + Int(jump), ZeroPage.headerRange.upperBound)
+  }
+
+  var setupSectors: UInt8 { field(0x1f1) }
+  var paragraphs: UInt32 { field(0x1f4) }
+  private var version: UInt16 { field(0x206) }
+  private var loadFlags: UInt8 { field(0x211) }
+  var initrdAddressMax: UInt32 { field(0x22c) }
+  private var alignment: UInt32 { field(0x230) }
+  private var isRelocatable: Bool { (field(0x234) as UInt8) != 0 }
+  private var extendedLoadFlags: UInt16 { field(0x236) }
+  private var commandLineSize: UInt32 { field(0x238) }
+  private var preferredAddress: UInt64 { field(0x258) }
+  var initSize: UInt32 { field(0x260) }
 
   func check() throws(BootError) {
     let loadedHigh: UInt8 = 1
@@ -85,13 +77,13 @@ private struct SetupHeader {
     guard version >= 0x020c else { throw .bootProtocolTooOld(version: version) }
     guard extendedLoadFlags & has64BitEntry != 0 else { throw .kernel32Bit }
     guard loadFlags & loadedHigh != 0 else { throw .badSetupHeader(field: "loadflags") }
-    guard end >= 0x264 else { throw .badSetupHeader(field: "length") }
+    guard end >= Self.leastEnd else { throw .badSetupHeader(field: "length") }
   }
 
-  /// Where the unpacked kernel will run, which is also where the packed one is put: loaded lower,
-  /// it would move itself there, so nothing less saves memory.
+  /// Where the unpacked kernel will run. The packed one is put there, too: loaded lower, it would move
+  /// itself there.
   func loadAddress() throws(BootError) -> UInt64 {
-    guard relocatable != 0 else { return preferredAddress }
+    guard isRelocatable else { return preferredAddress }
     guard alignment.nonzeroBitCount == 1 else { throw .badSetupHeader(field: "kernel_alignment") }
     let wanted = max(preferredAddress, AddressMap.highMemory)
     guard let address = wanted.alignedUp(to: UInt64(alignment)) else {

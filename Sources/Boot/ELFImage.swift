@@ -16,6 +16,16 @@ enum ELFImage {
     let memorySize: UInt64
     let alignment: UInt64
 
+    init(_ table: [UInt8], at offset: Int) {
+      type = table.little(at: offset)
+      self.offset = table.little(at: offset + 8)
+      virtualAddress = table.little(at: offset + 16)
+      physicalAddress = table.little(at: offset + 24)
+      fileSize = table.little(at: offset + 32)
+      memorySize = table.little(at: offset + 40)
+      alignment = table.little(at: offset + 48)
+    }
+
     /// `physicalAddress` of an entry point that lies in the bytes loaded from the file.
     func translate(_ entry: UInt64) -> UInt64? {
       if entry >= physicalAddress, entry - physicalAddress < fileSize { return entry }
@@ -32,8 +42,10 @@ enum ELFImage {
   static func recognizes(_ file: ImageBytes) -> Bool { file.starts(with: magic) }
 
   static func parse(_ file: ImageBytes) throws(BootError) -> KernelImage {
-    try checkIdentity(file)
-    let headers = try programHeaders(file)
+    let header = file.copy(0..<headerSize)
+    guard header.count == headerSize else { throw .kernelTruncated(size: file.count) }
+    try checkIdentity(header)
+    let headers = try programHeaders(header, of: file)
     let loads = headers.filter {
       $0.type == SegmentType.load && ($0.memorySize > 0 || $0.fileSize > 0)
     }
@@ -48,21 +60,19 @@ enum ELFImage {
       }
       return KernelImage(segments: segments, entry: .pvh(address: entry))
     }
-    let entry = file.read(UInt64.self, at: 24) ?? 0
-    // Physical in Linux, virtual in kernels that leave the choice to the linker's default.
+    let entry: UInt64 = header.little(at: 24)
+    // Physical in Linux, virtual in kernels that keep the linker's default.
     guard let physical = loads.lazy.compactMap({ $0.translate(entry) }).first else {
       throw .entryOutsideKernel(address: entry)
     }
     return KernelImage(segments: segments, entry: .linux64(address: physical))
   }
 
-  private static func checkIdentity(_ file: ImageBytes) throws(BootError) {
-    guard file.count >= headerSize, let bits = file.read(UInt8.self, at: 4),
-      let order = file.read(UInt8.self, at: 5), let type = file.read(UInt16.self, at: 16),
-      let machine = file.read(UInt16.self, at: 18)
-    else { throw .kernelTruncated(size: file.count) }
-    guard order == 1 else { throw .wrongArchitecture("big-endian") }
-    switch (machine, bits) {
+  private static func checkIdentity(_ header: [UInt8]) throws(BootError) {
+    guard header[5] == 1 else { throw .wrongArchitecture("big-endian") }
+    let type: UInt16 = header.little(at: 16)
+    let machine: UInt16 = header.little(at: 18)
+    switch (machine, header[4]) {
     case (62, 2): break
     case (62, 1), (3, 1): throw .kernel32Bit
     case (183, _): throw .wrongArchitecture("arm64")
@@ -73,34 +83,24 @@ enum ELFImage {
     guard type == 2 || type == 3 else { throw .notExecutable }
   }
 
-  private static func programHeaders(_ file: ImageBytes) throws(BootError) -> [ProgramHeader] {
-    guard let offset = file.read(UInt64.self, at: 32), let size = file.read(UInt16.self, at: 54),
-      let count = file.read(UInt16.self, at: 56)
-    else { throw .kernelTruncated(size: file.count) }
+  private static func programHeaders(
+    _ header: [UInt8], of file: ImageBytes
+  ) throws(BootError) -> [ProgramHeader] {
+    let offset: UInt64 = header.little(at: 32)
+    let size: UInt16 = header.little(at: 54)
+    let count: UInt16 = header.little(at: 56)
     guard count > 0 else { throw .noSegments }
     guard size == programHeaderSize else { throw .badELFHeader(field: "e_phentsize") }
     guard count <= largestProgramHeaderCount else { throw .badELFHeader(field: "e_phnum") }
-    guard let table = file.range(offset: offset, size: UInt64(size) * UInt64(count)) else {
+    let tableSize = Int(size) * Int(count)
+    guard let range = file.range(offset: offset, size: UInt64(tableSize)) else {
       throw .kernelTruncated(size: file.count)
     }
-    return stride(from: table.lowerBound, to: table.upperBound, by: programHeaderSize).compactMap {
-      programHeader(at: $0, of: file)
+    let table = file.copy(range)
+    guard table.count == tableSize else { throw .kernelTruncated(size: file.count) }
+    return stride(from: 0, to: tableSize, by: programHeaderSize).map {
+      ProgramHeader(table, at: $0)
     }
-  }
-
-  private static func programHeader(at offset: Int, of file: ImageBytes) -> ProgramHeader? {
-    guard let type = file.read(UInt32.self, at: offset),
-      let fileOffset = file.read(UInt64.self, at: offset + 8),
-      let virtualAddress = file.read(UInt64.self, at: offset + 16),
-      let physicalAddress = file.read(UInt64.self, at: offset + 24),
-      let fileSize = file.read(UInt64.self, at: offset + 32),
-      let memorySize = file.read(UInt64.self, at: offset + 40),
-      let alignment = file.read(UInt64.self, at: offset + 48)
-    else { return nil }
-    return ProgramHeader(
-      type: type, offset: fileOffset, virtualAddress: virtualAddress,
-      physicalAddress: physicalAddress, fileSize: fileSize, memorySize: memorySize,
-      alignment: alignment)
   }
 
   private static func segment(
@@ -132,8 +132,7 @@ enum ELFImage {
 
   /// The descriptor of the note "Xen", type 18 (XEN_ELFNOTE_PHYS32_ENTRY), if it is in `notes`.
   ///
-  /// Notes that do not add up end the search: they are somebody else's, and nothing depends on
-  /// them.
+  /// Notes that do not add up end the search: nothing depends on other notes.
   private static func pvhEntry(
     in notes: Range<Int>, alignment: UInt64, of file: ImageBytes
   ) throws(BootError) -> UInt64? {

@@ -1,9 +1,9 @@
 /// The registers with which the first CPU enters the kernel; all others are zero.
 ///
-/// The interrupt descriptor table is empty: until the kernel has its own, an exception ends in a
-/// triple fault instead of in stray code.
+/// The interrupt descriptor table is empty: until the kernel loads its own, an exception ends in a
+/// triple fault.
 package struct EntryState: Equatable, Sendable {
-  /// What the CPU is when it starts.
+  /// The CPU's operating mode when it starts.
   package enum Mode: Sendable {
     /// 64-bit with paging: EFER = LME | LMA, CR0 = PE | PG, CR4 = PAE.
     case longMode
@@ -11,7 +11,7 @@ package struct EntryState: Equatable, Sendable {
     case protected32
   }
 
-  /// The operating mode; the control registers and the segments follow from it.
+  /// Determines the control registers and the segments, too.
   package let mode: Mode
   /// First instruction.
   package let rip: UInt64
@@ -19,7 +19,7 @@ package struct EntryState: Equatable, Sendable {
   package let rsi: UInt64
   /// `hvm_start_info` in protected mode.
   package let rbx: UInt64
-  /// A stack of a few bytes, for kernels that count on one.
+  /// A stack of a few bytes, for kernels that expect one.
   package let rsp: UInt64 = AddressMap.bootStack
   /// Page tables; 0 without paging.
   package let cr3: UInt64
@@ -47,11 +47,7 @@ package struct EntryState: Equatable, Sendable {
   }
 
   /// The global descriptor table's bytes, for `gdtBase`.
-  var gdt: [UInt8] {
-    var bytes: [UInt8] = []
-    for descriptor in Self.descriptors(mode) { bytes.append(little: descriptor) }
-    return bytes
-  }
+  var gdt: [UInt8] { Self.descriptors(mode).flatMap { [UInt8](little: $0) } }
 
   /// By selector: __BOOT_CS, flat 64-bit or 32-bit code, at 0x10; __BOOT_DS, flat data, at 0x18; at
   /// 0x20 the busy task state segment that a CPU in protected mode must have, which in long mode takes
@@ -62,4 +58,24 @@ package struct EntryState: Equatable, Sendable {
       0x00cf_9300_0000_ffff, 0x0000_8b00_0000_0067, 0,
     ]
   }
+}
+
+/// Page tables that map the first 4 GiB to themselves, for the 64-bit entry
+/// (Intel SDM volume 3, 4.5).
+enum PageTables {
+  /// For `AddressMap.pageTables`: PML4, page directory pointers, one directory per GiB.
+  static let identity: [UInt8] = {
+    let presentWritable: UInt64 = 0x3
+    let largePage: UInt64 = 0x83
+    let size: UInt64 = 4096
+    let pointers = AddressMap.pageTables + size
+    var bytes = [UInt8](little: pointers | presentWritable)
+    bytes.pad(to: Int(size))
+    for gibibyte in 1...4 as ClosedRange<UInt64> {
+      bytes.append(little: (pointers + gibibyte * size) | presentWritable)
+    }
+    bytes.pad(to: 2 * Int(size))
+    for index in 0..<UInt64(4 * 512) { bytes.append(little: index << 21 | largePage) }
+    return bytes
+  }()
 }

@@ -1,7 +1,7 @@
 /// What a kernel file asks for: which of its bytes go where, and how it is entered.
 ///
-/// Parsing reads headers only and copies nothing but the bzImage's setup header, so its cost in
-/// memory does not depend on what the file claims.
+/// Parsing reads and copies only headers of bounded size, so its cost in memory does not depend on
+/// what the file claims.
 package struct KernelImage: Equatable, Sendable {
   /// One piece of memory the kernel occupies.
   package struct Segment: Equatable, Sendable {
@@ -28,7 +28,7 @@ package struct KernelImage: Equatable, Sendable {
   package let segments: [Segment]
   /// How it is entered.
   package let entry: Entry
-  /// A bzImage's setup header, from offset 0x1f1 on; at most `ZeroPage.headerRoom` bytes.
+  /// A bzImage's setup header, for `ZeroPage.headerRange`.
   package let setupHeader: [UInt8]?
   /// The initrd must end at or below this address.
   package let initrdLimit: UInt64
@@ -43,7 +43,7 @@ package struct KernelImage: Equatable, Sendable {
 
   /// Recognises the file and reads its headers.
   ///
-  /// - Throws: whatever is wrong with the file, before anything is allocated for it.
+  /// - Throws: what is wrong with the file, before anything is allocated for it.
   package init(parsing file: ImageBytes) throws(BootError) {
     guard file.count > 0 else { throw .kernelEmpty }
     if ELFImage.recognizes(file) {
@@ -67,7 +67,7 @@ package struct KernelImage: Equatable, Sendable {
     self.commandLineLimit = commandLineLimit
   }
 
-  /// The segments by ascending address, if they are where a kernel may be.
+  /// The segments by ascending address, checked to lie where a kernel may be.
   static func arranged(_ segments: [Segment]) throws(BootError) -> [Segment] {
     guard !segments.isEmpty else { throw .noSegments }
     let sorted = segments.sorted { $0.address < $1.address }
@@ -122,5 +122,56 @@ package struct KernelImage: Equatable, Sendable {
       let name = file.copy((table + 40 * index)..<(table + 40 * index + 8))
       return String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
     }
+  }
+}
+
+/// A kernel file's bytes, read with every access checked; outside the file there is nil.
+///
+/// Each access reads anew: another program may write to the file at the same time, so only a copy
+/// can be judged.
+package struct ImageBytes {
+  let count: Int
+  private let fetch: (_ offset: Int, _ buffer: UnsafeMutableRawBufferPointer) -> Bool
+
+  /// - Parameters:
+  ///   - count: the file's size in bytes.
+  ///   - fetch: fills a buffer with the bytes from an offset on, all of them in the file; returns
+  ///     whether it could.
+  package init(
+    count: Int, fetch: @escaping (_ offset: Int, _ buffer: UnsafeMutableRawBufferPointer) -> Bool
+  ) {
+    self.count = count
+    self.fetch = fetch
+  }
+
+  /// The little-endian integer at `offset`.
+  func read<Value: FixedWidthInteger>(_: Value.Type, at offset: Int) -> Value? {
+    guard offset >= 0, offset <= count, count - offset >= MemoryLayout<Value>.size else {
+      return nil
+    }
+    var value: Value = 0
+    guard withUnsafeMutableBytes(of: &value, { fetch(offset, $0) }) else { return nil }
+    return Value(littleEndian: value)
+  }
+
+  /// The part of the file that a header describes by an offset and a size.
+  func range(offset: UInt64, size: UInt64) -> Range<Int>? {
+    let (end, overflow) = offset.addingReportingOverflow(size)
+    guard !overflow, end <= UInt64(count), let lower = Int(exactly: offset),
+      let upper = Int(exactly: end)
+    else { return nil }
+    return lower..<upper
+  }
+
+  /// A copy of the bytes in `range`, as far as the file has them; empty if it cannot be read.
+  func copy(_ range: Range<Int>) -> [UInt8] {
+    let range = range.clamped(to: 0..<count)
+    var bytes = [UInt8](repeating: 0, count: range.count)
+    return bytes.withUnsafeMutableBytes { fetch(range.lowerBound, $0) } ? bytes : []
+  }
+
+  func starts(with prefix: [UInt8], at offset: Int = 0) -> Bool {
+    guard offset >= 0, offset <= count, count - offset >= prefix.count else { return false }
+    return copy(offset..<(offset + prefix.count)) == prefix
   }
 }

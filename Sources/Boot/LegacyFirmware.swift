@@ -1,15 +1,12 @@
-/// What a PC's BIOS leaves below 1 MiB for kernels that have no ACPI, or do not use it.
+/// What a PC's BIOS leaves below 1 MiB for kernels that do not use ACPI.
 enum LegacyFirmware {
-  /// Code for `AddressMap.biosEntry`, 16-bit: resets the machine, as a BIOS does that is entered there.
-  /// Linux jumps to it with `reboot=bios`, and with `reboot=efi` where there is no EFI.
-  static let biosEntry: [UInt8] = {
-    var code: [UInt8] = [0xba]  // mov $resetControl, %dx
-    code.append(little: UInt16(AddressMap.resetControl))
-    code += [0xb0, AddressMap.resetValue]  // mov $resetValue, %al
-    code += [0xee]  // out %al, %dx
-    code += [0xf4, 0xeb, 0xfd]  // hlt, again and again
-    return code
-  }()
+  /// Code for `AddressMap.biosEntry`, 16-bit: resets the machine, as a BIOS does when it is entered there.
+  /// Linux jumps to it with `reboot=bios`, and with `reboot=efi` on a machine without EFI.
+  static let biosEntry = [UInt8](
+    little: UInt8(0xba), UInt16(AddressMap.resetControl),  // mov $resetControl, %dx
+    UInt8(0xb0), AddressMap.resetValue,  // mov $resetValue, %al
+    UInt8(0xee),  // out %al, %dx
+    UInt8(0xf4), UInt16(0xfdeb))  // hlt, again and again
 
   /// The MP table for `AddressMap.mpTable`: processors, buses, the I/O APIC and the wiring of
   /// interrupts (MultiProcessor Specification 1.4, 4).
@@ -20,21 +17,19 @@ enum LegacyFirmware {
     let header = 44
     var table = Array("PCMP".utf8)
     table.append(little: UInt16(truncatingIfNeeded: header + entries.joined().count))
-    table += [revision, 0]
-    table += TableWriter.Identity.table.utf8
-    table += "SWIFTVM     ".utf8
+    table += [revision, 0] + Array((TableWriter.tableID + "SWIFTVM     ").utf8)
     table.pad(to: 34)  // no table of the manufacturer's
     table.append(little: UInt16(truncatingIfNeeded: entries.count))
     table.append(little: UInt32(truncatingIfNeeded: AddressMap.localAPIC))
     table.pad(to: header)
     table += entries.joined()
-    table[7] = TableWriter.checksum(table[...])
+    table[7] = table.checksum
 
     var pointer = Array("_MP_".utf8)
     pointer.append(little: UInt32(truncatingIfNeeded: AddressMap.mpTable.lowerBound + 16))
     pointer += [1, revision]  // 16 bytes long
     pointer.pad(to: 16)  // a table follows; interrupts first go through LINT0: virtual wire mode
-    pointer[10] = TableWriter.checksum(pointer[...])
+    pointer[10] = pointer.checksum
     return pointer + table
   }
 
@@ -55,11 +50,9 @@ enum LegacyFirmware {
   private static func processors(_ count: Int) -> [[UInt8]] {
     (0..<count).map { id in
       let isBoot: UInt8 = id == 0 ? 2 : 0
-      var entry = [0, UInt8(truncatingIfNeeded: id), 0x14, 1 | isBoot]
-      entry.append(little: UInt32(0x600))  // family 6
-      entry.append(little: UInt32(0x201))  // has an FPU and an APIC
-      entry.pad(to: 20)
-      return entry
+      // Family 6, with an FPU and an APIC.
+      return [0, UInt8(truncatingIfNeeded: id), 0x14, 1 | isBoot]
+        + [UInt8](little: UInt32(0x600), UInt32(0x201), UInt64(0))
     }
   }
 
@@ -67,21 +60,17 @@ enum LegacyFirmware {
     var entries = [
       [1, Bus.pci] + Array("PCI   ".utf8), [1, Bus.isa] + Array("ISA   ".utf8),
     ]
-    var controller: [UInt8] = [2, 0, 0x11, 1]
-    controller.append(little: UInt32(truncatingIfNeeded: AddressMap.ioAPIC))
-    entries.append(controller)
+    entries.append(
+      [2, 0, 0x11, 1] + [UInt8](little: UInt32(truncatingIfNeeded: AddressMap.ioAPIC)))
     for irq in UInt32(0)..<16 where irq != 2 && !AddressMap.pciInterrupts.contains(irq) {
-      // As the ACPI tables have it: the timer is at pin 2, ACPI's interrupt level-triggered.
+      // As in the ACPI tables: the timer is at pin 2, ACPI's interrupt is level-triggered.
       let flags: UInt8 = irq == AddressMap.systemControlInterrupt ? 0b1101 : 0
-      entries.append(
-        interrupt(.init(bus: Bus.isa, source: UInt8(irq)), flags: flags, pin: irq == 0 ? 2 : irq))
+      entries.append(interrupt(Bus.isa, UInt8(irq), flags: flags, pin: irq == 0 ? 2 : irq))
     }
     for device in UInt32(0)..<32 {
       for pin in UInt32(0)..<4 {
-        entries.append(
-          interrupt(
-            .init(bus: Bus.pci, source: UInt8(device << 2 | pin)), flags: 0,
-            pin: AddressMap.pciInterrupt(device: device, pin: pin)))
+        let input = AddressMap.pciInterrupt(device: device, pin: pin)
+        entries.append(interrupt(Bus.pci, UInt8(device << 2 | pin), flags: 0, pin: input))
       }
     }
     // The 8259s at LINT0 of the first CPU, the non-maskable interrupt at LINT1 of all.
@@ -90,15 +79,9 @@ enum LegacyFirmware {
     return entries
   }()
 
-  private struct Source {
-    let bus: UInt8
-    let source: UInt8
-  }
-
-  private static func interrupt(_ source: Source, flags: UInt8, pin: UInt32) -> [UInt8] {
-    [
-      3, InterruptType.vectored, flags, 0, source.bus, source.source, 0,
-      UInt8(truncatingIfNeeded: pin),
-    ]
+  private static func interrupt(
+    _ bus: UInt8, _ source: UInt8, flags: UInt8, pin: UInt32
+  ) -> [UInt8] {
+    [3, InterruptType.vectored, flags, 0, bus, source, 0, UInt8(truncatingIfNeeded: pin)]
   }
 }

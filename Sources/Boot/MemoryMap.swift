@@ -12,7 +12,7 @@ package struct MemoryMap: Equatable, Sendable {
   package struct Entry: Equatable, Sendable {
     /// Guest physical addresses.
     package let range: Range<UInt64>
-    /// What is there.
+    /// How the guest may use them.
     package let kind: Kind
   }
 
@@ -36,7 +36,7 @@ package struct MemoryMap: Equatable, Sendable {
     self.entries = entries.sorted { $0.range.lowerBound < $1.range.lowerBound }
   }
 
-  /// Where `size` bytes of RAM lie: below the hole and, what does not fit there, above it.
+  /// Where `size` bytes of RAM lie: below the hole, and the rest above it.
   ///
   /// - Parameter size: at most `AddressMap.largestMemory`.
   package static func ram(size: UInt64) -> [Range<UInt64>] {
@@ -49,24 +49,13 @@ package struct MemoryMap: Equatable, Sendable {
 
   /// `boot_e820_entry` array of the zero page, 20 bytes each.
   var e820Table: [UInt8] {
-    var bytes: [UInt8] = []
-    for entry in entries {
-      bytes.append(little: entry.range.lowerBound)
-      bytes.append(little: entry.range.upperBound - entry.range.lowerBound)
-      bytes.append(little: entry.kind.rawValue)
-    }
-    return bytes
+    entries.flatMap { [UInt8](little: $0.range.lowerBound, $0.range.size, $0.kind.rawValue) }
   }
 
   /// `hvm_memmap_table_entry` array of the PVH protocol, 24 bytes each.
   var pvhTable: [UInt8] {
-    var bytes: [UInt8] = []
-    for entry in entries {
-      bytes.append(little: entry.range.lowerBound)
-      bytes.append(little: entry.range.upperBound - entry.range.lowerBound)
-      bytes.append(little: entry.kind.rawValue)
-      bytes.append(little: UInt32(0))
+    entries.flatMap {
+      [UInt8](little: $0.range.lowerBound, $0.range.size, $0.kind.rawValue, UInt32(0))
     }
-    return bytes
   }
 }

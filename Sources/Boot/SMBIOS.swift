@@ -1,15 +1,15 @@
-/// What tells the guest the machine's name (DMTF DSP0134, SMBIOS 3.6), which Linux prints with every
-/// oops, and strings of the user's.
+/// The machine's name, which Linux prints with every oops, and strings of the user's (DMTF DSP0134,
+/// SMBIOS 3.6).
 package enum SMBIOS {
-  /// How many strings of the user's there may be: one structure counts them in a byte.
+  /// The most strings of the user's: one structure counts them in a byte.
   package static let largestStringCount = 255
-  /// How many bytes they may have in all, each with one more for its end.
+  /// The most bytes of these together, each with one more for its end.
   package static let largestStringSize = 0xc000
 
   /// The 64-bit entry point and the table, for `AddressMap.smbios`.
   ///
   /// - Parameters:
-  ///   - version: of the program, which stands for the firmware's.
+  ///   - version: of the program, given as the firmware's.
   ///   - strings: OEM strings (type 11), none of them empty, within the limits above.
   static func encode(version: String, strings: [String]) -> [UInt8] {
     var table = structure(type: 0, firmware, ["swiftvm", version, "01/01/2026"])
@@ -23,20 +23,17 @@ package enum SMBIOS {
     var entry = Array("_SM3_".utf8) + [0, size, 3, 0, 0, 1, 0]
     entry.append(little: UInt32(truncatingIfNeeded: table.count))
     entry.append(little: AddressMap.smbios.lowerBound + UInt64(size))
-    entry[5] = TableWriter.checksum(entry[...])
+    entry[5] = entry.checksum
     return entry + table
   }
 
-  /// Vendor, version, release date are strings 1 to 3 (7.1).
-  private static let firmware: [UInt8] = {
-    var fields: [UInt8] = [1, 2, 0, 0xf0, 3, 0]
-    fields.append(little: UInt64(1 << 3))  // its abilities are not told
-    // A virtual machine's; no version numbers of firmware and controller.
-    return fields + [0, 1 << 4, 0xff, 0xff, 0xff, 0xff]
-  }()
+  /// Vendor, version, release date are strings 1 to 3 (7.1). Its abilities are not told; it is a
+  /// virtual machine's, without version numbers of firmware and controller.
+  private static let firmware: [UInt8] =
+    [1, 2, 0, 0xf0, 3, 0] + [UInt8](little: UInt64(1 << 3)) + [0, 1 << 4, 0xff, 0xff, 0xff, 0xff]
 
-  /// Manufacturer, product and version are strings 1 to 3; no serial number and no UUID; woken by its
-  /// power switch; no SKU and no family (7.2).
+  /// Manufacturer, product and version are strings 1 to 3; no serial number, no UUID; started by the
+  /// power switch; no SKU, no family (7.2).
   private static let system: [UInt8] =
     [1, 2, 3, 0] + [UInt8](repeating: 0, count: 16) + [6, 0, 0]
 

@@ -2,11 +2,17 @@ import CKVM
 import Glibc
 import Host
 
+/// Why an access to guest memory was refused.
+public enum GuestMemoryError: Error, Equatable, Sendable {
+  /// The `count` bytes at guest-physical `address` do not lie in one region of RAM.
+  case outOfRange(address: UInt64, count: UInt64)
+}
+
 /// The guest's RAM: owns its anonymous mappings and translates guest-physical addresses.
 ///
 /// The guest writes to it at any time from other threads. So every access goes through here or
-/// through `GuestWord`, is checked against the regions, and reads each byte once; what was read is
-/// then judged as a copy. Never bind a Swift array, `inout` or reference to this memory.
+/// `GuestWord`, is checked against the regions, and reads each byte once; only the copy is judged.
+/// Never bind a Swift array, `inout` or reference to this memory.
 ///
 /// Callable on any thread. Pointers handed out are valid while the object lives.
 public final class GuestMemory: @unchecked Sendable {
@@ -16,7 +22,7 @@ public final class GuestMemory: @unchecked Sendable {
     public let guestAddress: UInt64
     /// In bytes, a multiple of the page size.
     public let size: UInt64
-    /// Where this process sees the first byte.
+    /// Where the first byte is mapped in this process.
     public let hostAddress: UnsafeMutableRawPointer
 
     /// The host address of a range that lies inside the region, or nil.
@@ -29,22 +35,22 @@ public final class GuestMemory: @unchecked Sendable {
     }
   }
 
-  /// What x86 maps with one entry of a page directory.
+  /// The memory that x86 maps with one entry of a page directory.
   private static let largePage = 2 << 20
 
   /// In ascending order of guest address, none overlapping another.
   package let regions: [Region]
 
-  /// The region that nearly every access falls into, kept out of the array's indirection.
+  /// The region of nearly every access, without the array's indirection.
   @usableFromInline let first: Region
 
-  /// Maps zero-filled memory for the given guest-physical ranges; pages take up host memory only
-  /// once touched.
+  /// Maps zero-filled memory for the given guest-physical ranges; pages take up host memory only when
+  /// used.
   ///
   /// - Parameters:
   ///   - ranges: ascending, not overlapping, none empty, bounds multiples of the page size.
-  ///   - usesHugePages: whether the host shall give memory in large pages where it can: guests are
-  ///     faster with them, and take up memory in steps of 2 MiB.
+  ///   - usesHugePages: whether the host shall give large pages if it can: guests are faster, and take
+  ///     up memory in steps of 2 MiB.
   /// - Throws: `SystemError` of mmap; EINVAL if `ranges` is not as described.
   package init(
     regions ranges: [Range<UInt64>], usesHugePages: Bool = true
@@ -109,7 +115,7 @@ public final class GuestMemory: @unchecked Sendable {
     }
   }
 
-  /// `count` bytes at guest-physical `address`, all within one region, to be filled by a system call.
+  /// `count` bytes at guest-physical `address`, all within one region, for a system call to fill.
   package func buffer(
     at address: UInt64, count: Int
   ) throws(GuestMemoryError) -> UnsafeMutableRawBufferPointer {
@@ -159,8 +165,8 @@ extension GuestMemory {
     return true
   }
 
-  /// KVM maps large pages only where guest and host addresses are alike in their lowest 21 bits. So
-  /// more is mapped than needed, and what is too much at either end is given back.
+  /// KVM maps large pages only if guest and host addresses have the same lowest 21 bits. So more is
+  /// mapped than needed, and the excess at both ends is unmapped.
   private static func map(
     _ range: Range<UInt64>, _ usesHugePages: Bool
   ) throws(SystemError) -> Region {
@@ -180,7 +186,7 @@ extension GuestMemory {
     let start = mapped + excess
     if excess > 0 { munmap(mapped, excess) }
     munmap(start + size, largePage - excess)
-    // A host without large pages refuses, and has none to give.
+    // Fails only on a host without large pages.
     madvise(start, size, usesHugePages ? MADV_HUGEPAGE : MADV_NOHUGEPAGE)
     return Region(guestAddress: range.lowerBound, size: UInt64(size), hostAddress: start)
   }

@@ -2,14 +2,14 @@ import Synchronization
 
 /// Accesses to words in guest memory that the guest reads or writes at the same time.
 ///
-/// Each is done once, as one instruction; the compiler neither repeats nor splits nor drops it.
-/// Pointers come from `GuestMemory.pointer(at:count:)` and must be aligned to the word's size: check
-/// a ring's address when the queue is enabled. Values are little-endian, as x86 is.
+/// Each is one instruction; the compiler neither repeats nor splits nor drops it. Pointers come from
+/// `GuestMemory.pointer(at:count:)` and must be aligned to the word's size: check a ring's address when
+/// the queue is enabled. Values are little-endian, as x86 is.
 ///
-/// Public, as is `GuestMemory`, because the compiler inlines across modules only what is public, not
-/// what is `package`; each of these is called several times for every buffer.
+/// Public, as is `GuestMemory`: the compiler inlines public functions across modules, not `package` ones,
+/// and each of these is called several times for every buffer.
 public enum GuestWord {
-  /// A plain once-only read: a field the guest published before the index that names it.
+  /// A plain read: of a field that the guest published before the index that names it.
   @inlinable @inline(__always)
   public static func load16(_ pointer: UnsafeRawPointer) -> UInt16 {
     pointer.assumingMemoryBound(to: Atomic<UInt16>.self).pointee.load(ordering: .relaxed)
@@ -33,13 +33,13 @@ public enum GuestWord {
     pointer.assumingMemoryBound(to: Atomic<UInt16>.self).pointee.load(ordering: .acquiring)
   }
 
-  /// See `loadAcquire16`; for a word of which a part says that the rest is valid.
+  /// See `loadAcquire16`; for a word with a part that says that the rest is valid.
   @inlinable @inline(__always)
   package static func loadAcquire64(_ pointer: UnsafeRawPointer) -> UInt64 {
     pointer.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.load(ordering: .acquiring)
   }
 
-  /// A plain once-only write.
+  /// A plain write.
   @inlinable @inline(__always)
   public static func store16(_ pointer: UnsafeMutableRawPointer, _ value: UInt16) {
     pointer.assumingMemoryBound(to: Atomic<UInt16>.self).pointee.store(value, ordering: .relaxed)
@@ -69,8 +69,8 @@ public enum GuestWord {
     pointer.assumingMemoryBound(to: Atomic<UInt64>.self).pointee.store(value, ordering: .releasing)
   }
 
-  /// Orders an earlier write before a later read, as needed between publishing an index and looking
-  /// whether the other side wants to be told (virtio 1.2, 2.7.7 and 2.7.10).
+  /// Orders an earlier write before a later read, as needed between publishing an index and checking
+  /// whether the other side asks for a notification (virtio 1.2, 2.7.7 and 2.7.10).
   @inlinable @inline(__always)
   public static func fence() {
     atomicMemoryFence(ordering: .sequentiallyConsistent)

@@ -1,7 +1,7 @@
 import Glibc
 
-/// What the host's files say of users and groups. The files alone are asked: a static program cannot
-/// load the host's other name services.
+/// Users and groups in the host's files. Only these are read: a static program cannot load the host's
+/// other name services.
 package enum AccountFile {
   /// The number of a user in /etc/passwd.
   package static func user(_ name: String) -> uid_t? {
@@ -13,12 +13,12 @@ package enum AccountFile {
     fields("/etc/group") { $0[0] == name }.flatMap { gid_t($0[2]) }
   }
 
-  /// The name of a user; the number as text where it has none.
+  /// The name of a user; without one the number as text.
   package static func name(ofUser number: uid_t) -> String {
     fields("/etc/passwd") { uid_t($0[2]) == number }?[0] ?? "\(number)"
   }
 
-  /// The name of a group; the number as text where it has none.
+  /// The name of a group; without one the number as text.
   package static func name(ofGroup number: gid_t) -> String {
     fields("/etc/group") { gid_t($0[2]) == number }?[0] ?? "\(number)"
   }

@@ -1,30 +1,11 @@
 import CKVM
 import Glibc
 
-/// Which file it is, whatever its names.
-package struct FileIdentity: Equatable, Sendable {
-  private let device: dev_t
-  private let inode: ino_t
-
-  fileprivate init(_ status: stat) {
-    device = status.st_dev
-    inode = status.st_ino
-  }
-
-  /// The identity of an open file; nil where fstat(2) fails.
-  package init?(of descriptor: Int32) {
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { return nil }
-    self.init(status)
-  }
-}
-
-/// A name in a directory, by which files are opened for writing: the only way in which this program
-/// does so.
+/// A name in a directory; this program opens files for writing only by one.
 ///
-/// Other users may write in the directory, and may have put a link there or another file. So the
+/// Other users may write in the directory, and may have put a link or another file there. So the
 /// directory is held open, a symbolic link of this name is not followed, and a regular file is taken
-/// only if it belongs to this user or root and has no other name. All this is known before a byte is
+/// only if it belongs to this user or root and has no other name. All this is checked before a byte is
 /// written or removed. Only in `/dev` and `/proc` a link is followed: `/dev/stderr` is one.
 ///
 /// Callable on any thread.
@@ -36,11 +17,11 @@ package struct DirectoryEntry: ~Copyable, Sendable {
 
   private let directory: FileDescriptor
   private let name: String
-  /// Whether it is in `/dev` or `/proc`, where what is opened may be another program's open file.
+  /// Whether it is in `/dev` or `/proc`, where a name may lead to another program's open file.
   package let isInSystemDirectory: Bool
 
-  /// Opens the directory. Of its path, a symbolic link that another user has made is followed only
-  /// to a directory of that user's.
+  /// Opens the directory. On its path, another user's symbolic link is followed only to a directory of
+  /// that user's.
   package init(_ path: String) throws(FileRefusal) {
     let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
     let start = slash.map { path.utf8.index(after: $0) } ?? path.startIndex
@@ -58,7 +39,7 @@ package struct DirectoryEntry: ~Copyable, Sendable {
   /// - Parameters:
   ///   - access: flags of open(2), such as `O_WRONLY | O_APPEND`.
   ///   - mode: its permissions, at most `0o777`, whatever the umask.
-  /// - Returns: nil where something of this name is there.
+  /// - Returns: nil if something of this name exists.
   package func create(_ access: Int32, mode: mode_t = 0o600) throws(FileRefusal) -> FileDescriptor?
   {
     let number = openat(
@@ -72,7 +53,7 @@ package struct DirectoryEntry: ~Copyable, Sendable {
     return file
   }
 
-  /// Opens what is there, without waiting for the other end of a pipe or terminal.
+  /// Opens the existing file, without waiting for the other end of a pipe or terminal.
   ///
   /// - Parameter access: flags of open(2), such as `O_WRONLY | O_APPEND`.
   package func open(_ access: Int32) throws(FileRefusal) -> FileDescriptor {
@@ -90,6 +71,7 @@ package struct DirectoryEntry: ~Copyable, Sendable {
   /// A file that has been opened, and whether it was made for that.
   package struct Opened: ~Copyable {
     private let descriptor: FileDescriptor
+    /// Whether the file did not exist before.
     package let isNew: Bool
 
     fileprivate init(_ descriptor: consuming FileDescriptor, isNew: Bool) {
@@ -97,10 +79,11 @@ package struct DirectoryEntry: ~Copyable, Sendable {
       self.isNew = isNew
     }
 
+    /// Hands the file over.
     package consuming func file() -> FileDescriptor { descriptor }
   }
 
-  /// Opens what is there, or makes a file.
+  /// Opens the existing file, or makes one.
   package func openOrCreate(
     _ access: Int32, mode: mode_t = 0o600
   ) throws(FileRefusal) -> Opened {
@@ -116,11 +99,7 @@ package struct DirectoryEntry: ~Copyable, Sendable {
 
   /// Whether this name still leads to that file.
   package func leads(to file: FileIdentity) -> Bool {
-    var status = stat()
-    guard
-      fstatat(directory.rawValue, name, &status, isInSystemDirectory ? 0 : AT_SYMLINK_NOFOLLOW) == 0
-    else { return false }
-    return FileIdentity(status) == file
+    FileIdentity(at: name, in: directory.rawValue, followingLinks: isInSystemDirectory) == file
   }
 
   /// Removes the name, if it still leads to that file.
@@ -128,8 +107,8 @@ package struct DirectoryEntry: ~Copyable, Sendable {
     if leads(to: file) { unlinkat(directory.rawValue, name, 0) }
   }
 
-  /// Renames an entry of the directory: the name with one suffix becomes the name with another. No
-  /// such entry is no error.
+  /// Renames an entry of the directory: the name with one suffix becomes the name with another. A
+  /// missing entry is no error.
   package func rename(suffix: String, to newSuffix: String) throws(SystemError) {
     let number = directory.rawValue
     guard renameat(number, name + suffix, number, name + newSuffix) == -1, errno != ENOENT else {
@@ -144,7 +123,7 @@ package struct DirectoryEntry: ~Copyable, Sendable {
     var file = stat()
     guard fstat(number, &file) == 0 else { throw .system(.current("fstat")) }
     let isRegular = file.st_mode & S_IFMT == S_IFREG
-    // A pipe or device is not harmed by writing; one that any user may have put there would listen.
+    // Writing harms no pipe or device, but one that any user may have put there could listen.
     let mustBeOwn = isRegular || Self.mode(of: directory.rawValue) & S_IWOTH != 0
     guard !mustBeOwn || Self.isTrusted(file.st_uid) else { throw .foreign(owner: file.st_uid) }
     guard !isRegular || file.st_nlink <= 1 else { throw .otherNames }
@@ -200,5 +179,43 @@ package struct DirectoryEntry: ~Copyable, Sendable {
   private static func mode(of descriptor: Int32) -> mode_t {
     var status = stat()
     return fstat(descriptor, &status) == 0 ? status.st_mode : 0
+  }
+}
+
+/// Why a file is not opened for writing.
+package enum FileRefusal: Error, Equatable, Sendable, CustomStringConvertible {
+  /// A system call failed.
+  case system(SystemError)
+  /// The path is a symbolic link.
+  case link
+  /// The path contains a symbolic link of another user to a directory that is not that user's.
+  case foreignLink(name: String, owner: uid_t)
+  /// The file belongs neither to this user nor to root.
+  case foreign(owner: uid_t)
+  /// The file has another name (a hard link).
+  case otherNames
+  /// Another process writes to the file, and holds a lock on it.
+  case inUse
+
+  /// What is wrong, as a clause.
+  package var description: String {
+    switch self {
+    case .system(let error): error.reason
+    case .link: "it is a symbolic link, which is not followed"
+    case .foreignLink(let name, let owner):
+      "'\(name)' on its path is a symbolic link of user \(owner), which is not followed"
+    case .foreign(let owner): "the file belongs to user \(owner)"
+    case .otherNames: "the file has another name, too (a hard link)"
+    case .inUse: "a running process writes to this file"
+    }
+  }
+
+  /// What helps, as a clause.
+  package var remedy: String {
+    switch self {
+    case .link, .foreignLink: "give the path that it leads to"
+    case .foreign: "choose a file of your own"
+    case .system, .otherNames, .inUse: "choose another path"
+    }
   }
 }

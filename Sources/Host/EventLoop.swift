@@ -7,29 +7,33 @@ import Glibc
 /// a loop belongs to the thread that runs it, and `remote` is the only way in from elsewhere. An
 /// idle loop sleeps: with no timer armed it never wakes by itself.
 package final class EventLoop {
-  /// What a handler wants to hear of.
+  /// The events a handler is called for.
   ///
   /// An empty interest means no events at all: the descriptor leaves the epoll set, so that a
-  /// condition that nobody acts on cannot spin the loop. Any other interest includes
+  /// condition without a consumer cannot spin the loop. Any other interest includes
   /// `Readiness.hangup` and `Readiness.error`, which epoll always reports.
   package struct Interest: OptionSet, Sendable {
+    /// The bits.
     package let rawValue: UInt32
+    /// The options with these bits.
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
     /// Bytes to read, a connection to accept, or the peer's end of file.
     package static let readable = Interest(rawValue: 1 << 0)
     /// Room to write.
     package static let writable = Interest(rawValue: 1 << 1)
-    /// Only that the peer is fully gone.
+    /// The peer has closed both directions; no other event.
     package static let hangup = Interest(rawValue: 1 << 2)
-    /// Besides, that the peer writes no more, told as `Readiness.hangup`: for connections where
-    /// nothing else says that the peer is gone.
+    /// Also the peer's end of file, reported as `Readiness.hangup`: for connections where nothing else
+    /// shows that the peer is gone.
     package static let endOfInput = Interest(rawValue: 1 << 3)
   }
 
   /// What a descriptor is ready for.
   package struct Readiness: OptionSet, Sendable {
+    /// The bits.
     package let rawValue: UInt32
+    /// The options with these bits.
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
     /// A read does not block. It may return 0: the peer writes no more (`EPOLLIN`, `EPOLLRDHUP`).
@@ -42,29 +46,36 @@ package final class EventLoop {
     package static let error = Readiness(rawValue: 1 << 3)
   }
 
-  /// Names one registration, and no other for the life of the loop.
+  /// Names one registration; unique for the life of the loop. An event already fetched from the kernel
+  /// may carry the token of a removed one.
   package struct Token: Hashable, Sendable {
-    let slot: UInt32
-    let generation: UInt32
+    fileprivate let number: UInt64
+  }
+
+  private struct Registration {
+    let descriptor: Int32
+    var interest: Interest
+    let handler: (Readiness) -> Void
   }
 
   /// The way in from other threads.
   package let remote: LoopHandle
 
-  /// Tells those who have more to do whether they may go on in this turn.
+  /// Tells handlers with more work whether there is time for it in this turn.
   package var clock: TurnClock { remote.clock }
 
-  let poller: Poller
-  private var registrations = RegistrationTable()
+  private let poller: Poller
+  private var registrations: [Token: Registration] = [:]
+  private var registrationCount: UInt64 = 0
   private let timers = TimerQueue()
   private var posted: [() -> Void] = []
   private var isStopping = false
-  var busyPolling = BusyPolling()
-  /// There while a file is watched.
-  weak var openingWatcher: OpeningWatcher?
-  /// What has to come to its end before the loop's owner leaves.
-  var unfinishedCount = 0
+  private var busyPolling = BusyPolling()
+  /// Exists while a file is watched.
+  private weak var openingWatcher: OpeningWatcher?
+  private var unfinishedCount = 0
 
+  /// A loop that the calling thread may use until another one runs it.
   package init() throws(SystemError) {
     remote = LoopHandle(wake: try EventFD(), timers: timers)
     poller = try Poller()
@@ -78,32 +89,29 @@ package final class EventLoop {
   package func register(
     _ descriptor: Int32, interest: Interest, handler: @escaping (Readiness) -> Void
   ) throws(SystemError) -> Token {
-    let token = registrations.insert(descriptor, interest: interest, handler: handler)
-    if interest.isEmpty { return token }
-    do {
-      try poller.add(descriptor, interest: interest, data: token.packed)
-    } catch {
-      registrations.remove(token)
-      throw error
-    }
+    let token = Token(number: registrationCount)
+    if !interest.isEmpty { try poller.add(descriptor, interest: interest, data: token.number) }
+    registrationCount += 1
+    registrations[token] = Registration(
+      descriptor: descriptor, interest: interest, handler: handler)
     return token
   }
 
-  /// Changes what the handler of `token` hears of; costs a system call only where it differs.
+  /// Changes the events that the handler of `token` is called for; a system call only for a change.
   package func setInterest(_ interest: Interest, for token: Token) {
     guard let registration = registrations[token], registration.interest != interest else { return }
-    registrations.setInterest(interest, for: token)
+    registrations[token]?.interest = interest
     let descriptor = registration.descriptor
     do {
       if interest.isEmpty {
         poller.remove(descriptor)
       } else if registration.interest.isEmpty {
-        try poller.add(descriptor, interest: interest, data: token.packed)
+        try poller.add(descriptor, interest: interest, data: token.number)
       } else {
-        try poller.modify(descriptor, interest: interest, data: token.packed)
+        try poller.modify(descriptor, interest: interest, data: token.number)
       }
     } catch {
-      registrations.setInterest([], for: token)
+      registrations[token]?.interest = []
       post { [weak self] in
         if let registration = self?.registrations[token] { registration.handler(.error) }
       }
@@ -113,7 +121,7 @@ package final class EventLoop {
   /// Forgets a registration. Its handler is not called again, even for an event that has arrived
   /// already. Call it before the descriptor is closed; calling it again does nothing.
   package func remove(_ token: Token) {
-    guard let registration = registrations.remove(token) else { return }
+    guard let registration = registrations.removeValue(forKey: token) else { return }
     if !registration.interest.isEmpty { poller.remove(registration.descriptor) }
   }
 
@@ -148,14 +156,14 @@ package final class EventLoop {
   package func turn(timeoutMilliseconds: Int) {
     let timeout = hasWork ? 0 : timers.timeout(limit: timeoutMilliseconds)
     if timeout == 0 {
-      // What is watched tells of nothing by an event, and must not wait for the end of all work.
+      // Polled rings raise no event, and must not wait for the end of all work.
       look()
       wait(timeoutMilliseconds: 0)
-    } else if busyPolling.isEmpty || !keepWatch() {
+    } else if busyPolling.isEmpty || !pollBeforeSleep() {
       wait(timeoutMilliseconds: timeout)
     }
     clock.restart()
-    if remote.hasOwnPosts, remote.deliverArrived() { stop() }
+    if remote.hasOwnPosts, remote.runPosted() { stop() }
     clock.restart()
     timers.runExpired()
     let work = posted
@@ -163,12 +171,12 @@ package final class EventLoop {
     for item in work { item() }
   }
 
-  /// Whether there is something to do that no event will tell of.
-  var hasWork: Bool { !posted.isEmpty || remote.hasOwnPosts || isStopping }
+  /// Whether there is something to do that raises no event.
+  private var hasWork: Bool { !posted.isEmpty || remote.hasOwnPosts || isStopping }
 
-  /// Handles what has happened; returns whether anything had. Sleeps for as long as told.
+  /// Handles the events of at most `timeout` milliseconds; returns whether there were any.
   @discardableResult
-  func wait(timeoutMilliseconds timeout: Int32) -> Bool {
+  private func wait(timeoutMilliseconds timeout: Int32) -> Bool {
     let start = timeout == 0 || busyPolling.isEmpty ? 0 : MonotonicClock.now()
     var hasEvents = false
     poller.wait(timeoutMilliseconds: timeout) { event in
@@ -185,11 +193,88 @@ package final class EventLoop {
 
   private func dispatch(_ event: epoll_event) {
     if event.data.u64 == Poller.wakeData {
-      if remote.deliverWoken() { stop() }
+      if remote.runWoken() { stop() }
       return
     }
-    guard let registration = registrations[Token(packed: event.data.u64)] else { return }
+    guard let registration = registrations[Token(number: event.data.u64)] else { return }
     let readiness = Poller.readiness(event.events, interest: registration.interest)
     if !readiness.isEmpty { registration.handler(readiness) }
+  }
+
+  // MARK: Work to finish before the loop's owner leaves
+
+  /// Marks work that is to finish although the loop's owner may want to leave before; `finish` is
+  /// called once for each.
+  package func begin() { unfinishedCount += 1 }
+
+  /// The work has finished.
+  package func finish() { unfinishedCount -= 1 }
+
+  /// After `run`: runs turns until all work that has begun is finished, or the time is up.
+  package func drain(limitMilliseconds limit: Int) {
+    let deadline = MonotonicClock.now() &+ Int64(limit) &* 1_000_000
+    while unfinishedCount > 0 {
+      let left = deadline &- MonotonicClock.now()
+      guard left > 0 else { return }
+      turn(timeoutMilliseconds: Int(left / 1_000_000) + 1)
+    }
+  }
+
+  // MARK: Busy polling
+
+  /// Polls `pollable` before the loop sleeps, from now on.
+  package func add(_ pollable: any Pollable) { busyPolling.add(pollable) }
+
+  /// Polls it no more.
+  package func remove(_ pollable: any Pollable) { busyPolling.remove(pollable) }
+
+  /// Before sleeping: polls for a moment, and yields the processor between looks. If nothing is found,
+  /// the pollables ask for events again. Returns whether there was work, so that the loop must not
+  /// sleep.
+  private func pollBeforeSleep() -> Bool {
+    guard busyPolling.pollables.contains(where: { $0.isWatching }) else { return false }
+    let end = MonotonicClock.now() &+ BusyPolling.watchNanoseconds
+    var now: Int64
+    repeat {
+      let hasFound = look()
+      // A peer that has just received something may answer within this moment.
+      let start = MonotonicClock.now()
+      sched_yield()
+      now = MonotonicClock.now()
+      guard busyPolling.yielded(now &- start, until: now) else {
+        busyPolling.keep(false)
+        return stopPolling() || hasFound
+      }
+      let hasEvents = wait(timeoutMilliseconds: 0)
+      if hasFound || hasEvents || hasWork { return true }
+    } while now < end
+    return stopPolling()
+  }
+
+  private func stopPolling() -> Bool {
+    busyPolling.pollables.reduce(false) { $1.stopPolling() || $0 } || hasWork
+  }
+
+  /// Looks at everything that is polled; returns whether there was work.
+  @discardableResult
+  private func look() -> Bool {
+    clock.restart()
+    return busyPolling.pollables.reduce(false) { $1.look() || $0 }
+  }
+
+  // MARK: Openings of files
+
+  /// Calls `handler` after any process has opened or closed the file at `path`, once for many; a call
+  /// may come without reason. See inotify(7).
+  ///
+  /// A file is watched for one handler at a time. All files of a loop share one inotify instance, of
+  /// which a user may have few; it is closed with the last watch.
+  package func watchOpenings(
+    of path: String, handler: @escaping () -> Void
+  ) throws(SystemError) -> OpeningWatch {
+    if let openingWatcher { return try openingWatcher.watch(path, handler: handler) }
+    let watcher = try OpeningWatcher(on: self)
+    openingWatcher = watcher
+    return try watcher.watch(path, handler: handler)
   }
 }

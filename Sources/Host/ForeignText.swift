@@ -1,10 +1,10 @@
 /// Limits of text that a client or another program wrote, to be checked before the text is compared
 /// or becomes a key.
 ///
-/// Swift compares and hashes strings by canonical equivalence. Where combining marks stand in a row
-/// that takes time in the square of their number: half a minute for 400 KB. ASCII is compared byte
-/// by byte. So names are short, and dictionaries of foreign text have bytes as keys.
-/// `Tests/check-foreign-text` looks for others.
+/// Swift compares and hashes strings by canonical equivalence. For a row of combining marks that takes
+/// time in the square of their number: half a minute for 400 KB. ASCII is compared byte by byte. So
+/// names are short, and dictionaries of foreign text have bytes as keys. `Tests/check-foreign-text`
+/// finds others.
 package enum ForeignText {
   /// The most bytes of a name: of a command, a parameter, a device, a port.
   package static let largestName = 256

@@ -9,9 +9,10 @@ package enum ImageFileError: Error, Equatable, Sendable, CustomStringConvertible
   case notRegularFile
   /// Another program has written to the file, or cut it short, since it was opened.
   case changed(path: String)
-  /// The file could be opened, but not be read any more.
+  /// The file could be opened, but no longer be read.
   case unreadable(path: String, SystemError)
 
+  /// What is wrong, as a clause.
   package var description: String {
     switch self {
     case .system(let error): error.reason
@@ -23,11 +24,11 @@ package enum ImageFileError: Error, Equatable, Sendable, CustomStringConvertible
   }
 }
 
-/// A regular file that is read part by part as long as its owner lives: a kernel, an initrd.
+/// A regular file that is read part by part: a kernel, an initrd.
 ///
-/// It is not mapped: where another program cuts the file short, a mapping raises SIGBUS, and a read
-/// says so. Only the page cache keeps the bytes, so size costs no memory of this process. A file that
-/// another has taken the name of is still read. Callable on any thread.
+/// It is not mapped: if another program cuts the file short, a mapping raises SIGBUS, but a read
+/// fails. The bytes stay in the page cache and cost no memory of this process. A file that has lost its
+/// name to another is still read. Callable on any thread.
 package final class ImageFile: Sendable {
   /// Its size in bytes when it was opened.
   package let count: Int
@@ -36,6 +37,7 @@ package final class ImageFile: Sendable {
   private let file: FileDescriptor
   private let change: timespec
 
+  /// Opens the file.
   package init(path: String) throws(ImageFileError) {
     // O_NONBLOCK: opening a pipe without a writer must fail below, not wait here.
     let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -68,7 +70,7 @@ package final class ImageFile: Sendable {
     }
   }
 
-  /// Makes sure that what has been read until now is what was there when the file was opened.
+  /// Throws if the file has been changed since it was opened, and so the bytes read may have been.
   package func checkUnchanged() throws(ImageFileError) {
     var status = stat()
     guard fstat(file.rawValue, &status) == 0 else {

@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// Many posts before the loop looks cost one wake-up together.
 package final class LoopHandle: Sendable {
-  /// Work on its way to the loop's thread, where alone it is called and released.
+  /// Work on its way to the loop's thread; only there it is called and released.
   private struct Work: @unchecked Sendable {
     let body: () -> Void
   }
@@ -17,18 +17,18 @@ package final class LoopHandle: Sendable {
     var isWoken = false
   }
 
-  /// The loop's, for work that has arrived on its thread.
+  /// The loop's timers, used only on its thread.
   private struct Timers: @unchecked Sendable {
     let queue: EventLoop.TimerQueue
   }
 
-  /// The loop's, for those who have no more of it than this; on the loop's thread.
+  /// The loop's clock; to be used on the loop's thread.
   package let clock = EventLoop.TurnClock()
 
   private let inbox = Mutex(Inbox())
   private let timers: Timers
   private let wake: EventFD
-  /// The thread that runs the loop, as far as is known.
+  /// The thread that runs the loop; 0 until it is known.
   private let owner = Atomic<UInt>(0)
   private let hasOwn = Atomic<Bool>(false)
 
@@ -39,8 +39,8 @@ package final class LoopHandle: Sendable {
 
   var wakeDescriptor: Int32 { wake.rawValue }
 
-  /// The calling thread runs the loop from now on: what it posts itself costs no wake-up, since the
-  /// loop looks for that before it sleeps.
+  /// The calling thread runs the loop from now on. Its own posts cost no wake-up: the loop checks for
+  /// them before it sleeps.
   func claim() { owner.store(UInt(pthread_self()), ordering: .relaxed) }
 
   /// Whether the loop's own thread has posted something.
@@ -49,15 +49,12 @@ package final class LoopHandle: Sendable {
   /// Runs `work` on the loop's thread, in the order of posting.
   package func post(_ work: sending @escaping () -> Void) {
     let work = Work(body: work)
-    let isOwn = owner.load(ordering: .relaxed) == UInt(pthread_self())
-    let mustWake = inbox.withLock { inbox in
-      inbox.work.append(work)
-      if isOwn { return false }
-      defer { inbox.isWoken = true }
-      return !inbox.isWoken
+    if owner.load(ordering: .relaxed) == UInt(pthread_self()) {
+      inbox.withLock { $0.work.append(work) }
+      hasOwn.store(true, ordering: .relaxed)
+    } else {
+      deliver { $0.work.append(work) }
     }
-    if isOwn { hasOwn.store(true, ordering: .relaxed) }
-    if mustWake { wake.signal() }
   }
 
   /// Runs `work` on the loop's thread, `milliseconds` from now or a little later.
@@ -70,23 +67,27 @@ package final class LoopHandle: Sendable {
 
   /// Ends the loop's `run`, after all that was posted before.
   package func stop() {
+    deliver { $0.isStopRequested = true }
+  }
+
+  private func deliver(_ change: (inout Inbox) -> Void) {
     let mustWake = inbox.withLock { inbox in
-      inbox.isStopRequested = true
+      change(&inbox)
       defer { inbox.isWoken = true }
       return !inbox.isWoken
     }
     if mustWake { wake.signal() }
   }
 
-  /// Takes the wake-up back, and runs what has arrived; see `deliverArrived`.
-  func deliverWoken() -> Bool {
+  /// After a wake-up: clears it, and runs the posted work; see `runPosted`.
+  func runWoken() -> Bool {
     wake.drain()
-    return deliverArrived()
+    return runPosted()
   }
 
-  /// Runs what has arrived, on the loop's thread, as far as there is time; says whether the loop
-  /// shall stop. The rest comes first the next time.
-  func deliverArrived() -> Bool {
+  /// Runs the posted work, on the loop's thread, while there is time; returns whether the loop shall
+  /// stop. The rest is first the next time.
+  func runPosted() -> Bool {
     hasOwn.store(false, ordering: .relaxed)
     let arrived = inbox.withLock { inbox in
       let arrived = inbox

@@ -1,12 +1,12 @@
 import Glibc
 
-/// Why a file for the process's number cannot be had.
+/// Why a file for the process's number cannot be made.
 package enum PIDFileError: Error, Equatable, CustomStringConvertible {
-  /// A process that runs holds it.
+  /// A running process holds it.
   case inUse
   /// Something else is there.
   case notAPIDFile
-  /// The file is not one to write to, or the host refuses.
+  /// The file must not be written, or the host refuses.
   case refused(FileRefusal)
 
   package var description: String {
@@ -19,19 +19,19 @@ package enum PIDFileError: Error, Equatable, CustomStringConvertible {
   }
 }
 
-/// A file that holds this process's number, locked against writers as long as its owner lives, and
-/// removed then. Readers may lock it as they like.
+/// A file that holds this process's number, locked against writers until its owner is released, and
+/// removed then. Readers may lock it.
 package struct PIDFile: ~Copyable {
   private let entry: DirectoryEntry
   private let file: FileDescriptor
   private let identity: FileIdentity
-  /// For an end that this owner does not live to see.
+  /// Removes the file if the process ends early.
   private let owned: OwnedPath?
 
   /// Makes the file, or takes over one whose process has ended.
   package init(path: String) throws(PIDFileError) {
     let entry = try Self.host { () throws(FileRefusal) in try DirectoryEntry(path) }
-    // Others that start or end at the same time make it begin anew, but not for ever.
+    // Processes that start or end at the same time make it begin anew, but not for ever.
     for _ in 0..<100 {
       let opened = try Self.host { () throws(FileRefusal) in try entry.openOrCreate(O_RDWR) }
       let isNew = opened.isNew
@@ -47,7 +47,7 @@ package struct PIDFile: ~Copyable {
       // Its last owner may have removed it before it was locked.
       guard entry.leads(to: identity) else { continue }
       if lock == .refusedByReaders {
-        // They keep the file; the name gets another, which can be locked, where that may be made.
+        // Readers keep that file; the name gets a new one, which can be locked.
         entry.remove(ifLeadingTo: identity)
         guard entry.leads(to: identity) else { continue }
       }

@@ -1,17 +1,20 @@
 import CKVM
 import Glibc
+import Synchronization
 
 /// A terminal in raw mode, and its way back.
 ///
-/// The mode found at first is restored when the owner's life ends, and, should the program not get
-/// that far, by `exit` and by every signal that ends a process (see `TerminalRestorer`). One
-/// terminal at a time.
+/// The former mode is restored when the owner is released, and by `exit` and every signal that ends a
+/// process (see `TerminalRestorer`). One terminal at a time.
 package struct Terminal: ~Copyable {
   /// Columns and rows of characters.
   package struct Size: Equatable, Sendable {
+    /// Characters in a row.
     package let columns: UInt16
+    /// Characters in a column.
     package let rows: UInt16
 
+    /// A size of this many columns and rows.
     package init(columns: UInt16, rows: UInt16) {
       self.columns = columns
       self.rows = rows
@@ -21,12 +24,12 @@ package struct Terminal: ~Copyable {
   private let descriptor: Int32
   private let raw: termios
 
-  /// Whether `descriptor` is a terminal at all.
+  /// Whether `descriptor` is a terminal.
   package static func isTerminal(_ descriptor: Int32) -> Bool {
     isatty(descriptor) == 1
   }
 
-  /// The size of the terminal behind `descriptor`; nil if it is none or does not know.
+  /// The size of the terminal `descriptor`; nil if it is no terminal or has no size.
   package static func size(of descriptor: Int32) -> Size? {
     var size = winsize()
     guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {
@@ -50,8 +53,10 @@ package struct Terminal: ~Copyable {
       IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON)
     mode.c_lflag &= ~tcflag_t(ECHO | ECHONL | ICANON | ISIG | IEXTEN)
     mode.c_cflag = (mode.c_cflag & ~tcflag_t(CSIZE | PARENB)) | tcflag_t(CS8)
-    Terminal.setControlCharacter(VMIN, to: 1, in: &mode)
-    Terminal.setControlCharacter(VTIME, to: 0, in: &mode)
+    withUnsafeMutableBytes(of: &mode.c_cc) { characters in
+      characters[Int(VMIN)] = 1
+      characters[Int(VTIME)] = 0
+    }
     do {
       try systemCall("tcsetattr") { tcsetattr(descriptor, TCSANOW, &mode) }
     } catch {
@@ -62,9 +67,7 @@ package struct Terminal: ~Copyable {
     raw = mode
   }
 
-  deinit {
-    TerminalRestorer.restore()
-  }
+  deinit { TerminalRestorer.restore() }
 
   /// Sets raw mode again: after `SIGCONT`, since a shell changes the mode of a stopped job's
   /// terminal.
@@ -72,8 +75,96 @@ package struct Terminal: ~Copyable {
     var mode = raw
     while tcsetattr(descriptor, TCSANOW, &mode) == -1, errno == EINTR {}
   }
+}
 
-  private static func setControlCharacter(_ index: Int32, to value: cc_t, in mode: inout termios) {
-    withUnsafeMutableBytes(of: &mode.c_cc) { $0[Int(index)] = value }
+/// Gives the terminal its mode back when the program ends by `exit` or by a signal, without any
+/// `deinit`.
+///
+/// The signal handler is async-signal-safe (signal-safety(7)): it reads preallocated memory and calls
+/// `pthread_sigmask`, `tcsetattr`, `sigaction` and `raise`.
+enum TerminalRestorer {
+  /// Signals that end a process by default and may be caught. One that a `SignalSource` blocks and
+  /// reads does not reach the handler.
+  private static let fatalSignals: [Int32] = [
+    SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGPIPE, SIGALRM,
+    SIGTERM, SIGXCPU, SIGXFSZ, SIGSYS, SIGUSR1, SIGUSR2,
+  ]
+
+  /// Allocated at the first use and never freed, so that a handler can read it at any time.
+  private struct Saved {
+    static let noTerminal: Int32 = -1
+
+    /// The terminal to restore, or `noTerminal`. Written last, when armed and when restored.
+    let descriptor: UnsafeMutablePointer<Atomic<Int32>>
+    let mode: UnsafeMutablePointer<termios>
+    /// What each signal did before, by number.
+    let actions: UnsafeMutablePointer<sigaction>
+  }
+
+  private nonisolated(unsafe) static let saved: Saved = {
+    let saved = Saved(
+      descriptor: .allocate(capacity: 1), mode: .allocate(capacity: 1),
+      actions: .allocate(capacity: 65))
+    saved.descriptor.initialize(to: Atomic(Saved.noTerminal))
+    saved.mode.initialize(to: termios())
+    saved.actions.initialize(repeating: sigaction(), count: 65)
+    atexit { TerminalRestorer.giveBack() }
+    return saved
+  }()
+
+  /// Remembers the mode to go back to and catches the fatal signals; false if a terminal is
+  /// remembered already.
+  static func arm(_ descriptor: Int32, original: termios) -> Bool {
+    guard saved.descriptor.pointee.load(ordering: .acquiring) == Saved.noTerminal else {
+      return false
+    }
+    saved.mode.pointee = original
+    for number in fatalSignals { catchSignal(number) }
+    saved.descriptor.pointee.store(descriptor, ordering: .releasing)
+    return true
+  }
+
+  /// Restores the mode and the signals' former actions.
+  static func restore() {
+    giveBack()
+    for number in fatalSignals { sigaction(number, saved.actions + Int(number), nil) }
+  }
+
+  private static func catchSignal(_ number: Int32) {
+    sigaction(number, nil, saved.actions + Int(number))
+    // An ignored signal ends nothing: it stays ignored.
+    if SignalSource.isIgnored(number) { return }
+    var action = sigaction()
+    sigemptyset(&action.sa_mask)
+    action.__sigaction_handler.sa_handler = { number in TerminalRestorer.signalArrived(number) }
+    sigaction(number, &action, nil)
+  }
+
+  /// Restores the mode, then the signal's former action, which follows once this handler has returned:
+  /// a raised signal waits that long, and a faulting instruction is executed again.
+  private static func signalArrived(_ number: Int32) {
+    let reason = errno
+    giveBack()
+    sigaction(number, saved.actions + Int(number), nil)
+    raise(number)
+    errno = reason
+  }
+
+  /// Restores the mode, unless that is done. Two threads may do it at once, with the same effect.
+  static func giveBack() {
+    let descriptor = saved.descriptor.pointee.load(ordering: .acquiring)
+    guard descriptor != Saved.noTerminal else { return }
+    // The kernel stops a process in the background that sets a terminal's mode, unless SIGTTOU is
+    // blocked.
+    var set = sigset_t()
+    var former = sigset_t()
+    sigemptyset(&set)
+    sigaddset(&set, SIGTTOU)
+    pthread_sigmask(SIG_BLOCK, &set, &former)
+    while tcsetattr(descriptor, TCSANOW, saved.mode) == -1, errno == EINTR {}
+    pthread_sigmask(SIG_SETMASK, &former, nil)
+    // Only now: a signal that ends the process on another thread must not find it done too early.
+    _ = saved.descriptor.pointee.compareExchange(
+      expected: descriptor, desired: Saved.noTerminal, ordering: .acquiringAndReleasing)
   }
 }

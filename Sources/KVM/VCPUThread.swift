@@ -156,9 +156,7 @@ extension VCPUThread {
 
   /// The thread inherits its creator's mask, which may block everything.
   private static func unblockKick() {
-    var set = sigset_t()
-    sigemptyset(&set)
-    sigaddset(&set, kickSignal)
+    var set = sigset_t([kickSignal])
     pthread_sigmask(SIG_UNBLOCK, &set, nil)
   }
 }

@@ -1,45 +1,70 @@
 /// All ACPI tables, as one piece of memory that starts with the RSDP.
-package struct ACPITables: Sendable {
-  /// Guest physical address of `bytes`.
-  package let address: UInt64 = AddressMap.acpiTables.lowerBound
-  /// Guest physical address of the root, the one thing a kernel has to know.
-  package var rsdp: UInt64 { address }
-  /// The tables; they fit in `AddressMap.acpiTables`.
-  package let bytes: [UInt8]
+struct ACPITables {
+  /// Guest physical address of the RSDP, from which a kernel finds the other tables.
+  let rsdp: UInt64 = AddressMap.acpiTables.lowerBound
+  /// The tables, from `rsdp` on; they fit in `AddressMap.acpiTables`.
+  private(set) var bytes: [UInt8]
 
-  /// Describes the machine asked for: of its CPUs and its virtio-mmio devices as many as there may be.
-  package init(_ request: BootRequest) {
-    // The root is at the start but knows the XSDT's address only at the end.
-    var area = Area(FixedTables.rsdp(xsdt: 0))
-    let facs = area.place(FixedTables.facs())
-    let dsdt = area.place(DSDT.encode(request))
+  /// Describes the machine asked for, with at most the CPUs and virtio-mmio devices it can have.
+  init(_ request: BootRequest) {
+    // The RSDP comes first, but knows the XSDT's address only at the end.
+    bytes = FixedTables.rsdp(xsdt: 0)
+    let facs = place(FixedTables.facs())
+    let dsdt = place(DSDT.encode(request))
     let tables = [
-      area.place(FADT.encode(facs: facs, dsdt: dsdt)),
-      area.place(MADT.encode(cpuCount: request.cpuCount)),
-      area.place(FixedTables.mcfg()),
+      place(FixedTables.fadt(facs: facs, dsdt: dsdt)),
+      place(FixedTables.madt(cpuCount: request.cpuCount)),
+      place(FixedTables.mcfg()),
     ]
-    let xsdt = area.place(FixedTables.xsdt(tables))
-    bytes = area.finish(root: FixedTables.rsdp(xsdt: xsdt))
+    let root = FixedTables.rsdp(xsdt: place(FixedTables.xsdt(tables)))
+    bytes.replaceSubrange(..<root.count, with: root)
   }
 
-  /// Tables side by side.
-  private struct Area {
-    private var bytes: [UInt8]
+  /// Appends a table and returns its address. The FACS must be aligned to 64 bytes; the others may.
+  private mutating func place(_ table: [UInt8]) -> UInt64 {
+    bytes.pad(to: (bytes.count + 63) & ~63)
+    defer { bytes += table }
+    return rsdp + UInt64(bytes.count)
+  }
+}
 
-    init(_ root: [UInt8]) { bytes = root }
+/// Builds one ACPI table: header first, length and checksum last (ACPI 6.5, 5.2.6).
+struct TableWriter {
+  /// Who made the tables.
+  static let oem = "SWFTVM"
+  static let tableID = "SWIFTVM "
 
-    /// Appends a table and tells its address. The FACS must be aligned to 64 bytes; for the others
-    /// it does no harm.
-    mutating func place(_ table: [UInt8]) -> UInt64 {
-      bytes.pad(to: (bytes.count + 63) & ~63)
-      let address = AddressMap.acpiTables.lowerBound + UInt64(bytes.count)
-      bytes += table
-      return address
-    }
+  private var bytes: [UInt8]
 
-    consuming func finish(root: [UInt8]) -> [UInt8] {
-      bytes.replaceSubrange(..<root.count, with: root)
-      return bytes
-    }
+  /// - Parameters:
+  ///   - signature: four characters.
+  ///   - revision: the table's own.
+  init(_ signature: String, revision: UInt8) {
+    bytes = Array(signature.utf8) + [0, 0, 0, 0, revision, 0]
+    bytes += Array((Self.oem + Self.tableID).utf8) + [1, 0, 0, 0]
+    bytes += Array("SWVM".utf8) + [1, 0, 0, 0]
+  }
+
+  /// Appends integers, after zeros up to the offset of the first.
+  mutating func append(at offset: Int = 0, _ values: any FixedWidthInteger...) {
+    bytes.pad(to: offset)
+    for value in values { bytes.append(little: value) }
+  }
+
+  mutating func append(bytes more: some Sequence<UInt8>) { bytes += more }
+
+  /// A generic address structure for a port (ACPI 6.5, 5.2.3.2); `accessSize` is 1 for bytes,
+  /// 2 for words.
+  mutating func append(at offset: Int = 0, port: Range<UInt64>, accessSize: UInt8) {
+    append(
+      at: offset, UInt8(1), UInt8(truncatingIfNeeded: port.size * 8), UInt8(0), accessSize,
+      port.lowerBound)
+  }
+
+  /// The finished table.
+  consuming func finish() -> [UInt8] {
+    bytes.store(UInt32(truncatingIfNeeded: bytes.count), at: 4)
+    bytes[9] = bytes.checksum
+    return bytes
   }
 }

@@ -4,7 +4,7 @@ import Glibc
 extension EventLoop {
   /// The epoll instance, and the translation of its bits.
   final class Poller {
-    /// Marks the event of the loop's own wake-up descriptor; no token packs to it.
+    /// Marks the event of the loop's own wake-up descriptor; no token has it.
     static let wakeData = UInt64.max
 
     private static let capacity = 64
@@ -17,9 +17,7 @@ extension EventLoop {
       events = .allocate(capacity: Poller.capacity)
     }
 
-    deinit {
-      events.deallocate()
-    }
+    deinit { events.deallocate() }
 
     func add(_ watched: Int32, interest: Interest, data: UInt64) throws(SystemError) {
       try control(EPOLL_CTL_ADD, watched, interest: interest, data: data)
@@ -29,7 +27,7 @@ extension EventLoop {
       try control(EPOLL_CTL_MOD, watched, interest: interest, data: data)
     }
 
-    /// A descriptor closed by mistake before has left the set by itself, so failure means nothing.
+    /// Failure means that the descriptor was closed before, by mistake, and has left the set by itself.
     func remove(_ watched: Int32) {
       var unused = epoll_event()
       _ = epoll_ctl(descriptor.rawValue, EPOLL_CTL_DEL, watched, &unused)
@@ -59,22 +57,20 @@ extension EventLoop {
       return mask
     }
 
-    /// What of an event still concerns a handler whose interest may have changed since the kernel
-    /// reported it.
+    /// The readiness of an event, restricted to the handler's interest, which may have changed since
+    /// the kernel reported it.
     static func readiness(_ mask: UInt32, interest: Interest) -> Readiness {
       guard !interest.isEmpty else { return [] }
       var readiness: Readiness = []
-      if interest.contains(.readable), mask & (EPOLLIN.rawValue | EPOLLRDHUP.rawValue) != 0 {
+      func has(_ event: EPOLL_EVENTS) -> Bool { mask & event.rawValue != 0 }
+      if interest.contains(.readable), has(EPOLLIN) || has(EPOLLRDHUP) {
         readiness.insert(.readable)
       }
-      if interest.contains(.writable), mask & EPOLLOUT.rawValue != 0 {
-        readiness.insert(.writable)
-      }
-      if mask & EPOLLHUP.rawValue != 0 { readiness.insert(.hangup) }
-      if interest.contains(.endOfInput), mask & EPOLLRDHUP.rawValue != 0 {
+      if interest.contains(.writable), has(EPOLLOUT) { readiness.insert(.writable) }
+      if has(EPOLLHUP) || interest.contains(.endOfInput) && has(EPOLLRDHUP) {
         readiness.insert(.hangup)
       }
-      if mask & EPOLLERR.rawValue != 0 { readiness.insert(.error) }
+      if has(EPOLLERR) { readiness.insert(.error) }
       return readiness
     }
   }
