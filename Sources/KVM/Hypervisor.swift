@@ -26,7 +26,7 @@ package final class Hypervisor: Sendable {
   }
 
   /// What KVM answers for a capability: 0 when absent, else 1 or the capability's own number.
-  func value(of capability: Capability) -> Int {
+  package func value(of capability: Capability) -> Int {
     let result = ckvm_check_extension(descriptor.rawValue, UInt(capability.number))
     return max(0, Int(result))
   }
@@ -37,7 +37,7 @@ package final class Hypervisor: Sendable {
   }
 
   /// The CPUID leaves KVM can give a guest on this host, before they are fitted to one vCPU.
-  func supportedCPUID() throws(SystemError) -> CPUIDTable {
+  package func supportedCPUID() throws(SystemError) -> CPUIDTable {
     var capacity = 128
     while true {
       let buffer = TrailingArray<kvm_cpuid2, kvm_cpuid_entry2>(capacity: capacity)
@@ -86,7 +86,8 @@ package struct Capability: Equatable, Sendable {
   static let irqRouting = Capability(KVM_CAP_IRQ_ROUTING, "KVM_CAP_IRQ_ROUTING")
   static let ioeventfdAnyLength = Capability(
     KVM_CAP_IOEVENTFD_ANY_LENGTH, "KVM_CAP_IOEVENTFD_ANY_LENGTH")
-  static let tscDeadlineTimer = Capability(
+  /// The local APIC's TSC-deadline timer.
+  package static let tscDeadlineTimer = Capability(
     KVM_CAP_TSC_DEADLINE_TIMER, "KVM_CAP_TSC_DEADLINE_TIMER")
   fileprivate static let recommendedVCPUs = Capability(KVM_CAP_NR_VCPUS, "KVM_CAP_NR_VCPUS")
   fileprivate static let maximumVCPUs = Capability(KVM_CAP_MAX_VCPUS, "KVM_CAP_MAX_VCPUS")

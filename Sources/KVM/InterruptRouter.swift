@@ -68,12 +68,12 @@ package final class InterruptRouter: Sendable {
 
   /// Lets `eventFD` raise `gsi`, whose route is set; false if the kernel refuses.
   func connect(_ eventFD: EventFD, gsi: UInt32) -> Bool {
-    (try? machine.assignIRQFD(eventFD, gsi: gsi)) != nil
+    (try? machine.setIRQFD(eventFD, gsi: gsi, isAssigned: true)) != nil
   }
 
   /// Takes a GSI back. Its entry leaves the kernel's table with the next change of another one.
   func release(gsi: UInt32, connected eventFD: EventFD?) {
-    if let eventFD { try? machine.deassignIRQFD(eventFD, gsi: gsi) }
+    if let eventFD { try? machine.setIRQFD(eventFD, gsi: gsi, isAssigned: false) }
     state.withLock { state in
       state.messages[gsi] = nil
       state.free.append(gsi)

@@ -121,14 +121,13 @@ package final class KVMVirtualMachine: Sendable {
     try checked("KVM_SIGNAL_MSI", ckvm_signal_msi(descriptor.rawValue, &message))
   }
 
-  /// Raises interrupt `gsi` each time `eventFD` is signalled. The route of `gsi` must be set before.
-  func assignIRQFD(_ eventFD: EventFD, gsi: UInt32) throws(SystemError) {
-    try setIRQFD(eventFD, gsi: gsi, flags: 0)
-  }
-
-  /// Undoes `assignIRQFD`.
-  func deassignIRQFD(_ eventFD: EventFD, gsi: UInt32) throws(SystemError) {
-    try setIRQFD(eventFD, gsi: gsi, flags: CKVM_IRQFD_DEASSIGN)
+  /// Raises interrupt `gsi`, whose route is set, each time `eventFD` is signalled, or no longer.
+  func setIRQFD(_ eventFD: EventFD, gsi: UInt32, isAssigned: Bool) throws(SystemError) {
+    var argument = kvm_irqfd()
+    argument.fd = UInt32(bitPattern: eventFD.rawValue)
+    argument.gsi = gsi
+    argument.flags = isAssigned ? 0 : CKVM_IRQFD_DEASSIGN
+    try checked("KVM_IRQFD", ckvm_irqfd(descriptor.rawValue, &argument))
   }
 
   /// Replaces the whole table of interrupt routes.
@@ -204,16 +203,6 @@ extension KVMVirtualMachine {
       argument.flags |= CKVM_IOEVENTFD_PIO
     }
     try checked("KVM_IOEVENTFD", ckvm_ioeventfd(descriptor.rawValue, &argument))
-  }
-
-  private func setIRQFD(
-    _ eventFD: EventFD, gsi: UInt32, flags: UInt32
-  ) throws(SystemError) {
-    var argument = kvm_irqfd()
-    argument.fd = UInt32(bitPattern: eventFD.rawValue)
-    argument.gsi = gsi
-    argument.flags = flags
-    try checked("KVM_IRQFD", ckvm_irqfd(descriptor.rawValue, &argument))
   }
 }
 

@@ -45,7 +45,7 @@ package final class VCPU: @unchecked Sendable {
   }
 
   /// Why `run` returned.
-  enum Exit {
+  package enum Exit: Equatable, Sendable {
     /// The handler has answered a port or memory-mapped access.
     case handled
     /// A signal or a request to leave; any access pending before is finished.
@@ -58,7 +58,7 @@ package final class VCPU: @unchecked Sendable {
   /// accesses before this returns.
   ///
   /// The answer reaches the guest, and a write is over, only with the next call.
-  func run(_ handler: any VCPUExitHandler) -> Exit {
+  package func run(_ handler: any VCPUExitHandler) -> Exit {
     let result = ckvm_run(descriptor.rawValue)
     guard result >= 0 else { return failure(-result) }
     switch Int32(bitPattern: state.pointee.exit_reason) {
@@ -75,10 +75,10 @@ package final class VCPU: @unchecked Sendable {
 
   /// Makes the current or next `run` return `.interrupted` before it executes guest code, provided
   /// a signal follows if the vCPU's thread is inside it. Lasts until `withdrawExitRequest`.
-  func requestExit() { immediateExit(1) }
+  package func requestExit() { immediateExit(1) }
 
   /// Lets `run` enter the guest again.
-  func withdrawExitRequest() { immediateExit(0) }
+  package func withdrawExitRequest() { immediateExit(0) }
 
   /// Tells the guest's watchdogs that a pause was no lock-up (KVM_KVMCLOCK_CTRL). Without effect for
   /// a guest that does not use KVM's clock.
@@ -207,13 +207,13 @@ extension UnsafeMutableRawPointer {
   /// The `width` little-endian bytes here, at most 8.
   fileprivate func loadInteger(width: Int) -> UInt64 {
     var value: UInt64 = 0
-    memcpy(&value, self, width)
+    memcpy(&value, self, min(width, 8))
     return value
   }
 
   /// Writes the low `width` bytes of `value` here, at most 8.
   fileprivate func storeInteger(_ value: UInt64, width: Int) {
     var value = value
-    memcpy(self, &value, width)
+    memcpy(self, &value, min(width, 8))
   }
 }

@@ -3,8 +3,8 @@ import Glibc
 import TestSupport
 import Testing
 
-/// Mutated and random kernel files: whatever they say, an error or a sound plan, in memory that
-/// does not depend on what they say.
+/// Mutated and random kernel files give an error or a sound plan, in memory that does not depend on
+/// their content.
 ///
 /// A failing run prints its seed; `SWIFTVM_FUZZ_SEED` repeats it and `SWIFTVM_FUZZ_COUNT` sets the
 /// number of files.

@@ -37,7 +37,7 @@ import Testing
     return file
   }
 
-  @Test("A unified kernel image is called so, with the command that takes it apart")
+  @Test("A unified kernel image is named, with the command that unpacks it")
   func recognizesAUnifiedKernelImage() {
     let error = BootError.unifiedKernelImage(sections: ["linux", "initrd"])
     #expect(throws: error) {

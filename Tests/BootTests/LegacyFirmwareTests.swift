@@ -1,7 +1,7 @@
 import Boot
 import Testing
 
-/// What kernels find that have no ACPI, or do not use it.
+/// What kernels find that do not use ACPI.
 @Suite struct LegacyFirmwareTests {
   private static let kernel = ELFFile.microGuest.bytes
 
@@ -45,7 +45,7 @@ import Testing
     #expect(processors.map { $0[3] } == [3] + Array(repeating: 1, count: cpus - 1))
   }
 
-  @Test("Interrupts are wired as the ACPI tables have it")
+  @Test("Interrupts are wired as in the ACPI tables")
   func wiring() throws {
     let entries = try entries(cpus: 1)
     #expect(
@@ -67,7 +67,7 @@ import Testing
       entries.filter { $0[0] == 4 } == [[4, 3, 0, 0, 1, 0, 0, 0], [4, 1, 0, 0, 1, 0, 0xff, 1]])
   }
 
-  @Test("What the 8259s have level-triggered is PCI's and ACPI's")
+  @Test("The 8259s' level-triggered inputs are PCI's and ACPI's")
   func levels() { #expect(Set(AddressMap.levelInterrupts) == [5, 9, 10, 11]) }
 
   /// The entries behind the header of 44 bytes; their lengths add up to the table's.

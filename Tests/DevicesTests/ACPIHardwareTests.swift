@@ -75,7 +75,7 @@ import Testing
   }
 }
 
-/// The event and the registers by which a guest hears of slots that are filled and emptied.
+/// The event and the registers that report slots that are filled and emptied.
 @Suite struct ACPIPCIHotplugTests {
   let line = RecordingLine()
   let ejections = Recorder<Int>()
@@ -104,7 +104,7 @@ import Testing
     #expect(line.levels.events.isEmpty)
   }
 
-  @Test("A slot that is filled or to be emptied is told once for each time it is asked for")
+  @Test("A filled slot, or one to be emptied, is reported once for each request")
   func tells() {
     enable()
     device.slotFilled(31)
@@ -125,7 +125,7 @@ import Testing
     #expect(handle() == (0, 0))
   }
 
-  @Test("What a kernel cleared before it could read of it is told when it listens")
+  @Test("An event that a kernel cleared too early is reported when it enables the event")
   func tellsLate() {
     device.requestRemoval(ofSlot: 1)
     device.slotFilled(2)

@@ -2,8 +2,8 @@ import Devices
 import TestSupport
 import Testing
 
-/// A guest that does what it likes to every device at once. Nothing may trap, no device may be
-/// reached out of its range, and what grows must be bounded.
+/// A guest that accesses every device at once in every way. Nothing may trap, no device may be reached
+/// out of its range, and what grows must be bounded.
 @Suite struct HostileAccessTests {
   @Test(arguments: [1, 2, 3, 4, 5] as [UInt64])
   func randomAttacker(seed: UInt64) throws {

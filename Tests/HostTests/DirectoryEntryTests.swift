@@ -15,7 +15,7 @@ struct DirectoryEntryTests {
 
   init() throws { directory = try TemporaryDirectory() }
 
-  /// Why a file is not opened; nil where it is, and a byte was written to it.
+  /// Why a file is not opened; nil if it is, and a byte was written to it.
   private func refusal(_ path: String) -> FileRefusal? {
     do throws(FileRefusal) {
       let file = try DirectoryEntry(path).openOrCreate(Self.access).file()
@@ -55,7 +55,7 @@ struct DirectoryEntryTests {
     #expect(try !make(0o600))
   }
 
-  @Test("A symbolic link is followed neither to what is there nor to what is not")
+  @Test("A symbolic link is followed neither to an existing file nor to a missing one")
   func followsNoLink() throws {
     try directory.makeFile("victim", bytes: [1])
     try directory.makeLink("link", to: "victim")
@@ -79,7 +79,7 @@ struct DirectoryEntryTests {
     #expect(directory.text(of: "file") == "\u{1}")
   }
 
-  @Test("Another user's pipe is taken, but not where any user may put one", root)
+  @Test("Another user's pipe is opened, except in a directory that all users may write", root)
   func listensToPipes() throws {
     try directory.makePipe("pipe")
     give("pipe", mode: 0o666)

@@ -9,7 +9,7 @@ struct PIDFileTests {
 
   init() throws { directory = try TemporaryDirectory() }
 
-  /// Whether a file can be had at this name; it is let go of at once.
+  /// Whether a file can be made at this name; it is released at once.
   private func problem(_ name: String) -> PIDFileError? {
     do throws(PIDFileError) {
       _ = try PIDFile(path: directory[name])

@@ -4,11 +4,11 @@ import Testing
 
 @testable import Host
 
-/// Standard error that nobody reads, of every kind: each test would hang.
+/// Standard error without a reader, of every kind: each test would hang.
 @Suite(.timeLimit(.minutes(1)))
 struct StandardErrorTests {
-  /// Floods standard error with lines of two lengths; says whether any was told as taken, and any as
-  /// not.
+  /// Floods standard error with lines of two lengths; returns whether any was reported as taken, and any
+  /// as not.
   private static func flood() -> Bool {
     var taken = 0
     var dropped = 0
@@ -53,7 +53,7 @@ struct StandardErrorTests {
     }
   }
 
-  @Test("Nor where no descriptor is left with which the file could be opened anew")
+  @Test("It does not block when no descriptor is left to open the file anew")
   func holdsNothingUpWithoutDescriptors() async {
     await #expect(processExitsWith: .exitCode(7)) {
       let pty = UserTerminal()
@@ -82,7 +82,7 @@ struct StandardErrorTests {
     }
   }
 
-  @Test("Last words wait for a reader, but not for ever")
+  @Test("A last message waits for a reader, but not for ever")
   func lastWordsWaitForAWhile() async {
     await #expect(processExitsWith: .exitCode(7)) {
       _ = Self.standardErrorBecomesAPipe()

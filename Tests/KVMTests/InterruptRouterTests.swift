@@ -1,4 +1,5 @@
 import KVM
+import Synchronization
 import Testing
 
 /// Interrupts as the guest sees them arrive.
@@ -121,5 +122,28 @@ struct InterruptRouterTests {
     #expect(guest.waitForLine("waiting"))
     guest.machine.makeLine(gsi: 4).setLevel(true)
     #expect(guest.waitForLine("interrupts on vector 0x43: 1"))
+  }
+}
+
+/// A device with a level-triggered line that it lowers only when told often enough.
+final class LineBox: Sendable {
+  private struct State {
+    var line: IRQLine?
+    var left = 0
+  }
+
+  private let state = Mutex(State())
+
+  func connect(_ line: IRQLine, acknowledgements: Int) {
+    state.withLock { $0 = State(line: line, left: acknowledgements) }
+  }
+
+  func raise() { state.withLock { $0.line?.setLevel(true) } }
+
+  func acknowledge() {
+    state.withLock { state in
+      state.left -= 1
+      if state.left == 0 { state.line?.setLevel(false) }
+    }
   }
 }

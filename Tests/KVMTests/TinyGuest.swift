@@ -1,5 +1,8 @@
+import Glibc
 import GuestMemory
+import Host
 import KVM
+import Synchronization
 
 /// A machine of 2 MiB with a few hand-made instructions at 0x8000, in 64-bit mode, the first and
 /// the fourth GiB mapped identically.
@@ -81,4 +84,110 @@ final class TinyGuest {
   func waitUntil(seconds: Double = 10, _ condition: () -> Bool) -> Bool {
     recorder.waitUntil(seconds: seconds, condition)
   }
+}
+
+/// Notes every access of a guest and answers reads from a list.
+final class Recorder: VCPUExitHandler {
+  enum Access: Equatable {
+    case portRead(UInt16, width: Int)
+    case portWrite(UInt16, width: Int, UInt32)
+    case mmioRead(UInt64, width: Int)
+    case mmioWrite(UInt64, width: Int, UInt64)
+  }
+
+  private let accesses = Mutex<[Access]>([])
+  private let answers: Mutex<[UInt64]>
+  private let end = Mutex<VCPUEnd?>(nil)
+  private let progress: EventFD
+
+  /// - Parameter answers: what reads get, in turn; all ones when used up.
+  init(answers: [UInt64]) throws {
+    self.answers = Mutex(answers)
+    progress = try EventFD()
+  }
+
+  var ending: VCPUEnd? { end.withLock { $0 } }
+  var log: [Access] { accesses.withLock { $0 } }
+
+  func note(_ end: VCPUEnd) {
+    self.end.withLock { $0 = end }
+    progress.signal()
+  }
+
+  /// Waits for a condition that an access or the end of the guest makes true.
+  func waitUntil(seconds: Double, _ condition: () -> Bool) -> Bool {
+    let deadline = Deadline(seconds: seconds)
+    while !condition() {
+      guard deadline.wait(for: progress.rawValue) else { return condition() }
+      progress.drain()
+    }
+    return true
+  }
+
+  // MARK: - VCPUExitHandler
+
+  func portRead(port: UInt16, width: Int) -> UInt32 {
+    UInt32(truncatingIfNeeded: answer(.portRead(port, width: width)))
+  }
+
+  func portWrite(port: UInt16, width: Int, value: UInt32) {
+    note(.portWrite(port, width: width, value))
+  }
+
+  func mmioRead(address: UInt64, width: Int) -> UInt64 { answer(.mmioRead(address, width: width)) }
+
+  func mmioWrite(address: UInt64, width: Int, value: UInt64) {
+    note(.mmioWrite(address, width: width, value))
+  }
+
+  private func answer(_ access: Access) -> UInt64 {
+    note(access)
+    return answers.withLock { $0.isEmpty ? .max : $0.removeFirst() }
+  }
+
+  private func note(_ access: Access) {
+    accesses.withLock { $0.append(access) }
+    progress.signal()
+  }
+}
+
+/// A moment after which a test gives up waiting.
+struct Deadline {
+  private let end: Double
+
+  init(seconds: Double) { end = Self.now + seconds }
+
+  /// Seconds of the monotonic clock.
+  static var now: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
+  }
+
+  /// Waits until the descriptor is readable; false once the moment has passed.
+  func wait(for descriptor: Int32) -> Bool {
+    while true {
+      let left = end - Self.now
+      guard left > 0 else { return false }
+      var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+      let result = poll(&waiting, 1, Int32(left * 1000) + 1)
+      if result > 0 { return true }
+      if result < 0, errno != EINTR { return false }
+    }
+  }
+}
+
+/// Whether the tests of this suite can have a machine, and why not.
+enum KVMHost {
+  static let hypervisor: Result<Hypervisor, HypervisorError> = Result {
+    () throws(HypervisorError) in
+    try Hypervisor()
+  }
+
+  static var isAvailable: Bool {
+    if case .success = hypervisor { true } else { false }
+  }
+
+  static let requirement: String =
+    if case .failure(let error) = hypervisor { "skipped: \(error)" } else { "needs /dev/kvm" }
 }

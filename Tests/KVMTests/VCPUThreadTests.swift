@@ -44,7 +44,7 @@ struct VCPUThreadTests {
     guest.vcpu.withdrawExitRequest()
     #expect(guest.vcpu.run(guest.recorder) == .handled)
     #expect(guest.log == [.portRead(0xf4, width: 1), .portWrite(0xf5, width: 1, 0x77)])
-    #expect(guest.vcpu.run(guest.recorder) == .halted)
+    #expect(guest.vcpu.run(guest.recorder) == .ended(.halted))
   }
 
   @Test func manyStopsAreNeverLost() throws {
@@ -63,7 +63,7 @@ struct VCPUThreadTests {
     #expect(guest.ending == .halted)
   }
 
-  /// Says so with each turn.
+  /// Writes to a port in each turn.
   private static let chatter: [UInt8] = [
     0xe6, 0xf4,  // out %al, $0xf4
     0xeb, 0xfc,  // jmp to the first

@@ -319,3 +319,27 @@ import Testing
     return Resource(tag: bytes[0], kind: bytes[3], range: fields[1]..<(fields[2] + 1))
   }
 }
+
+@Suite struct AMLTests {
+  @Test(
+    arguments: [
+      (0, [0x01]), (62, [0x3f]), (63, [0x41, 0x04]), (0xffd, [0x4f, 0xff]),
+      (0xffe, [0x81, 0x00, 0x01]), (0xf_fffc, [0x8f, 0xff, 0xff]),
+      (0xf_fffd, [0xc1, 0x00, 0x00, 0x01]),
+    ] as [(Int, [UInt8])])
+  func packageLengthCountsItself(_ size: Int, _ encoded: [UInt8]) {
+    #expect(AML.packageLength(of: Array(repeating: 0, count: size)) == encoded)
+  }
+
+  @Test(
+    arguments: [
+      (0, [0x00]), (1, [0x01]), (2, [0x0a, 2]), (0xff, [0x0a, 0xff]), (0x100, [0x0b, 0, 1]),
+      (0xffff, [0x0b, 0xff, 0xff]), (0x1_0000, [0x0c, 0, 0, 1, 0]),
+      (0xffff_ffff, [0x0c, 0xff, 0xff, 0xff, 0xff]),
+      (0x1_0000_0000, [0x0e, 0, 0, 0, 0, 1, 0, 0, 0]),
+      (.max, [0x0e, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]),
+    ] as [(UInt64, [UInt8])])
+  func integersAreShortest(_ value: UInt64, _ encoded: [UInt8]) {
+    #expect(AML.integer(value) == encoded)
+  }
+}

@@ -1,7 +1,7 @@
 import Devices
 import Testing
 
-/// What Linux does to a bus from the first probe to a driver's interrupts, through the ports.
+/// What Linux does to a bus, from the first probe to a driver's interrupts, through the ports.
 @Suite struct EnumerationTests {
   let memory = AddressSpace(name: "memory")
   let ports = AddressSpace(name: "ports")
@@ -112,7 +112,7 @@ import Testing
   }
 
   /// On the configuration window itself, on the ports' own, on another of its regions, near the
-  /// end of everything: none of it takes anything from who was there first.
+  /// end of everything: none of it takes anything from the device that was there first.
   @Test(
     arguments: [0xe000_0000, 0xe000_8000, 0, 0xffff_8000, 0xfee0_0000, 1 << 51, .max] as [UInt64])
   func movedOntoOthers(address: UInt64) {

@@ -115,7 +115,7 @@ import Testing
     #expect(record.numbers.withLock { $0 } == Array(0...10))
   }
 
-  @Test("A turn's clock gives each a first call, and those after it the time that is left")
+  @Test("A turn's clock gives each piece of work one call, and more while time is left")
   func measuresATurn() throws {
     let clock = EventLoop.TurnClock()
     clock.limit = 50_000_000

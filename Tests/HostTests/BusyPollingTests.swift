@@ -3,9 +3,9 @@ import Host
 import TestSupport
 import Testing
 
-/// What a loop looks at before it sleeps.
+/// What a loop polls before it sleeps.
 @Suite struct EventLoopBusyPollingTests {
-  /// Finds something on cue, and notes what it is asked.
+  /// Finds work when told to, and records its calls.
   private final class Recorder: Pollable {
     var isWatching = true
     var mayWatch = false
@@ -52,7 +52,7 @@ import Testing
     #expect(hasWatched)
   }
 
-  @Test("What came while events were asked for is not slept over")
+  @Test("Work that arrives while events are requested keeps the loop awake")
   func doesNotSleepWhenStandingDownFindsSomething() throws {
     let loop = try EventLoop()
     let pollable = Recorder()
@@ -62,7 +62,7 @@ import Testing
     #expect(pollable.calls == ["look", "stand down"])
   }
 
-  @Test("What is watched is looked at also while there is work without end")
+  @Test("Pollables are looked at also while work never ends")
   func looksBesideWork() throws {
     let loop = try EventLoop()
     let pollable = Recorder()
@@ -72,7 +72,7 @@ import Testing
     work()
     for _ in 0..<3 { loop.turn(timeoutMilliseconds: -1) }
     #expect(pollable.finds == 0)
-    #expect(pollable.calls == ["look"], "nothing is given up meanwhile")
+    #expect(pollable.calls == ["look"], "nothing is given up before that")
   }
 
   @Test("Events are handled also while every look finds something")
@@ -112,7 +112,7 @@ import Testing
     #expect(!pollable.mayWatch)
   }
 
-  @Test("Nor does it pay while others want the processor")
+  @Test("Staying awake does not pay while other threads want the processor")
   func restsWhereTheProcessorIsWanted() throws {
     var busyPolling = EventLoop.BusyPolling()
     let pollable = Recorder()
@@ -129,7 +129,7 @@ import Testing
     #expect(goesOnThen)
   }
 
-  @Test("What the loop's own thread posts through the remote needs no wake-up")
+  @Test("Posts of the loop's own thread need no wake-up")
   func runsItsOwnPosts() throws {
     let loop = try EventLoop()
     let remote = loop.remote

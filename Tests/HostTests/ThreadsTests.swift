@@ -1,6 +1,7 @@
 import Glibc
 import Host
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite struct ThreadTests {
@@ -51,4 +52,25 @@ private func currentThreadName() -> String {
   var name = [UInt8](repeating: 0, count: 32)
   let count = read(file, &name, name.count)
   return String(decoding: name.prefix(max(0, count - 1)), as: UTF8.self)
+}
+
+@Suite struct LockTests {
+  @Test("A waiting thread sleeps until the state fulfils its condition")
+  func wakesWaitingThreads() {
+    let lock = Lock(0)
+    let woken = Counter()
+    let threads = (1...4).map { number in
+      startThread {
+        lock.wait { $0 >= number }
+        woken.add(1)
+      }
+    }
+    for count in 1...4 {
+      lock.withLock { $0 = count }
+      #expect(waitUntil { woken.value == count })
+    }
+    for thread in threads { pthread_join(thread, nil) }
+    lock.wait { $0 == 4 }
+    #expect(lock.withLock { $0 } == 4)
+  }
 }

@@ -2,8 +2,16 @@ import Glibc
 import Host
 import Testing
 
+@Suite struct TextPagesTests {
+  @Test("The program runs on without it in memory")
+  func isReleased() throws {
+    try TextPages.release()
+    try TextPages.release()
+  }
+}
+
 @Suite struct StandardStreamsTests {
-  @Test("What is opened next becomes no standard stream", arguments: [[0], [1, 2], [0, 1, 2]])
+  @Test("The next file opened becomes no standard stream", arguments: [[0], [1, 2], [0, 1, 2]])
   func fillsGaps(closed: [Int32]) async {
     await #expect(processExitsWith: .exitCode(7)) { [closed] in
       for stream in closed { close(stream) }
