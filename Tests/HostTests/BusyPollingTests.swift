@@ -85,12 +85,13 @@ import Testing
     var isRead = false
     let token = try loop.register(pipe.reading.rawValue, interest: .readable) { _ in isRead = true }
     pipe.put()
-    loop.turn(timeoutMilliseconds: -1)
+    // A yield that takes long on a busy host ends polling; then the next turn handles the event.
+    for _ in 0..<2 where !isRead { loop.turn(timeoutMilliseconds: -1) }
     #expect(isRead)
     loop.remove(token)
   }
 
-  @Test func asksNobodyAfterRemoval() throws {
+  @Test func asksNoneAfterRemoval() throws {
     let loop = try EventLoop()
     let pollable = Recorder()
     loop.add(pollable)
