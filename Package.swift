@@ -64,10 +64,11 @@ let package = Package(
     tests(
       "MachineTests",
       [
-        "SwiftVM", "VirtioConsole", "Chardev", "Devices", "Boot", "KVM", "GuestMemory",
+        "swiftvm-cli", "SwiftVM", "VirtioConsole", "Chardev", "Devices", "Boot", "KVM",
+        "GuestMemory",
         "Host", "TestSupport",
       ]),
-    tests("SwiftVMTests", ["SwiftVM", "Boot", "Chardev", "Host", "TestSupport"]),
+    tests("SwiftVMTests", ["swiftvm-cli", "SwiftVM", "Boot", "Chardev", "Host", "TestSupport"]),
     tests(
       "CommandLineTests", ["swiftvm-cli", "SwiftVM", "Control", "Chardev", "Host", "TestSupport"]),
     tests(

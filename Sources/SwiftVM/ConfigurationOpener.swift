@@ -4,7 +4,7 @@ import KVM
 import VirtioConsole
 
 /// From what the user asked for to what a machine is made of: opens and checks everything, and turns
-/// each refusal into an error that names the option.
+/// each refusal into an error that names the property.
 struct ConfigurationOpener {
   private let configuration: VirtualMachineConfiguration
 
@@ -14,14 +14,15 @@ struct ConfigurationOpener {
   func openHypervisor() throws(ConfigurationError) -> Hypervisor {
     let hypervisor: Hypervisor
     do throws(HypervisorError) { hypervisor = try Hypervisor() } catch {
-      throw ConfigurationError(option: "", problem: error.description, remedy: "")
+      throw ConfigurationError(.host, at: .root, .init(error.description))
     }
     let limit = hypervisor.allowedCPUCount
     guard configuration.cpuCount <= limit else {
       let who = limit < hypervisor.maximumVCPUCount ? "swiftvm" : "this host's KVM"
       throw ConfigurationError(
-        option: OptionName.cpus, value: String(configuration.cpuCount),
-        problem: "\(who) allows a machine \(limit) CPUs", remedy: "give at most --cpus \(limit)")
+        .outOfRange, at: .root.cpuCount, given: String(configuration.cpuCount),
+        "\(who) allows a machine \(limit) CPUs",
+        "give at most \(PropertyPath.root.cpuCount, "\(limit)")")
     }
     return hypervisor
   }
@@ -33,16 +34,16 @@ struct ConfigurationOpener {
   ) throws(ConfigurationError) -> MachineConfiguration {
     let loader = configuration.bootLoader
     let files = BootFiles(
-      kernel: try image(loader.kernelPath, OptionName.kernel),
+      kernel: try image(loader.kernelPath, at: .root.bootLoader.kernelPath),
       initrds: try loader.initialRamdiskPaths.map { (path) throws(ConfigurationError) in
-        try image(path, OptionName.initrd)
+        try image(path, at: .root.bootLoader.initialRamdiskPaths)
       })
     let plan = try makePlan(files, hypervisor)
     var terminals = TerminalNotes()
     var consoles: [MachineConfiguration.ConsoleDevice] = []
     for (index, device) in configuration.consoleDevices.enumerated() {
       let label = device.label(index: index)
-      var console = try hostEnds.open(device)
+      var console = try hostEnds.open(device, at: .root.consoleDevices[index])
       if let trace { console.trace = { trace(label, $0) } }
       consoles.append(console)
       for (place, number) in try device.portNumbers.enumerated() {
@@ -87,7 +88,7 @@ struct ConfigurationOpener {
     case .automatic where configuration.serialPort.attachment == .none: .log
     case .automatic, .serialPort: .serial
     case .hostEnd(let attachment):
-      .hostEnd(try hostEnds.openSpare(attachment, OptionName.emergency))
+      .hostEnd(try hostEnds.openSpare(attachment, of: .root.emergencyOutput))
     }
   }
 
@@ -98,11 +99,13 @@ struct ConfigurationOpener {
 
   // MARK: Boot
 
-  private func image(_ path: String, _ option: String) throws(ConfigurationError) -> ImageFile {
+  private func image(_ path: String, at property: PropertyPath) throws(ConfigurationError)
+    -> ImageFile
+  {
     do throws(ImageFileError) { return try ImageFile(path: path) } catch {
       throw ConfigurationError(
-        option: option, value: path, problem: error.description,
-        remedy: "give the path of a file you may read")
+        .unusableFile, at: property, given: path, .init(error.description),
+        "give the path of a file you may read")
     }
   }
 
@@ -141,18 +144,18 @@ struct ConfigurationOpener {
 }
 
 extension ConfigurationError {
-  /// Names the option that a boot error is about.
+  /// Names the property that a boot error is about.
   init(_ error: BootError, _ configuration: VirtualMachineConfiguration) {
     let loader = configuration.bootLoader
-    let subject: (option: String, value: String) =
+    let subject: (path: PropertyPath, value: String) =
       switch error.culprit {
-      case .kernel: (OptionName.kernel, loader.kernelPath)
-      case .initrd: (OptionName.initrd, loader.initialRamdiskPaths.joined(separator: ", "))
-      case .commandLine: (OptionName.append, "")
-      case .memory: (OptionName.memory, ByteCount.format(configuration.memorySize))
+      case .kernel: (.root.bootLoader.kernelPath, loader.kernelPath)
+      case .initrd:
+        (.root.bootLoader.initialRamdiskPaths, loader.initialRamdiskPaths.joined(separator: ", "))
+      case .commandLine: (.root.bootLoader.commandLine, "")
+      case .memory: (.root.memorySize, ByteCount.format(configuration.memorySize))
       }
-    self.init(
-      option: subject.option, value: subject.value, problem: error.description, remedy: "")
+    self.init(.invalid, at: subject.path, given: subject.value, Text(error.description))
   }
 }
 

@@ -34,12 +34,13 @@ public struct GuestImage: Equatable, Sendable {
   package static func locate(
     namedDirectory: String?, executablePath: String?
   ) throws(ConfigurationError) -> GuestImage {
+    let remedy = ConfigurationError.Text(
+      "run \"make guest-images\", or give \(PropertyPath.root.bootLoader.kernelPath)")
     if let namedDirectory, !namedDirectory.isEmpty {
       guard let image = GuestImage(directory: namedDirectory) else {
         throw ConfigurationError(
-          option: environmentVariable, value: namedDirectory,
-          problem: "no vmlinux (or vmlinuz) with an initramfs.cpio is there",
-          remedy: "run \"make guest-images\", or give --kernel")
+          .notFound, at: .environment(environmentVariable), given: namedDirectory,
+          "no vmlinux (or vmlinuz) with an initramfs.cpio is there", remedy)
       }
       return image
     }
@@ -47,8 +48,7 @@ public struct GuestImage: Equatable, Sendable {
       if let image = GuestImage(directory: directory) { return image }
     }
     throw ConfigurationError(
-      option: OptionName.kernel, problem: "not given, and no guest image is built",
-      remedy: "run \"make guest-images\", or give --kernel")
+      .missing, at: .root.bootLoader.kernelPath, "not given, and no guest image is built", remedy)
   }
 
   private init?(directory: String) {

@@ -4,7 +4,7 @@ import Virtio
 import VirtioConsole
 
 /// Opens what ports and serial lines lead to on the host, and turns each refusal into an error that
-/// names the option.
+/// names the property.
 struct HostEndOpener {
   /// Called when the user types the key that ends the machine.
   let whenEnded: () -> Void
@@ -21,14 +21,15 @@ struct HostEndOpener {
 
   /// A device with its ports' host ends, every port numbered.
   func open(
-    _ device: VirtioConsoleDeviceConfiguration
+    _ device: VirtioConsoleDeviceConfiguration, at path: PropertyPath
   ) throws(ConfigurationError) -> MachineConfiguration.ConsoleDevice {
     let numbers = try device.portNumbers
     var ports: [MachineConfiguration.Port] = []
-    for (port, number) in zip(device.ports, numbers) {
+    for (index, port) in device.ports.enumerated() {
       var numbered = port
-      numbered.number = number
-      ports.append((PortConfiguration(numbered), try openPort(port)))
+      numbered.number = numbers[index]
+      let chardev = try openPort(port, at: path.port(index, isConsole: port.isConsole))
+      ports.append((PortConfiguration(numbered), chardev))
     }
     var machineDevice = MachineConfiguration.ConsoleDevice(
       id: device.id ?? "", ports: ports, maximumPorts: device.maximumPortCount,
@@ -40,9 +41,9 @@ struct HostEndOpener {
 
   /// One port's host end.
   func openPort(
-    _ port: VirtioConsolePortConfiguration
+    _ port: VirtioConsolePortConfiguration, at path: PropertyPath
   ) throws(ConfigurationError) -> any Chardev {
-    try open(port.attachment, OptionName.of(port), isInteractive: port.isConsole)
+    try open(port.attachment, of: path, isInteractive: port.isConsole)
   }
 
   /// COM1's host end; nil for none.
@@ -50,19 +51,19 @@ struct HostEndOpener {
     _ attachment: SerialPortAttachment
   ) throws(ConfigurationError) -> (any Chardev)? {
     if attachment == .none { return nil }
-    return try open(attachment, OptionName.serial, isInteractive: true)
+    return try open(attachment, of: .root.serialPort, isInteractive: true)
   }
 
   /// A host end with an id that no port has yet, or one for output alone.
   func openSpare(
-    _ attachment: SerialPortAttachment, _ option: String = OptionName.chardev
+    _ attachment: SerialPortAttachment, of owner: PropertyPath = .root.characterDevices
   ) throws(ConfigurationError) -> any Chardev {
-    try open(attachment, option, isInteractive: false)
+    try open(attachment, of: owner, isInteractive: false)
   }
 
   /// Escapes are for people at a console: a pipe's bytes, and a channel's, are passed on as they are.
   private func open(
-    _ attachment: SerialPortAttachment, _ option: String, isInteractive: Bool
+    _ attachment: SerialPortAttachment, of owner: PropertyPath, isInteractive: Bool
   ) throws(ConfigurationError) -> any Chardev {
     if let known = registry.end(of: attachment) { return known }
     let escape = isInteractive && Terminal.isTerminal(0) ? EscapeKey() : nil
@@ -80,7 +81,7 @@ struct HostEndOpener {
       registry.insert(mux, id: id)
       return mux.makeEnd(name: id)
     } catch {
-      throw ConfigurationError(option: option, problem: error.description, remedy: "")
+      throw ConfigurationError(.host, at: owner, .init(error.description))
     }
   }
 }

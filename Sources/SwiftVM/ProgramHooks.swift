@@ -23,9 +23,19 @@ package struct ProgramHooks {
   package var parsePort: PortParser?
 
   /// See `parsePort`.
-  package typealias PortParser = (_ option: String, _ value: String) throws(ConfigurationError) -> (
+  package typealias PortParser = (_ option: String, _ value: String) throws(ParseError) -> (
     bus: String?, port: VirtioConsolePortConfiguration
   )
+
+  /// Why words make no port: one line.
+  package struct ParseError: Error {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
+  }
+
+  /// Writes an error in the program's words: options in place of properties.
+  package var spell: (ConfigurationError) -> String = { $0.description }
 
   /// Nothing.
   package init() {}

@@ -36,17 +36,20 @@ extension VirtualMachine {
     for (place, number) in try device.portNumbers.enumerated() {
       changed.consoleDevices[index].ports[place].number = number
     }
-    guard device.transport != .mmio else { throw .notPluggable(device.id) }
+    let path = PropertyPath.root.consoleDevices[index]
+    guard device.transport != .mmio else {
+      throw ConfigurationError(.notPluggable, device.id, at: path)
+    }
     try ConsoleDeviceRules.check(changed.consoleDevices)
-    try changed.validate(attachmentsOf: device.ports, besides: configuration)
+    try changed.validate(attachmentsOf: device.ports, ofDeviceAt: index, besides: configuration)
     try FileDescriptorBudget.secure(changed)
-    var opened = try hostEnds.open(changed.consoleDevices[index])
+    var opened = try hostEnds.open(changed.consoleDevices[index], at: path)
     if let tracer {
       let label = device.label(index: index)
       opened.trace = { tracer(label, $0) }
     }
     do throws(MachineDeviceError) { try machine.addDevice(opened) } catch {
-      throw ConfigurationError(error, device.id)
+      throw ConfigurationError(error, device.id, at: path)
     }
     configuration = changed
   }
@@ -55,11 +58,11 @@ extension VirtualMachine {
     try requireLife()
     guard let index = configuration.consoleDevices.firstIndex(where: { $0.id == id }) else {
       throw ConfigurationError(
-        option: OptionName.virtioSerial, value: "id=" + PlainText.shortened(id),
-        problem: "there is no such device", remedy: "give the id of a device")
+        .notFound, at: .root.consoleDevices.id, given: id, "there is no such device",
+        "give the id of a device")
     }
     do throws(MachineDeviceError) { try machine.requestRemoval(ofDevice: index) } catch {
-      throw ConfigurationError(error, id)
+      throw ConfigurationError(error, id, at: .root.consoleDevices[index])
     }
   }
 
@@ -77,30 +80,26 @@ extension VirtualMachine {
 }
 
 extension ConfigurationError {
-  fileprivate static func notPluggable(_ id: String?) -> ConfigurationError {
-    ConfigurationError(.notPluggable, id)
-  }
-
-  fileprivate init(_ error: MachineDeviceError, _ id: String?) {
-    let value = id.map { "id=" + $0 } ?? ""
-    switch error {
-    case .notPluggable:
-      self.init(
-        option: OptionName.virtioSerial, value: value,
-        problem: "devices on mmio cannot come or go while the machine runs",
-        remedy: "give a device on pci")
-    case .notAllowed:
-      self.init(
-        option: OptionName.virtioSerial, value: value,
-        problem: "the guest does not expect devices to come or go while it runs",
-        remedy: "set allowsHotPlug in the machine's configuration")
-    case .removalPending:
-      self.init(
-        option: OptionName.virtioSerial, value: value,
-        problem: "Device \(id ?? "") is already in the process of unplug",
-        remedy: "wait for the guest, which has been asked again, or reset it")
-    case .host(let problem):
-      self.init(option: OptionName.virtioSerial, value: value, problem: problem, remedy: "")
-    }
+  fileprivate init(_ error: MachineDeviceError, _ id: String?, at path: PropertyPath) {
+    let (code, problem, remedy): (Code, Text, Text) =
+      switch error {
+      case .notPluggable:
+        (
+          .conflict, "devices on mmio cannot come or go while the machine runs",
+          "give a device on pci"
+        )
+      case .notAllowed:
+        (
+          .state, "the guest does not expect devices to come or go while it runs",
+          "set \(PropertyPath.root.allowsHotPlug) in the machine's configuration"
+        )
+      case .removalPending:
+        (
+          .state, "Device \(id ?? "") is already in the process of unplug",
+          "wait for the guest, which has been asked again, or reset it"
+        )
+      case .host(let problem): (.host, Text(problem), "")
+      }
+    self.init(code, at: id == nil ? path : path.id, given: id ?? "", problem, remedy)
   }
 }

@@ -47,13 +47,14 @@ extension VirtualMachine {
   /// Removes the port with this id, which no guest needs to agree to. What its client takes at once
   /// is passed on to it, then the host end is closed.
   public func removePort(id: String) throws(ConfigurationError) {
-    try removePort(described: "id=" + id) { $0.id == id }
+    try removePort(PropertyPath.root.consoleDevices.ports.id, id) { $0.id == id }
   }
 
   /// Removes the port that has this name in the guest, as `removePort(id:)` does.
   public func removePort(named name: String) throws(ConfigurationError) {
     let name = Array(name.utf8)
-    try removePort(described: "name=" + String(decoding: name, as: UTF8.self)) { port in
+    let path = PropertyPath.root.consoleDevices.ports.name
+    try removePort(path, String(decoding: name, as: UTF8.self)) { port in
       port.name.map { Array($0.utf8) } == name
     }
   }
@@ -76,15 +77,22 @@ extension VirtualMachine {
     if let id = port.attachment.id { changed.characterDevices.removeAll { $0.id == id } }
     let others = changed
     changed.consoleDevices[index].ports.append(port)
-    let number = try changed.consoleDevices[index].portNumbers.last ?? 0
-    changed.consoleDevices[index].ports[configuration.consoleDevices[index].ports.count].number =
-      number
-    try changed.validate(newPort: port, besides: others)
+    let place = others.consoleDevices[index].ports.count
+    let path = PropertyPath.root.consoleDevices[index].port(place, isConsole: port.isConsole)
+    let number: Int
+    do throws(ConfigurationError) {
+      number = try changed.consoleDevices[index].portNumbers.last ?? 0
+    } catch {
+      throw error.inside(.root.consoleDevices[index])
+    }
+    changed.consoleDevices[index].ports[place].number = number
+    try ConsoleDeviceRules.check(changed.consoleDevices)
+    try changed.validate(attachmentsOf: [port], ofDeviceAt: index, from: place, besides: others)
     try FileDescriptorBudget.secure(changed)
     var numbered = port
     numbered.number = number
     let isKnown = port.attachment.id.map { hostEnds.registry.has($0) } ?? true
-    let chardev = try hostEnds.openPort(port)
+    let chardev = try hostEnds.openPort(port, at: path)
     do throws(MachinePortError) {
       if !isKnown, !port.attachment.isMultiplexed { try keep(chardev) }
       try machine.addPort((PortConfiguration(numbered), chardev), toDevice: index)
@@ -92,15 +100,21 @@ extension VirtualMachine {
       if !isKnown, let id = port.attachment.id, let new = hostEnds.registry.remove(id: id) {
         machine.release(new)
       }
-      throw ConfigurationError(
-        error, numbered, maximumPortCount: changed.consoleDevices[index].maximumPortCount)
+      switch error {
+      case .device(let error):
+        let room = changed.consoleDevices[index].maximumPortCount
+        throw ConfigurationError(error, numbered, at: place, maximumPortCount: room)
+          .inside(.root.consoleDevices[index])
+      case .host(let error):
+        throw ConfigurationError(.host, at: path, .init(error.description))
+      }
     }
     configuration = changed
     return number
   }
 
   private func removePort(
-    described value: String,
+    _ property: PropertyPath, _ value: String,
     _ isMeant: @escaping @Sendable (VirtioConsolePortConfiguration) -> Bool
   ) throws(ConfigurationError) {
     try gate.perform { [self] in
@@ -111,8 +125,8 @@ extension VirtualMachine {
           return removePort(at: place, ofDevice: index)
         }
         throw ConfigurationError(
-          option: OptionName.virtserialport, value: value, problem: "there is no such port",
-          remedy: "give the id or the name of a port")
+          .notFound, at: property, given: value,
+          "there is no such port", "give the id or the name of a port")
       }
     }.get()
   }
@@ -142,7 +156,7 @@ extension VirtualMachine {
 
   func requireLife() throws(ConfigurationError) {
     guard !hasEnded else {
-      throw ConfigurationError(option: "", problem: "the machine has ended", remedy: "")
+      throw ConfigurationError(.state, at: .root, "the machine has ended")
     }
   }
 
@@ -151,56 +165,37 @@ extension VirtualMachine {
     let index = id == nil ? devices.indices.first : devices.firstIndex { $0.id == id }
     if let index { return index }
     throw ConfigurationError(
-      option: OptionName.virtserialport, value: id.map { "bus=\($0).0" } ?? "",
-      problem: id.map { "Bus '\(PlainText.shortened($0)).0' not found" }
-        ?? "the machine has no virtio-serial device",
-      remedy: "give the id of a device")
-  }
-}
-
-extension ConfigurationError {
-  fileprivate init(
-    _ error: MachinePortError, _ port: VirtioConsolePortConfiguration, maximumPortCount: Int
-  ) {
-    switch error {
-    case .device(let error): self.init(error, port, maximumPortCount: maximumPortCount)
-    case .host(let error):
-      self.init(option: OptionName.of(port), problem: error.description, remedy: "")
-    }
+      .notFound, at: .root.consoleDevices.id, given: id ?? "",
+      id == nil ? "the machine has no virtio-serial device" : "there is no such device",
+      "give the id of a device")
   }
 }
 
 extension VirtualMachineConfiguration {
-  /// Checks what a port that is added to a running machine brings along.
-  fileprivate func validate(
-    newPort port: VirtioConsolePortConfiguration, besides existing: VirtualMachineConfiguration
-  ) throws(ConfigurationError) {
-    try ConsoleDeviceRules.check(consoleDevices)
-    try validate(attachmentsOf: [port], besides: existing)
-  }
-
-  /// The same for the host ends of ports, of which the other rules have been checked.
+  /// Checks the backends of ports that come to a running machine, and whose other rules have been
+  /// checked.
+  ///
+  /// - Parameters:
+  ///   - index: the place of their device.
+  ///   - first: the place of the first of them among the device's ports.
   func validate(
-    attachmentsOf ports: [VirtioConsolePortConfiguration],
-    besides existing: VirtualMachineConfiguration
+    attachmentsOf ports: [VirtioConsolePortConfiguration], ofDeviceAt index: Int,
+    from first: Int = 0, besides existing: VirtualMachineConfiguration
   ) throws(ConfigurationError) {
-    var rules = AttachmentRules(beside: existing)
-    let bootFiles = try? bootLoader.validate(memorySize: memorySize)
-    for port in ports { try check(port, &rules, sparing: bootFiles ?? [:]) }
-  }
-
-  private func check(
-    _ port: VirtioConsolePortConfiguration, _ rules: inout AttachmentRules,
-    sparing bootFiles: [FileStatus.Identity: String]
-  ) throws(ConfigurationError) {
-    let option = OptionName.of(port)
-    guard !port.attachment.includesStandardIO else {
-      throw ConfigurationError(
-        option: option, value: "stdio",
-        problem: "standard input and output are given out at the start",
-        remedy: "give socket=PATH or file=PATH")
+    var rules = BackendRules(beside: existing)
+    let bootFiles = (try? bootLoader.validate(memorySize: memorySize)) ?? [:]
+    for (place, port) in ports.enumerated() {
+      let path = PropertyPath.root.consoleDevices[index]
+        .port(first + place, isConsole: port.isConsole)
+      guard !port.attachment.includesStandardIO else {
+        let backend = path.backend(isIdentified: false)
+        throw ConfigurationError(
+          .conflict, at: backend, given: "stdio",
+          "standard input and output are given out at the start",
+          "give \(backend.socket.path, "PATH") or \(backend.file.output, "PATH")")
+      }
+      try rules.check(port.attachment, of: path)
+      try BackendRules.check(port.attachment, of: path, sparing: bootFiles)
     }
-    try rules.check(port.attachment, option: option)
-    try AttachmentRules.check(port.attachment, option: option, sparing: bootFiles)
   }
 }

@@ -70,7 +70,7 @@ public final class VirtualMachine: @unchecked Sendable {
       signalGuard = hooks.endingSignals.isEmpty ? nil : try SignalGuard(hooks.endingSignals)
     } catch {
       throw ConfigurationError(
-        option: "", problem: "the host refuses an event loop: \(error)", remedy: "")
+        .host, at: .root, "the host refuses an event loop: \(error)")
     }
     let patience = OpeningPatience.atStart()
     let sockets = try ControlSockets.open(configuration.controlSockets, patience)
@@ -100,8 +100,8 @@ public final class VirtualMachine: @unchecked Sendable {
   public func run() throws(ConfigurationError) -> VirtualMachineOutcome {
     guard !hasBegun.exchange(true, ordering: .relaxed) else {
       throw ConfigurationError(
-        option: "", problem: "run() has been called before",
-        remedy: "make another VirtualMachine, as one runs once")
+        .state, at: .root, "run() has been called before",
+        "make another VirtualMachine, as one runs once")
     }
     gate.begin()
     hostEnds.isMachineRunning = true

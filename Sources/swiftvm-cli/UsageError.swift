@@ -33,8 +33,53 @@ package struct UsageError: Error, Equatable, Sendable, CustomStringConvertible {
 
 extension UsageError {
   /// What is wrong with a configuration, in the command line's words.
-  init(_ error: ConfigurationError, _ configuration: VirtualMachineConfiguration) {
-    self.init(error.option, error.value, error.problem, error.remedy)
+  package init(_ error: ConfigurationError) {
+    let (option, key) = (Self.option(of: error.property), Self.key(of: error.property))
+    self.init(
+      option, key.map { $0 + "=" + error.value } ?? error.value,
+      error.problem.spelled(Self.setting), error.remedy.spelled(Self.setting))
+  }
+
+  /// A key with its value, or an option with its.
+  private static func setting(_ path: PropertyPath, _ value: String?) -> String {
+    if let key = key(of: path) { return value.map { key + "=" + $0 } ?? key }
+    return option(of: path) + (value.map { " " + $0 } ?? "")
+  }
+
+  private static func key(of path: PropertyPath) -> String? {
+    // All strings together have no key.
+    if path == .root.oemStrings { return nil }
+    let isChardev = path.components.contains(where: \.isIdentified)
+    return PropertyWords.key(
+      of: path.components.map(\.name), in: isChardev ? .chardev : .shortForm)
+  }
+
+  /// The option that sets a property, or that the property belongs to.
+  private static func option(of path: PropertyPath) -> String {
+    if path.components.contains(where: \.isIdentified) { return "-chardev" }
+    if let port = path.components.first(where: { $0.name == "ports" }) {
+      return port.isConsole ? "--virtconsole" : "--virtserialport"
+    }
+    let names = path.components.map(\.name)
+    return switch names.first {
+    case "bootLoader":
+      switch names.last {
+      case "commandLine": "--append"
+      case "initialRamdiskPaths": "--initrd"
+      default: "--kernel"
+      }
+    case "memorySize": "--memory"
+    case "cpuCount": "--cpus"
+    case "consoleDevices", "maximumPortCount": "--virtio-serial"
+    case "serialPort": "--serial"
+    case "emergencyOutput": "--emergency"
+    case "characterDevices": "-chardev"
+    case "controlSockets": "--qmp"
+    case "name": "--name"
+    case "oemStrings": "-smbios"
+    case "debugExit": "-device isa-debug-exit"
+    default: names.first ?? ""
+    }
   }
 
   /// The same error, which names the option as the user did: by another of its names, or as a

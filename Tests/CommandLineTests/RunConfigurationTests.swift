@@ -172,14 +172,14 @@ struct RunConfigurationTests {
     }
     let error = #expect(throws: UsageError.self) {
       try request.configuration { () throws(ConfigurationError) in
-        throw ConfigurationError(option: "--kernel", problem: "no image", remedy: "")
+        throw ConfigurationError(.missing, at: .root.bootLoader.kernelPath, "no image")
       }
     }
     #expect(error?.option == "--cpus")
   }
 
   @Test func tellsAMissingImage() throws {
-    let missing = ConfigurationError(option: "--kernel", problem: "no image", remedy: "")
+    let missing = ConfigurationError(.missing, at: .root.bootLoader.kernelPath, "no image")
     #expect(throws: UsageError("--kernel", "", "no image", "")) {
       try RunRequest().configuration { () throws(ConfigurationError) in throw missing }
     }

@@ -60,7 +60,7 @@ struct ControlSocketTests {
     #expect(machine.says("done"))
     #expect(
       machine.process.errorOutput
-        == "swiftvm: warning: --qmp tcp:127.0.0.1:\(port) is insecure:"
+        == "swiftvm: warning: control socket tcp:127.0.0.1:\(port) is insecure:"
         + " every program that reaches it can control the machine\n")
     func plug(_ value: String) -> String {
       #"{"execute":"x-swiftvm-plug","arguments":{"option":"virtserialport","value":"\#(value)","directory":"\#(directory.path)"}}"#

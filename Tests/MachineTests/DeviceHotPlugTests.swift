@@ -3,6 +3,7 @@ import SwiftVM
 import Synchronization
 import TestSupport
 import Testing
+import swiftvm_cli
 
 /// Whole devices that come and go while the guest runs, by the library, in this process.
 @Suite(MicroVM.requirement)
@@ -225,7 +226,7 @@ struct DeviceHotPlugTests {
 
 /// What a call complains of.
 private func problem(_ change: () throws(ConfigurationError) -> Void) -> String {
-  do throws(ConfigurationError) { try change() } catch { return error.description }
+  do throws(ConfigurationError) { try change() } catch { return UsageError(error).description }
   return "none"
 }
 

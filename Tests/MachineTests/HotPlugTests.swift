@@ -2,6 +2,7 @@ import Glibc
 import SwiftVM
 import TestSupport
 import Testing
+import swiftvm_cli
 
 /// Ports that come and go, by the library, in this process.
 @Suite(MicroVM.requirement)
@@ -138,7 +139,7 @@ struct HotPlugTests {
     let machine = try machine("run=hello", ports: ["a", "b"])
     func problem(_ change: () throws(ConfigurationError) -> Void) -> String? {
       do throws(ConfigurationError) { try change() } catch {
-        return error.description.replacing(directory.path, with: "DIR")
+        return UsageError(error).description.replacing(directory.path, with: "DIR")
       }
       return nil
     }
@@ -160,7 +161,7 @@ struct HotPlugTests {
       adding(port("c", id: "vs0"))
         == "--virtserialport id=vs0: Duplicate device ID 'vs0'; give another id, or none")
     #expect(
-      adding(port("c"), to: "vs1") == "--virtserialport bus=vs1.0: Bus 'vs1.0' not found;"
+      adding(port("c"), to: "vs1") == "--virtio-serial id=vs1: there is no such device;"
         + " give the id of a device")
     other.attachment = .unixSocketServer(path: directory["a"])
     #expect(

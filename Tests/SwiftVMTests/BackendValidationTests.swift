@@ -3,10 +3,10 @@ import SwiftVM
 import TestSupport
 import Testing
 
-/// What the host ends of channels may be, backend by backend, DIR standing for the directory.
+/// What the backends of channels may be, backend by backend, DIR standing for the directory.
 @Suite
 struct BackendValidationTests {
-  /// The problem of a machine whose only port has this host end.
+  /// The problem of a machine whose only port has this backend.
   private func problem(
     _ prepare: (TemporaryDirectory) throws -> ChardevConfiguration
   ) throws -> String? {
@@ -86,7 +86,7 @@ struct BackendValidationTests {
         == "--virtserialport seqpacket=on: packets are for Unix sockets; leave it out")
     #expect(
       try problem { socket(.unix(path: $0["s"])) { $0.access.mode = 0o1777 } }
-        == "--virtserialport mode=1777: these are no permissions; give e.g. mode=660")
+        == "--virtserialport mode=1777: not a valid socket mode; give e.g. mode=660")
     #expect(
       try problem { _ in socket(.abstract(name: "n")) { $0.access.owner = "root" } }
         == "--virtserialport mode=: permissions are for listening Unix sockets with a path;"
@@ -174,7 +174,7 @@ struct BackendValidationTests {
         + " open it before swiftvm starts")
     #expect(
       try problem { _ in ChardevConfiguration(.several([])) }
-        == "--virtserialport: there is no host end; name at least one")
+        == "--virtserialport: there is no backend; name at least one")
   }
 
   @Test func checksLogs() throws {
@@ -207,7 +207,7 @@ struct BackendValidationTests {
     #expect(try problem { _ in pair(socket(.tcp(host: "", port: 0))) } == nil)
   }
 
-  @Test("Ids of chardevs: each once, unless it is the same, shared host end")
+  @Test("Ids of chardevs: each once, unless it is the same, shared backend")
   func checksIdentifiers() throws {
     func problem(_ ends: [ChardevConfiguration]) throws -> String? {
       var fixture = try ConfigurationFixture()

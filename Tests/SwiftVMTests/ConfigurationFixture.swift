@@ -1,6 +1,7 @@
 import SwiftVM
 import TestSupport
 import Testing
+import swiftvm_cli
 
 /// A valid configuration whose files exist, to be spoilt by a test.
 struct ConfigurationFixture {
@@ -25,7 +26,7 @@ struct ConfigurationFixture {
       serialPort: SerialPortConfiguration(attachment: .standardIO))
   }
 
-  /// Replaces the ports by some of these names, without host ends.
+  /// Replaces the ports by some of these names, without backends.
   mutating func setPorts(names: [String?]) {
     configuration.consoleDevices = [
       VirtioConsoleDeviceConfiguration(
@@ -33,13 +34,13 @@ struct ConfigurationFixture {
     ]
   }
 
-  /// The error's line on a host of 8 GiB, the directory's path written as DIR; nil for none.
+  /// The error's line as the command line spells it, on a host of 8 GiB; the directory's path written as DIR; nil for none.
   func problem() -> String? {
     do throws(ConfigurationError) {
       try configuration.validate(hostMemorySize: 8 * Self.gibibyte)
       return nil
     } catch {
-      return error.description.replacing(directory.path, with: "DIR")
+      return UsageError(error).description.replacing(directory.path, with: "DIR")
     }
   }
 }

@@ -32,7 +32,7 @@ struct ConsoleDeviceValidationTests {
         + " give vectors= from 0 to 2048")
   }
 
-  /// The problem of a channel with this policy, and this host end.
+  /// The problem of a channel with this policy, and this backend.
   private func problem(
     of attachment: SerialPortAttachment = .none, isConsole: Bool = false,
     _ change: (inout VirtioConsolePortPolicy) -> Void = { _ in }

@@ -1,6 +1,7 @@
 import SwiftVM
 import TestSupport
 import Testing
+import swiftvm_cli
 
 @Suite
 struct GuestImageTests {
@@ -80,7 +81,7 @@ struct GuestImageTests {
       try kernelFound(executable: "swiftvm", named: "empty")
     }
     #expect(
-      error?.description.replacing(directory.path, with: "DIR")
+      error.map { UsageError($0).description.replacing(directory.path, with: "DIR") }
         == "SWIFTVM_GUEST_IMAGE DIR/empty: no vmlinux (or vmlinuz) with an initramfs.cpio is there;"
         + " run \"make guest-images\", or give --kernel")
   }
@@ -90,7 +91,7 @@ struct GuestImageTests {
       try kernelFound(executable: "bin/swiftvm")
     }
     #expect(
-      error?.description
+      error.map { UsageError($0).description }
         == "--kernel: not given, and no guest image is built;"
         + " run \"make guest-images\", or give --kernel")
   }

@@ -9,12 +9,12 @@ struct HardwareValidationTests {
       ([String](repeating: "x", count: 255), nil),
       (
         [String](repeating: "x", count: 256),
-        "-smbios type=11: 256 strings are too many; give at most 255"
+        "-smbios: 256 strings are too many; give at most 255"
       ),
       ([String(repeating: "x", count: 49151)], nil),
       (
         ["a", String(repeating: "x", count: 49150)],
-        "-smbios type=11: the strings have 49153 bytes, their ends included; give at most 49152 bytes"
+        "-smbios: the strings have 49153 bytes, their ends included; give at most 49152 bytes"
       ),
       (
         ["a", ""],
@@ -81,7 +81,7 @@ struct HardwareValidationTests {
     try fixture.configuration.validate()
     fixture.configuration.memorySize = 1 << 60
     let error = #expect(throws: ConfigurationError.self) { try fixture.configuration.validate() }
-    #expect(error?.option == "--memory")
+    #expect(error?.property == .root.memorySize)
   }
 
   @Test(arguments: [(1, true), (8, true), (0, false), (-1, false)])

@@ -65,6 +65,9 @@ package struct BackendKey: Sendable {
   /// The key that says the same in other words.
   package let twin: String?
 
+  /// Where it is stored, seen from the backend.
+  package let properties: [String]
+
   private let chardevName: String
   private let qmp: QMPName
   private let store: @Sendable (KeyValue, inout BackendDraft) -> Void
@@ -74,12 +77,13 @@ package struct BackendKey: Sendable {
   /// - Parameters:
   ///   - chardevName: its name in `-chardev`; nil for the same.
   ///   - qmp: its name in QMP.
-  ///   - store: puts a value where it belongs.
+  ///   - properties: where its value is stored, seen from the backend.
+  ///   - store: puts a value there.
   package init(
     _ name: String, _ kind: ValueKind, _ usage: String? = nil, for purpose: Purpose,
     _ meaning: String,
     standard: String? = nil, chardevName: String? = nil, qmp: QMPName = .own,
-    with companion: String? = nil, sameAs twin: String? = nil,
+    with companion: String? = nil, sameAs twin: String? = nil, in properties: String...,
     store: @escaping @Sendable (KeyValue, inout BackendDraft) -> Void
   ) {
     self.name = name
@@ -90,6 +94,7 @@ package struct BackendKey: Sendable {
     self.standard = standard
     self.companion = companion
     self.twin = twin
+    self.properties = properties
     self.chardevName = chardevName ?? name
     self.qmp = qmp
     self.store = store
@@ -167,6 +172,10 @@ package struct BackendWord: Sendable {
   package let target: BackendKey.Target?
   /// What it is.
   package let meaning: String
+  /// Where its value is stored, seen from the backend; nil where it has none.
+  package let property: String?
+  /// The key of its value in `-chardev`.
+  package let chardevName: String
 
   /// Makes the backend.
   package let make: Maker
@@ -181,13 +190,16 @@ package struct BackendWord: Sendable {
   /// Makes a row.
   package init(
     _ name: String, value metavariable: String? = nil, alone standsAlone: Bool? = nil,
-    _ meaning: String, refinedAs target: BackendKey.Target? = nil, make: @escaping Maker
+    _ meaning: String, refinedAs target: BackendKey.Target? = nil, in property: String? = nil,
+    chardevName: String? = nil, make: @escaping Maker
   ) {
     self.name = name
     self.metavariable = metavariable
     self.standsAlone = standsAlone ?? (metavariable == nil)
     self.target = target
     self.meaning = meaning
+    self.property = property
+    self.chardevName = chardevName ?? name
     self.make = make
   }
 }

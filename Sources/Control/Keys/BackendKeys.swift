@@ -18,23 +18,30 @@ package struct BackendKeys: Sendable {
   // MARK: What a backend can be
 
   private static let standardWords = [
-    BackendWord("socket", value: "PATH", "a Unix socket that listens", refinedAs: .listener) {
+    BackendWord(
+      "socket", value: "PATH", "a Unix socket that listens", refinedAs: .listener,
+      in: "socket.path", chardevName: "path"
+    ) {
       path, _ in
       .socket(SocketConfiguration(.unix(path: path)))
     },
     BackendWord(
       "abstract", value: "NAME", "the same in the abstract name space, without a file",
-      refinedAs: .abstractListener
+      refinedAs: .abstractListener, in: "socket.abstractName"
     ) { name, _ in .socket(SocketConfiguration(.abstract(name: name))) },
     BackendWord(
       "tcp", value: "[HOST:]PORT[-LAST]",
       "a TCP socket that listens on the first port of these that is free; on this host only, unless"
         + " \"expose\" is there. Any program and any user reaches it, and so does a web page that a"
-        + " browser shows: it can send a guest agent commands", refinedAs: .tcpListener
+        + " browser shows: it can send a guest agent commands", refinedAs: .tcpListener,
+      in: "socket.tcp"
     ) { (text, _) throws(KeyProblem) in
       .socket(SocketConfiguration(try address(text, of: "tcp", allowsRange: true)))
     },
-    BackendWord("connect", value: "PATH", "a Unix socket that connects", refinedAs: .connector) {
+    BackendWord(
+      "connect", value: "PATH", "a Unix socket that connects", refinedAs: .connector,
+      in: "connection.path", chardevName: "path"
+    ) {
       path, _ in .socket(SocketConfiguration(.unix(path: path), role: .connecting()))
     },
     BackendWord(
@@ -42,14 +49,15 @@ package struct BackendKeys: Sendable {
       refinedAs: .connector
     ) { name, _ in .socket(SocketConfiguration(.abstract(name: name), role: .connecting())) },
     BackendWord(
-      "tcp-connect", value: "HOST:PORT", "a TCP socket that connects", refinedAs: .tcpConnector
+      "tcp-connect", value: "HOST:PORT", "a TCP socket that connects", refinedAs: .tcpConnector,
+      in: "connection.tcp"
     ) { (text, _) throws(KeyProblem) in
       let address = try address(text, of: "tcp-connect", allowsRange: false)
       return .socket(SocketConfiguration(address, role: .connecting()))
     },
     BackendWord(
       "udp", value: "HOST:PORT[@LOCALHOST:LOCALPORT]",
-      "datagrams to HOST, and those that come from there"
+      "datagrams to HOST, and those that come from there", in: "datagram"
     ) { (text, _) throws(KeyProblem) in
       guard let datagram = DatagramConfiguration(words: text) else {
         throw KeyProblem(
@@ -57,19 +65,28 @@ package struct BackendKeys: Sendable {
       }
       return .datagram(datagram)
     },
-    BackendWord("file", value: "PATH", "a file that is written", refinedAs: .output) {
+    BackendWord(
+      "file", value: "PATH", "a file that is written", refinedAs: .output, in: "file.output",
+      chardevName: "path"
+    ) {
       path, others in
       .file(FileConfiguration(output: path, input: others["input"]))
     },
-    BackendWord("input", value: "PATH", "a file that is read") { path, others in
+    BackendWord(
+      "input", value: "PATH", "a file that is read", in: "file.input", chardevName: "input-path"
+    ) { path, others in
       others["file"] == nil ? .file(FileConfiguration(input: path)) : nil
     },
-    BackendWord("pipe", value: "PATH", "the FIFOs PATH.in and PATH.out, else PATH") { path, _ in
+    BackendWord(
+      "pipe", value: "PATH", "the FIFOs PATH.in and PATH.out, else PATH", in: "pipe.path",
+      chardevName: "path"
+    ) { path, _ in
       .pipe(path: path)
     },
     BackendWord(
       "pty", value: "LINK", alone: true,
-      "a pseudo-terminal, whose path is told at the start; with a symbolic link to it"
+      "a pseudo-terminal, whose path is told at the start; with a symbolic link to it",
+      in: "terminal.link", chardevName: "path"
     ) { link, _ in .pseudoTerminal(link: link.isEmpty ? nil : link) },
     BackendWord("stdio", "standard input and output") { _, _ in .standardIO },
     BackendWord("stderr", "standard error, for output alone; with swiftvm's own messages") { _, _ in
@@ -84,10 +101,11 @@ package struct BackendKeys: Sendable {
     BackendWord(
       "fd", value: "NUMBER|NAME",
       "an inherited descriptor, or one of systemd's socket activation; 1 and 2 are standard output"
-        + " and standard error"
+        + " and standard error", in: "descriptor"
     ) { (text, _) throws(KeyProblem) in .descriptor(try descriptor(text)) },
     BackendWord(
-      "exec", value: "COMMAND", "a program with the port as its standard input and output"
+      "exec", value: "COMMAND", "a program with the port as its standard input and output",
+      in: "program"
     ) {
       command, _ in .program(command: command)
     },
@@ -136,11 +154,12 @@ package struct BackendKeys: Sendable {
   private static let sockets = [
     BackendKey(
       "wait", .flag, for: listening, "the guest boots once the first client is there",
-      standard: "off", qmp: .none
+      standard: "off", qmp: .none, in: "socket.waitsForClient"
     ) { if case .flag(let waits) = $0 { $1.socket?.role = .listening(waitsForClient: waits) } },
     BackendKey(
       "clients", .choice(SocketConfiguration.Clients.allCases.map(\.rawValue)), for: listening,
-      "a further client is refused, takes over, waits, or is served, too", standard: "exclusive"
+      "a further client is refused, takes over, waits, or is served, too", standard: "exclusive",
+      in: "socket.clients"
     ) { value, draft in
       guard case .text(let word) = value else { return }
       if let clients = SocketConfiguration.Clients(rawValue: word) {
@@ -154,7 +173,7 @@ package struct BackendKeys: Sendable {
         inHelp: "socket and file"),
       "the permissions of the socket's file, or of a file that is made, e.g. 660",
       standard: "the umask's for a port's socket, 600 for a control socket and for a file",
-      qmp: .none
+      qmp: .none, in: "socket.access.mode", "file.mode"
     ) { value, draft in
       guard case .number(let mode) = value else { return }
       draft.socket?.access.mode = UInt32(clamping: mode)
@@ -162,41 +181,43 @@ package struct BackendKeys: Sendable {
     },
     BackendKey(
       "owner", .text, "USER", for: path, "whose the socket's file is",
-      standard: "this process's user", qmp: .none
+      standard: "this process's user", qmp: .none, in: "socket.access.owner"
     ) { if case .text(let owner) = $0 { $1.socket?.access.owner = owner } },
     BackendKey(
       "group", .text, "GROUP", for: path, "which group's the socket's file is",
-      standard: "this process's group", qmp: .none
+      standard: "this process's group", qmp: .none, in: "socket.access.group"
     ) { if case .text(let group) = $0 { $1.socket?.access.group = group } },
     BackendKey(
       "allow-uid", .numbers, "N[:N...]", for: unixListening, "the users whose processes are served",
-      standard: "all", qmp: .none
+      standard: "all", qmp: .none, in: "socket.access.peerUsers"
     ) { if case .numbers(let users) = $0 { $1.socket?.access.peerUsers = users } },
     BackendKey(
       "allow-gid", .numbers, "N[:N...]", for: unixListening,
-      "the groups whose processes are served", standard: "all", qmp: .none
+      "the groups whose processes are served", standard: "all", qmp: .none,
+      in: "socket.access.peerGroups"
     ) { if case .numbers(let groups) = $0 { $1.socket?.access.peerGroups = groups } },
     BackendKey(
       "seqpacket", .flag, for: unix, "packets, one for each buffer that the guest writes",
-      standard: "off", qmp: .none
+      standard: "off", qmp: .none, in: "socket.kind"
     ) { if $0 == .flag(true) { $1.socket?.kind = .seqpacket } },
     BackendKey(
       "reconnect", .time(unit: "seconds", limit: longestWait), "SECONDS", for: connecting,
       "connects again after so long, twice as late after each failure, up to a minute",
-      standard: "once only", qmp: .qemu("reconnect")
+      standard: "once only", qmp: .qemu("reconnect"), in: "socket.reconnectMilliseconds"
     ) { if case .number(let seconds) = $0 { $1.reconnect(milliseconds: seconds * 1000) } },
     BackendKey(
       "reconnect-ms", .time(unit: "milliseconds", limit: longestWait * 1000), "MILLISECONDS",
-      for: connecting, "the same in milliseconds", qmp: .qemu("reconnect-ms"), sameAs: "reconnect"
+      for: connecting, "the same in milliseconds", qmp: .qemu("reconnect-ms"), sameAs: "reconnect",
+      in: "socket.reconnectMilliseconds"
     ) { if case .number(let milliseconds) = $0 { $1.reconnect(milliseconds: milliseconds) } },
     BackendKey(
       "nodelay", .flag, "on|off", for: tcp, "small writes go out at once", standard: "on",
-      qmp: .qemu("nodelay")
+      qmp: .qemu("nodelay"), in: "socket.hasNoDelay"
     ) { if case .flag(let isOn) = $0 { $1.socket?.hasNoDelay = isOn } },
     BackendKey(
       "keepalive", .number, "SECONDS", for: tcp,
       "a peer that gives no sign for so long is taken for dead, and its place is free; 0 for never",
-      standard: "30"
+      standard: "30", in: "socket.keepaliveSeconds"
     ) { if case .number(let seconds) = $0 { $1.socket?.keepaliveSeconds = seconds } },
     BackendKey(
       "replay", .size, "SIZE",
@@ -204,54 +225,54 @@ package struct BackendKeys: Sendable {
         listening.targets, listening.noun,
         inHelp: "listening sockets of consoles and --serial"),
       "a client gets the guest's last so many bytes first; bytes without a client are taken",
-      standard: "none"
+      standard: "none", in: "socket.replaySize"
     ) { if case .number(let size) = $0 { $1.socket?.replaySize = size } },
     BackendKey(
       "expose", .flag,
       for: BackendKey.Purpose([.tcpListener], "listening on TCP", inHelp: "tcp"),
-      "it may be reached from other machines", standard: "off"
+      "it may be reached from other machines", standard: "off", in: "socket.isReachableFromOutside"
     ) { if case .flag(let isOn) = $0 { $1.socket?.isReachableFromOutside = isOn } },
   ]
 
   private static let files = [
     BackendKey(
       "append", .flag, for: output, "it is added to, not emptied", standard: "off",
-      qmp: .qemu("append")
+      qmp: .qemu("append"), in: "file.appends"
     ) { if case .flag(let appends) = $0 { $1.file?.appends = appends } },
     BackendKey(
       "rotate-size", .size, "SIZE", for: output, "goes on in a new file when so much is in it",
-      standard: "no limit", qmp: .none
+      standard: "no limit", qmp: .none, in: "file.rotation.size"
     ) { value, draft in
       guard case .number(let size) = value else { return }
       draft.file?.rotation = FileConfiguration.Rotation(size: UInt64(clamping: size))
     },
     BackendKey(
       "rotate-count", .number, "N", for: output, "how many old ones are kept", standard: "1",
-      qmp: .none, with: "rotate-size"
+      qmp: .none, with: "rotate-size", in: "file.rotation.count"
     ) { if case .number(let count) = $0 { $1.file?.rotation?.count = count } },
   ]
 
   private static let all = [
     BackendKey(
       "log", .text, "PATH", for: any, "a file that gets a copy of the output", standard: "none",
-      chardevName: "logfile", qmp: .qemu("logfile")
+      chardevName: "logfile", qmp: .qemu("logfile"), in: "log.path"
     ) { if case .text(let path) = $0 { $1.chardev.log = LogConfiguration(path: path) } },
     BackendKey(
       "log-append", .flag, for: any, "the copy is added to the file", standard: "off",
-      chardevName: "logappend", qmp: .qemu("logappend"), with: "log"
+      chardevName: "logappend", qmp: .qemu("logappend"), with: "log", in: "log.appends"
     ) { if case .flag(let appends) = $0 { $1.chardev.log?.appends = appends } },
     BackendKey(
       "log-annotate", .flag, for: any, "the file gets both directions, with time",
-      standard: "off", qmp: .none, with: "log"
+      standard: "off", qmp: .none, with: "log", in: "log.isAnnotated"
     ) { if case .flag(let isOn) = $0 { $1.chardev.log?.isAnnotated = isOn } },
     BackendKey(
       "mux", .flag, for: any,
       "several front ends share it by chardev=ID; Ctrl-A c gives the input to the next",
-      standard: "off", qmp: .none
+      standard: "off", qmp: .none, in: "isMultiplexed"
     ) { if case .flag(let isOn) = $0 { $1.chardev.isMultiplexed = isOn } },
     BackendKey(
       "chardev-id", .text, "ID", for: any, "what the backend is called for QMP and chardev=ID",
-      chardevName: "id", qmp: .none
+      chardevName: "id", qmp: .none, in: "id"
     ) { if case .text(let id) = $0 { $1.chardev.id = id } },
   ]
 

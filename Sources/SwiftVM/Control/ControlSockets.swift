@@ -8,15 +8,16 @@ enum ControlSockets {
     _ sockets: [ControlSocketConfiguration], _ patience: OpeningPatience
   ) throws(ConfigurationError) -> [ControlListener] {
     var listeners: [ControlListener] = []
-    for control in sockets {
-      let socket = try open(control, patience)
-      try ControlSocketRules.check(control, socket.reach, name: socket.name)
+    for (index, control) in sockets.enumerated() {
+      let path = PropertyPath.root.controlSockets[index]
+      let socket = try open(control, at: path, patience)
+      try ControlSocketRules.check(control, socket.reach, at: path, name: socket.name)
       if control.isInsecure {
         let whom =
           socket.reach == .network
           ? "every program that reaches it"
           : "this user's programs in any container on this network"
-        Log.warning("\(OptionName.qmp) \(socket.name) is insecure: \(whom) can control the machine")
+        Log.warning("control socket \(socket.name) is insecure: \(whom) can control the machine")
       }
       let opensHost = control.opensHost ?? (socket.reach == .file)
       listeners.append(ControlListener(socket, opensHost: opensHost))
@@ -25,7 +26,7 @@ enum ControlSockets {
   }
 
   private static func open(
-    _ control: ControlSocketConfiguration, _ patience: OpeningPatience
+    _ control: ControlSocketConfiguration, at path: PropertyPath, _ patience: OpeningPatience
   ) throws(ConfigurationError) -> ServiceSocket {
     do throws(ChardevError) {
       switch control.socket.backend {
@@ -37,7 +38,7 @@ enum ControlSockets {
       default: throw ChardevError("QMP is spoken on sockets only; give a path")
       }
     } catch {
-      throw ConfigurationError(option: OptionName.qmp, problem: error.description, remedy: "")
+      throw ConfigurationError(.host, at: path, .init(error.description))
     }
   }
 }

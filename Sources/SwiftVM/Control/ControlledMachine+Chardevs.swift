@@ -89,11 +89,12 @@ extension ControlledMachine {
 
   private func open(_ configuration: ChardevConfiguration) throws(QMPError) -> any Chardev {
     do {
-      var rules = AttachmentRules(beside: owner.configuration, except: configuration.id)
-      try rules.check(configuration, option: "")
+      let path = PropertyPath.root.characterDevices
+      var rules = BackendRules(beside: owner.configuration, except: configuration.id)
+      try rules.check(configuration, of: path)
       let bootFiles = try? owner.configuration.bootLoader.validate(
         memorySize: owner.configuration.memorySize)
-      try AttachmentRules.check(configuration, option: "", sparing: bootFiles ?? [:])
+      try BackendRules.check(configuration, of: path, sparing: bootFiles ?? [:])
       let chardev = try owner.hostEnds.openSpare(configuration)
       try machine.keep(chardev)
       return chardev
@@ -112,12 +113,16 @@ extension ControlledMachine {
 }
 
 extension QMPError {
-  /// A user's mistake as a client hears of it.
+  /// A mistake in a configuration, as a client is told of it.
   init(_ error: ConfigurationError) {
-    // QEMU says whose rule it is that a port breaks.
-    let isRuleOfPorts = ["A port already exists", "Out-of-range port id", "Maximum port limit"]
-      .contains { error.problem.utf8.starts(with: $0.utf8) }
-    let clauses = [error.problem, isRuleOfPorts ? "" : error.remedy].filter { !$0.isEmpty }
+    let remedy = error.remedy.spelled { path, value in
+      let names = path.components.map(\.name)
+      let key = PropertyWords.key(of: names, in: .shortForm) ?? names.last ?? ""
+      return value.map { key + "=" + $0 } ?? key
+    }
+    // QEMU says whose rule it is that a port breaks, and no more.
+    let isRuleOfPorts = [.portExists, .portNumberOutOfRange, .tooManyPorts].contains(error.code)
+    let clauses = [error.problem.description, isRuleOfPorts ? "" : remedy].filter { !$0.isEmpty }
     self.init((isRuleOfPorts ? "virtio-serial-bus: " : "") + clauses.joined(separator: "; "))
   }
 }

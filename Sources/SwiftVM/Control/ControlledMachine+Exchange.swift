@@ -57,11 +57,15 @@ extension ControlledMachine {
     var next = port
     next.attachment = configuration
     next.attachment.id = port.attachment.id
-    try existing.validate(attachmentsOf: [next], besides: others)
+    try existing.validate(
+      attachmentsOf: [next], ofDeviceAt: place.device, from: place.port, besides: others)
     var anonymous = next
     anonymous.attachment.id = nil
     // What the one before has and the new one wants, such as its path, has to be given up first.
-    let isInTheWay = (try? existing.validate(attachmentsOf: [anonymous], besides: existing)) == nil
+    let isInTheWay =
+      (try? existing.validate(
+        attachmentsOf: [anonymous], ofDeviceAt: place.device, from: place.port, besides: existing))
+      == nil
     if isInTheWay { machine.chardev(ofPort: place.number, ofDevice: place.device)?.stop() }
     do { return try open(next, at: place) } catch {
       if isInTheWay { reopen(port, at: place) }
@@ -80,7 +84,10 @@ extension ControlledMachine {
     let id = port.attachment.id
     let before = id.flatMap { registry.remove(id: $0) }
     do {
-      let chardev = try owner.hostEnds.openPort(port)
+      let chardev = try owner.hostEnds.openPort(
+        port,
+        at: PropertyPath.root.consoleDevices[place.device]
+          .port(place.port, isConsole: port.isConsole))
       do {
         try machine.exchangeChardev(ofPort: place.number, ofDevice: place.device, for: chardev)
       } catch {

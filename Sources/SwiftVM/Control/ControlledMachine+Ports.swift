@@ -94,38 +94,28 @@ extension ControlledMachine {
     }
     var (bus, port) = try parsed("--" + option, value, parse)
     try check(port.attachment)
-    do throws(ConfigurationError) {
-      port.attachment = port.attachment.resolved(in: directory)
-      try requireRightPlace(of: port)
-      let index: Int
-      do throws(QMPError) {
-        index = try device(ofBus: bus, driver: option)
-      } catch {
-        throw ConfigurationError(option: "--" + option, problem: error.description, remedy: "")
-      }
-      _ = try owner.add(port, toDeviceAt: index)
-    } catch {
-      throw QMPError(error.description)
+    port.attachment = port.attachment.resolved(in: directory)
+    // An id that the machine knows is that backend; what else the words say of it is unknown here.
+    if let id = port.attachment.id, owner.hostEnds.registry.has(id) {
+      throw QMPError(
+        "--\(option) chardev=\(id): there is a backend of this id already;"
+          + " give another id, or use device_add")
+    }
+    let index: Int
+    do throws(QMPError) { index = try device(ofBus: bus, driver: option) } catch {
+      throw QMPError("--\(option): \(error.description)")
+    }
+    do throws(ConfigurationError) { _ = try owner.add(port, toDeviceAt: index) } catch {
+      throw QMPError(owner.hooks.spell(error))
     }
   }
 
   private func parsed(
     _ option: String, _ value: String, _ parse: ProgramHooks.PortParser
   ) throws(QMPError) -> (bus: String?, port: VirtioConsolePortConfiguration) {
-    do throws(ConfigurationError) { return try parse(option, value) } catch {
+    do throws(ProgramHooks.ParseError) { return try parse(option, value) } catch {
       throw QMPError(error.description)
     }
-  }
-
-  /// An id that the machine knows is that host end; what else the words say of it is unknown here.
-  private func requireRightPlace(
-    of port: VirtioConsolePortConfiguration
-  ) throws(ConfigurationError) {
-    guard let id = port.attachment.id, owner.hostEnds.registry.has(id) else { return }
-    throw ConfigurationError(
-      option: OptionName.of(port), value: "chardev=" + id,
-      problem: "there is a host end of this id already",
-      remedy: "give another id, or use device_add")
   }
 
   func connect(toPort word: String) throws(QMPError) -> FileDescriptor {

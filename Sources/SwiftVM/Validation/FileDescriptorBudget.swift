@@ -37,10 +37,10 @@ enum FileDescriptorBudget {
       (configuration.controlSockets.count, "control socket"), (configuration.cpuCount, "CPU"),
     ].filter { $0.0 > 0 }.map { "\($0) \($1)\($0 == 1 ? "" : "s")" }
     throw ConfigurationError(
-      option: "",
-      problem: "a machine with \(users.joined(separator: ", ")) needs up to \(need) open files, and"
+      .host, at: .root,
+      "a machine with \(users.joined(separator: ", ")) needs up to \(need) open files, and"
         + " the hard limit (RLIMIT_NOFILE) allows this process \(allowed)",
-      remedy: "raise it (ulimit -Hn \(need)), or leave something out")
+      "raise it (ulimit -Hn \(need)), or leave something out")
   }
 
   private static func count(of attachment: SerialPortAttachment) -> Int {

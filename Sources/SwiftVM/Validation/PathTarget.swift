@@ -2,37 +2,64 @@ import Chardev
 import Glibc
 import Host
 
-/// A path that a host end makes, writes to or reads, and how the user gave it.
+/// A path that a backend makes, writes to or reads, and the property that it is.
 struct PathTarget {
-  let option: String
-  let key: String
+  let property: PropertyPath
   let path: String
 
-  func error(_ problem: String, _ remedy: String) -> ConfigurationError {
-    ConfigurationError(
-      option: option, value: key + "=" + path, problem: problem, remedy: remedy)
+  init(_ property: PropertyPath, _ path: String) {
+    self.property = property
+    self.path = path
+  }
+
+  func error(
+    _ code: ConfigurationError.Code, _ problem: ConfigurationError.Text,
+    _ remedy: ConfigurationError.Text
+  ) -> ConfigurationError {
+    ConfigurationError(code, at: property, given: path, problem, remedy)
+  }
+
+  /// A text that can be a path.
+  func checkText() throws(ConfigurationError) {
+    guard let problem = Self.problem(in: path) else { return }
+    throw error(.invalid, .init(problem), "give \(property, "PATH")")
+  }
+
+  /// What is wrong with a path as a text; nil where nothing is.
+  static func problem(in path: String) -> String? {
+    if path.isEmpty { return "the path is empty" }
+    return path.utf8.contains(0) ? "the path holds a NUL byte" : nil
   }
 
   /// The place in a directory that exists.
   func entry() throws(ConfigurationError) -> PathEntry {
-    if let problem = PathRules.problem(in: path) { throw error(problem, "give \(key)=PATH") }
-    guard let parts = PathRules.split(path) else {
-      throw error("the path is a directory's", "add a file name to it")
+    try checkText()
+    guard let parts = Self.split(path) else {
+      throw error(.unusableFile, "the path is a directory's", "add a file name to it")
     }
+    let directory = PlainText.quoted(parts.directory)
     let status: FileStatus
-    do throws(FileProblem) {
-      status = try FileStatus(path: parts.directory)
-    } catch {
-      throw ConfigurationError(
-        option: option, value: key + "=" + path,
-        problem: "the directory \(PlainText.quoted(parts.directory)) \(error.clause)",
-        remedy: "make the directory, or choose another path")
+    do throws(FileProblem) { status = try FileStatus(path: parts.directory) } catch {
+      throw self.error(
+        .notFound, "the directory \(directory) \(error.clause)",
+        "make the directory, or choose another path")
     }
     guard status.kind == .directory else {
-      throw error(
-        "\(PlainText.quoted(parts.directory)) is not a directory", "choose another path")
+      throw error(.unusableFile, "\(directory) is not a directory", "choose another path")
     }
     return PathEntry(directoryPath: parts.directory, directory: status.identity, name: parts.name)
+  }
+
+  /// A directory's path and the name of an entry in it; nil where the path ends in a slash or dots and so
+  /// can only be a directory.
+  private static func split(_ path: String) -> (directory: String, name: [UInt8])? {
+    let bytes = Array(path.utf8)
+    let slash = bytes.lastIndex(of: UInt8(ascii: "/"))
+    let name = Array(bytes[(slash.map { $0 + 1 } ?? 0)...])
+    guard !name.isEmpty, name != Array(".".utf8), name != Array("..".utf8) else { return nil }
+    guard let slash else { return (".", name) }
+    // The root directory's own slash stays.
+    return (String(decoding: bytes[..<max(slash, 1)], as: UTF8.self), name)
   }
 
   /// A path that fits into a Unix socket's address.
@@ -40,28 +67,27 @@ struct PathTarget {
     let length = path.utf8.count
     guard length <= SocketPath.maximumByteCount else {
       throw error(
-        "the path has \(length) bytes, and a socket's at most 107", "choose a shorter path")
+        .outOfRange, "the path has \(length) bytes, and a socket's at most 107",
+        "choose a shorter path")
     }
-    if let problem = PathRules.problem(in: path) { throw error(problem, "give \(key)=PATH") }
+    try checkText()
   }
 
   /// A file that is there to be read.
   func checkReadable() throws(ConfigurationError) {
-    if let problem = PathRules.problem(in: path) { throw error(problem, "give \(key)=PATH") }
+    try checkText()
     let status: FileStatus
-    do throws(FileProblem) {
-      status = try FileStatus(path: path)
-    } catch {
-      throw ConfigurationError(
-        option: option, value: key + "=" + path, problem: "the file \(error.clause)",
-        remedy: "check the path")
+    do throws(FileProblem) { status = try FileStatus(path: path) } catch {
+      throw self.error(.notFound, "the file \(error.clause)", "check the path")
     }
     guard status.kind != .directory, status.kind != .socket else {
       throw error(
-        "the path exists and \(PathRules.clause(for: status.kind))", "choose another path")
+        .unusableFile, "the path exists and \(status.kind.clause)", "choose another path")
     }
     guard access(path, R_OK) == 0 else {
-      throw error("no permission to read the file", "make the file readable, e.g. with chmod")
+      throw error(
+        .unusableFile, "no permission to read the file",
+        "make the file readable, e.g. with chmod")
     }
   }
 }
@@ -75,8 +101,23 @@ struct PathEntry {
   func checkWritable(for target: PathTarget) throws(ConfigurationError) {
     guard access(directoryPath, W_OK | X_OK) == 0 else {
       throw target.error(
-        "no permission to write in the directory \(PlainText.quoted(directoryPath))",
+        .unusableFile, "no permission to write in the directory \(PlainText.quoted(directoryPath))",
         "choose another path")
+    }
+  }
+}
+
+extension FileStatus.Kind {
+  /// What a file of the wrong kind is, as a clause.
+  var clause: String {
+    switch self {
+    case .regular: "is a regular file"
+    case .directory: "is a directory"
+    case .socket: "is a socket"
+    case .symbolicLink: "is a symbolic link"
+    case .device: "is a device"
+    case .pipe: "is a pipe"
+    case .unknown: "is not a file"
     }
   }
 }

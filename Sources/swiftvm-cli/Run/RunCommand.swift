@@ -21,7 +21,7 @@ enum RunCommand {
     // Not before: from now on no signal ends the process without removing it.
     let pidFile = try request.pidFilePath.map(pidFile)
     defer { withExtendedLifetime(pidFile) {} }
-    let outcome = try checked(configuration) { () throws(ConfigurationError) in
+    let outcome = try checked { () throws(ConfigurationError) in
       try machine.run()
     }
     var lines: [String] = []
@@ -47,17 +47,17 @@ enum RunCommand {
   private static func machine(
     _ configuration: VirtualMachineConfiguration, _ hooks: ProgramHooks
   ) throws(UsageError) -> VirtualMachine {
-    try checked(configuration) { () throws(ConfigurationError) in
+    try checked { () throws(ConfigurationError) in
       guard let name = configuration.name, let path = rendezvous(of: name) else {
         return try VirtualMachine(configuration, hooks)
       }
       var reachable = configuration
       reachable.controlSockets.append(.unixSocketServer(path: path))
       do throws(ConfigurationError) { return try VirtualMachine(reachable, hooks) } catch {
-        guard error.option == "--qmp", error.description.contains("'\(path)'") else {
+        guard error.property == .root.controlSockets[configuration.controlSockets.count] else {
           throw error
         }
-        warn(name, error.problem)
+        warn(name, error.problem.description)
         return try VirtualMachine(configuration, hooks)
       }
     }
@@ -65,10 +65,10 @@ enum RunCommand {
 
   /// What is wrong with a configuration, in the command line's words.
   private static func checked<Result>(
-    _ configuration: VirtualMachineConfiguration, _ body: () throws(ConfigurationError) -> Result
+    _ body: () throws(ConfigurationError) -> Result
   ) throws(UsageError) -> Result {
     do throws(ConfigurationError) { return try body() } catch {
-      throw UsageError(error, configuration)
+      throw UsageError(error)
     }
   }
 
@@ -116,15 +116,15 @@ enum RunCommand {
       for line in StatisticsTable.lines(reports, serial: serial) { log.line(line) }
     }
     if request.printsTrace { hooks.trace = { log.line($0) } }
-    hooks.parsePort = { (option, value) throws(ConfigurationError) in
+    hooks.parsePort = { (option, value) throws(ProgramHooks.ParseError) in
       do throws(UsageError) {
         let port = try PortKeys.port(option: option, value)
         return (port.bus, port.configuration)
       } catch {
-        throw ConfigurationError(
-          option: error.option, value: error.value, problem: error.problem, remedy: error.remedy)
+        throw ProgramHooks.ParseError(error.description)
       }
     }
+    hooks.spell = { UsageError($0).description }
     return hooks
   }
 }

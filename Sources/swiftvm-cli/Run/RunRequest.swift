@@ -138,7 +138,7 @@ package struct RunRequest: Equatable, Sendable {
       }
       try configuration.validate()
     } catch {
-      throw UsageError(error, configuration)
+      throw UsageError(error)
     }
     return configuration
   }
