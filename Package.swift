@@ -21,19 +21,19 @@ let package = Package(
   name: "swiftvm",
   products: [
     .executable(name: "swiftvm", targets: ["swiftvm-cli"]),
-    .library(name: "SwiftVM", targets: ["SwiftVM"]),
+    .library(name: "SwiftVM", targets: ["SwiftVM", "Control"]),
   ],
   targets: [
     .executableTarget(
       name: "swiftvm-cli", dependencies: ["SwiftVM", "Control", "Host", "CKVM"],
       swiftSettings: settings),
+    module("Control", ["SwiftVM", "Devices", "Chardev", "Host", "CKVM"]),
     module(
       "SwiftVM",
       [
-        "Control", "VirtioConsole", "Virtio", "Devices", "Chardev", "Boot", "KVM", "GuestMemory",
+        "VirtioConsole", "Virtio", "Devices", "Chardev", "Boot", "KVM", "GuestMemory",
         "Host", "CKVM",
       ]),
-    module("Control", ["Chardev", "Host", "CKVM"]),
     module("VirtioConsole", ["Virtio", "Chardev", "Host"]),
     module("Virtio", ["Devices", "GuestMemory"]),
     module("Devices", []),
@@ -60,11 +60,11 @@ let package = Package(
     tests(
       "VirtioConsoleTests",
       ["VirtioConsole", "Virtio", "Chardev", "GuestMemory", "Host", "TestSupport"]),
-    tests("ControlTests", ["Control", "Chardev", "Host", "TestSupport"]),
+    tests("ControlTests", ["Control", "SwiftVM", "Chardev", "Host", "TestSupport"]),
     tests(
       "MachineTests",
       [
-        "swiftvm-cli", "SwiftVM", "VirtioConsole", "Chardev", "Devices", "Boot", "KVM",
+        "swiftvm-cli", "SwiftVM", "Control", "VirtioConsole", "Chardev", "Devices", "Boot", "KVM",
         "GuestMemory",
         "Host", "TestSupport",
       ]),

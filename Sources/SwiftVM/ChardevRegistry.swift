@@ -11,17 +11,14 @@ final class ChardevRegistry {
   /// Those that outlast ports, in no order.
   var lasting: [any Chardev] { Array(own.values) }
 
-  /// The lasting host end of an id.
-  subscript(id: String) -> (any Chardev)? { own[Array(id.utf8)] }
-
-  /// What the host end of an id leads to in the end; nil where there is none.
-  func parts(of id: String) -> [any Chardev]? {
+  /// The backend of an id, of a shared one what it shares.
+  subscript(id: String) -> (any Chardev)? {
     let key = Array(id.utf8)
-    return own[key]?.parts ?? shared[key]?.backend.parts
+    return own[key] ?? shared[key]?.backend
   }
 
-  /// Whether there is a host end of this id.
-  func has(_ id: String) -> Bool { parts(of: id) != nil }
+  /// Whether there is a backend of this id.
+  func has(_ id: String) -> Bool { self[id] != nil }
 
   /// What a port is to have that is attached so; nil where nothing of its id is open.
   func end(of attachment: ChardevConfiguration) -> (any Chardev)? {

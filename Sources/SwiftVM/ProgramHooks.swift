@@ -18,25 +18,6 @@ package struct ProgramHooks {
   /// Gets one line for every control message and change of state, on any thread; must not wait.
   package var trace: (@Sendable (String) -> Void)?
 
-  /// Makes a port of an option and what follows it on the command line, for one that comes while the
-  /// machine runs: `--virtserialport`, `--virtconsole` or `--preset`. With it the device, as its bus.
-  package var parsePort: PortParser?
-
-  /// See `parsePort`.
-  package typealias PortParser = (_ option: String, _ value: String) throws(ParseError) -> (
-    bus: String?, port: VirtioConsolePortConfiguration
-  )
-
-  /// Why words make no port: one line.
-  package struct ParseError: Error {
-    package let description: String
-
-    package init(_ description: String) { self.description = description }
-  }
-
-  /// Writes an error in the program's words: options in place of properties.
-  package var spell: (ConfigurationError) -> String = { $0.description }
-
   /// Nothing.
   package init() {}
 }

@@ -1,7 +1,7 @@
 /// This program's version.
 package enum SwiftVMVersion {
   /// As `query-version` tells it.
-  static let numbers = (0, 2, 0)
+  package static let numbers = (0, 2, 0)
 
   /// As people read it.
   package static let text = "\(numbers.0).\(numbers.1).\(numbers.2)"

@@ -60,7 +60,7 @@ public struct VirtioConsoleDeviceConfiguration: Equatable, Sendable {
 extension [VirtioConsoleDeviceConfiguration] {
   /// What ports call the devices by (`bus=`): their ids with `.0` after them; QEMU numbers those of
   /// devices without one.
-  var busNames: [String] {
+  package var busNames: [String] {
     var unnamed = 0
     return map { device in
       if let id = device.id { return id + ".0" }

@@ -1,5 +1,3 @@
-import Control
-
 // Callable on any thread, before, while and after the machine runs. A call waits until the machine's
 // thread has done it, which is a matter of milliseconds.
 extension VirtualMachine {
@@ -7,7 +5,7 @@ extension VirtualMachine {
   /// guest is doing. Without effect before `run` and after its end.
   public func stop() {
     gate.perform { [self] in
-      if machine.isStarted { machine.end(.endedFromConsole) }
+      if machine.isStarted { machine.end(.stoppedByUser) }
     }
   }
 
@@ -18,6 +16,16 @@ extension VirtualMachine {
 
   /// Lets a paused guest go on.
   public func resume() { gate.perform { [self] in if !hasEnded { machine.resume() } } }
+
+  /// What the machine is doing.
+  public var state: VirtualMachineState {
+    gate.perform { [self] in
+      if hasEnded { return .ended }
+      if machine.isEnding { return .stopping }
+      guard machine.hasRun else { return .created }
+      return machine.isPaused ? .paused : .running
+    }
+  }
 
   /// Whether the guest is paused, or will be from its boot on.
   public var isPaused: Bool { gate.perform { [self] in machine.isPaused } }
@@ -31,23 +39,14 @@ extension VirtualMachine {
   /// effect before `run` and after its end.
   public func pressPowerButton() { gate.perform { [self] in machine.pressPowerButton() } }
 
-  /// Has `handler` hear what becomes of the machine from now on, after the handlers that were there
-  /// before. It is called on the machine's thread as things happen, so it must not wait; it may call
-  /// the machine.
+  /// Calls `handler` with every event from now on, after the handlers that were there before, until the
+  /// machine has ended. It is called on the machine's thread as things happen, so it must not wait; it
+  /// may call the machine.
   public func addEventHandler(_ handler: @escaping @Sendable (VirtualMachineEvent) -> Void) {
     gate.perform { [self] in eventHandlers.append(handler) }
   }
 
-  /// Tells the library's user, and QMP's clients, of the machine's event. On the machine's thread.
-  func tell(_ event: MachineEvent) {
-    if case .deviceRemoved(let index) = event { return deviceRemoved(index) }
-    if let news = QMPEvent(event, onPanic: configuration.panicPolicy) { control?.send(news) }
-    control?.somethingChanged()
-    guard let event = VirtualMachineEvent(event) else { return }
-    tell(event)
-  }
-
-  /// Tells the library's user.
+  /// Tells the handlers. On the machine's thread.
   func tell(_ event: VirtualMachineEvent) {
     for handler in eventHandlers { handler(event) }
   }

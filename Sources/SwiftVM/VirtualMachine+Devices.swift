@@ -28,6 +28,9 @@ extension VirtualMachine {
 
   // MARK: On the machine's thread
 
+  /// What is on the PCI bus, by ascending slot; nothing while no guest is there.
+  package var pciFunctions: [PCIFunctionEntry] { machine.pciFunctions }
+
   func add(_ device: VirtioConsoleDeviceConfiguration) throws(ConfigurationError) {
     try requireLife()
     var changed = configuration
@@ -71,11 +74,7 @@ extension VirtualMachine {
     let device = configuration.consoleDevices.remove(at: index)
     for port in device.ports { hostEndIsFree(of: port) }
     guard machine.isStarted else { return }
-    for id in device.ports.compactMap(\.id) + [device.id].compactMap({ $0 }) {
-      control?.send(.deviceDeleted(id: id))
-      tell(.deviceRemoved(id: id))
-    }
-    control?.somethingChanged()
+    for id in device.ports.map(\.id) + [device.id] { tell(.deviceRemoved(id: id)) }
   }
 }
 

@@ -17,6 +17,61 @@ extension VirtualMachine {
     }
   }
 
+  /// Every port with its backend: the serial consoles, then device by device. On the machine's thread.
+  package var ports: [PortReport] {
+    let lines = machine.serialLines.map { line in
+      let label = line.label == "serial" ? configuration.serialPort.label : line.label
+      return PortReport(
+        device: line.label, id: nil, statistics: line.statistics, chardev: label,
+        filename: line.filename)
+    }
+    return lines + virtioPorts
+  }
+
+  /// Those of the virtio-serial devices.
+  var virtioPorts: [PortReport] {
+    let devices = machine.deviceStatistics
+    return configuration.consoleDevices.enumerated().flatMap { index, device in
+      let label = device.label(index: index)
+      let numbered = Dictionary<Int, PortStatistics>(
+        (devices.indices.contains(index) ? devices[index].ports : []).map { ($0.number, $0) },
+        uniquingKeysWith: { first, _ in first })
+      let chardevs = machine.chardevs(ofDevice: index)
+      return device.ports.compactMap { port -> PortReport? in
+        guard let number = port.number, let statistics = numbered[number] else { return nil }
+        let chardev = chardevs[UInt32(clamping: number)]
+        var report = PortReport(
+          device: label, id: port.id, statistics: statistics,
+          chardev: port.chardevLabel(ofDevice: label), filename: chardev?.filename ?? "")
+        guard let chardev else { return report }
+        (report.waitingClientCount, report.queuedClientCount) = ClientConnection.queue(of: chardev)
+        return report
+      }
+    }
+  }
+
+  /// Whether the guest has a port open, by the port's id or name; nil where there is no such port. On the
+  /// machine's thread.
+  package func isOpenInGuest(port word: String) -> Bool? {
+    place(ofPort: word).map { machine.portIsOpenInGuest($0.number, ofDevice: $0.device) }
+  }
+
+  /// A port's backend, by the port's id or name. On the machine's thread.
+  package func chardev(ofPort word: String) -> (any Chardev)? {
+    place(ofPort: word).flatMap { machine.chardev(ofPort: $0.number, ofDevice: $0.device) }
+  }
+
+  private func place(ofPort word: String) -> (device: Int, number: UInt32)? {
+    for (index, device) in configuration.consoleDevices.enumerated() {
+      for port in device.ports {
+        // By bytes: two spellings of an accent are two names.
+        let isMeant = [port.id, port.name].contains { $0?.utf8.elementsEqual(word.utf8) == true }
+        if isMeant { return (index, UInt32(clamping: port.number ?? 0)) }
+      }
+    }
+    return nil
+  }
+
   /// The serial console, as `serial`, and an emergency output with a host end of its own, as
   /// `emergency`: each a device with one console port; none where there is no host end.
   public var serialPortReports: [VirtioConsoleDeviceReport] {
@@ -69,7 +124,7 @@ extension VirtualMachine {
   }
 
   /// Adds a port to the device of this place. On the machine's thread.
-  func add(
+  package func add(
     _ port: VirtioConsolePortConfiguration, toDeviceAt index: Int
   ) throws(ConfigurationError) -> Int {
     var changed = configuration
@@ -137,6 +192,9 @@ extension VirtualMachine {
     let port = configuration.consoleDevices[index].ports.remove(at: place)
     machine.removePort(UInt32(clamping: port.number ?? 0), ofDevice: index)
     hostEndIsFree(of: port)
+    guard machine.isStarted else { return }
+    // Who has removed it gets the answer first.
+    machine.loop.post { [weak self] in self?.tell(.deviceRemoved(id: port.id)) }
   }
 
   /// The port is gone from the configuration, and its host end is kept if it has an id.
@@ -169,6 +227,20 @@ extension VirtualMachine {
       id == nil ? "the machine has no virtio-serial device" : "there is no such device",
       "give the id of a device")
   }
+}
+
+/// One port of a machine, and what it leads to.
+package struct PortReport: Equatable, Sendable {
+  /// The device's label in reports.
+  package let device: String
+  package let id: String?
+  package let statistics: PortStatistics
+  /// What the backend is called, and what it is in QEMU's words.
+  package let chardev: String
+  package let filename: String
+  /// Clients that wait for their turn at the backend, and how many have had to.
+  package fileprivate(set) var waitingClientCount = 0
+  package fileprivate(set) var queuedClientCount: UInt64 = 0
 }
 
 extension VirtualMachineConfiguration {

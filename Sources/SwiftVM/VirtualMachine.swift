@@ -1,5 +1,4 @@
 import Chardev
-import Control
 import Glibc
 import Host
 import KVM
@@ -22,19 +21,16 @@ public final class VirtualMachine: @unchecked Sendable {
   let gate: LoopExecutor
   var hostEnds: HostEndOpener
   /// What the machine is made of now, every port numbered. Touched through the gate alone.
-  var configuration: VirtualMachineConfiguration
+  package var configuration: VirtualMachineConfiguration
   /// Touched through the gate alone.
   var hasEnded = false
   private let hasBegun = Atomic<Bool>(false)
   /// Touched on the machine's thread alone, through the gate.
   var eventHandlers: [@Sendable (VirtualMachineEvent) -> Void] = []
-  /// Serves QMP's clients while the machine runs; nil where no control socket is asked for.
-  var control: ControlServer?
 
   /// Hears of devices' events, by their labels.
   let tracer: (@Sendable (String, TraceEvent) -> Void)?
 
-  private lazy var controlled = ControlledMachine(self)
   private let usesTerminal: Bool
   private let signals: SignalSource
   /// There where signals end the program; lasts until its end.
@@ -73,7 +69,6 @@ public final class VirtualMachine: @unchecked Sendable {
         .host, at: .root, "the host refuses an event loop: \(error)")
     }
     let patience = OpeningPatience.atStart()
-    let sockets = try ControlSockets.open(configuration.controlSockets, patience)
     let stop = StopRequest()
     hostEnds = HostEndOpener(patience: patience, whenEnded: { stop.perform() })
     tracer = hooks.trace.map(Self.tracer)
@@ -86,12 +81,16 @@ public final class VirtualMachine: @unchecked Sendable {
     usesTerminal = configuration.hasConsoleOnStandardIO && Terminal.isTerminal(STDIN_FILENO)
     stop.machine = machine
     machine.onEvent = { [unowned self] in tell($0) }
-    if !sockets.isEmpty {
-      control = ControlServer(
-        listeners: sockets, machine: controlled, version: SwiftVMVersion.numbers)
-    }
+    machine.onDeviceRemoved = { [unowned self] in deviceRemoved($0) }
     if configuration.startsPaused { machine.pause() }
   }
+
+  /// What the machine's thread runs; for registering what belongs to that thread before `run`.
+  package var loop: EventLoop { machine.loop }
+
+  /// The threads that run the CPUs, as gettid(2) tells; nil for one that does not run, none while no
+  /// guest is there. On the machine's thread.
+  package var processorThreads: [Int32?] { machine.processorThreads }
 
   /// Boots the guest, and returns when the machine has ended. A terminal used as a console is raw
   /// until then.
@@ -109,17 +108,22 @@ public final class VirtualMachine: @unchecked Sendable {
       gate.perform { [self] in hasEnded = true }
       gate.end()
     }
+    let outcome = runMachine()
+    tell(.ended(outcome))
+    eventHandlers = []
+    return outcome
+  }
+
+  private func runMachine() -> VirtualMachineOutcome {
     do throws(SystemError) {
       if usesTerminal { terminal = try Terminal(rawModeOn: STDIN_FILENO) }
       defer { terminal = nil }
       try signals.start(on: machine.loop) { [unowned self] in handle($0) }
       defer { signals.stop() }
-      try control?.start(on: machine.loop)
-      defer { control?.stop() }
       machine.loop.after(milliseconds: 0, hooks.whenStarted)
-      return VirtualMachineOutcome(machine.run())
+      return machine.run()
     } catch {
-      return .hostFailure(error.description)
+      return .failed(error.description)
     }
   }
 
@@ -191,25 +195,5 @@ extension VirtualMachineConfiguration {
 private final class StopRequest {
   weak var machine: Machine?
 
-  func perform() { machine?.end(.endedFromConsole) }
-}
-
-extension VirtualMachineOutcome {
-  init(_ outcome: MachineOutcome) {
-    self =
-      switch outcome {
-      case .poweredOff: .poweredOff
-      case .reset: .reset
-      case .panicked: .panicked
-      case .oopsed: .oopsed
-      case .halted: .halted
-      case .outputLost: .outputLost
-      case .debugExit(let value): .debugExit(value: value)
-      case .tripleFault: .tripleFault
-      case .internalError(let report): .internalError(report: report)
-      case .hostFailure(let text): .hostFailure(PlainText.escaped(text))
-      case .endedFromConsole, .endedByClient: .stoppedByUser
-      case .stopped(let signal): .stopped(signal: signal)
-      }
-  }
+  func perform() { machine?.end(.stoppedByUser) }
 }

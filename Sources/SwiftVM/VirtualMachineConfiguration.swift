@@ -68,7 +68,8 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   /// start and wait for a port that comes later.
   public var characterDevices: [ChardevConfiguration] = []
 
-  /// Listening sockets at which clients control the machine in QMP's language.
+  /// Listening sockets at which clients control the machine in QMP's language, served by `ControlServer` of the
+  /// module Control.
   public var controlSockets: [ControlSocketConfiguration] = []
 
   /// The longest that the end waits for slow readers of what the guest has printed and sent, in

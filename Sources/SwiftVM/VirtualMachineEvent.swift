@@ -18,30 +18,26 @@ public enum VirtualMachineEvent: Equatable, Sendable {
   /// The guest's kernel says that it cannot go on; whether it starts a crash kernel now.
   case guestPanicked(startsCrashKernel: Bool)
 
-  /// A device that was removed is gone, or the guest has ejected it: first each of its ports that
-  /// have an id is told of, then the device, if it has one.
-  case deviceRemoved(id: String)
+  /// A port or a device that was removed is gone; nil for one without an id. Of a device, each of its
+  /// ports is told of first.
+  case deviceRemoved(id: String?)
 
-  /// The guest has opened or closed the port with this id; ports without an id tell nothing.
-  case portChanged(id: String, isOpen: Bool)
+  /// The guest has opened or closed the port with this id; nil for a port without one.
+  case portChanged(id: String?, isOpen: Bool)
+
+  /// The machine has ended, this way, and what the guest has sent is passed on or given up. Nothing is
+  /// told after this.
+  case ended(VirtualMachineOutcome)
 }
 
-extension VirtualMachineEvent {
-  /// The event as the library tells it; nil for one that it does not tell, or
-  /// not by itself.
-  init?(_ event: MachineEvent) {
-    switch event {
-    case .reset(let byGuest): self = .reset(byGuest: byGuest)
-    case .powerButtonPressed: self = .powerButtonPressed
-    case .shutdown(let outcome): self = .shutdown(VirtualMachineOutcome(outcome))
-    case .paused: self = .paused
-    case .resumed: self = .resumed
-    case .guestPanicked(let startsCrashKernel):
-      self = .guestPanicked(startsCrashKernel: startsCrashKernel)
-    case .deviceRemoved: return nil
-    case .portChanged(let id, let isOpen):
-      guard !id.isEmpty else { return nil }
-      self = .portChanged(id: id, isOpen: isOpen)
-    }
-  }
+/// What a virtual machine is doing.
+public enum VirtualMachineState: Equatable, Sendable {
+  /// No guest has been let run: before `VirtualMachine.run`, or while it waits for a first client or for
+  /// `VirtualMachine.resume`.
+  case created
+  case running
+  case paused
+  /// The guest runs no more; what it has sent is still passed on.
+  case stopping
+  case ended
 }

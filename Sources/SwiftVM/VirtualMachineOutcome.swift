@@ -1,3 +1,6 @@
+import Host
+import VirtioConsole
+
 /// How a virtual machine ended.
 public enum VirtualMachineOutcome: Equatable, Sendable {
   /// The guest powered itself off.
@@ -35,9 +38,26 @@ public enum VirtualMachineOutcome: Equatable, Sendable {
   /// The host failed the machine: what was attempted and why it failed, in one line.
   case hostFailure(String)
 
-  /// The user ended it: with Ctrl-A x on the console, or by QMP's `quit`.
+  /// The user ended it: with Ctrl-A x on the console, by `VirtualMachine.stop`, or by QMP's `quit`.
   case stoppedByUser
 
   /// The process was told to end by this signal.
   case stopped(signal: Int32)
+}
+
+extension VirtualMachineOutcome {
+  /// The host's failure, its text fit for one line.
+  static func failed(_ text: String) -> VirtualMachineOutcome {
+    .hostFailure(PlainText.escaped(text))
+  }
+
+  /// What the end means of a guest whose kernel has told of a fault before.
+  func after(_ fault: KernelFault) -> VirtualMachineOutcome {
+    switch (self, fault) {
+    case (.poweredOff, .panic), (.reset, .panic), (.tripleFault, .panic), (.halted, .panic):
+      .panicked
+    case (.poweredOff, .oops), (.reset, .oops), (.halted, .oops): .oopsed
+    default: self
+    }
+  }
 }

@@ -1,9 +1,9 @@
-import Control
 import Glibc
 import SwiftVM
 import TestSupport
 import Testing
 
+@testable import Control
 @testable import swiftvm_cli
 
 /// The manual page has every word that the program takes.
@@ -92,10 +92,11 @@ struct ManualPageTests {
 
   @Test("Every event of QMP, with the members of its data")
   func explainsEventsOfQMP() {
-    let events: [QMPEvent] = [
-      .stopped, .resumed, .reset(byGuest: true), .powerButton, .shutdown(.signal),
-      .guestPanicked(.run), .portChanged(id: "a", isOpen: true), .deviceDeleted(id: "a"),
-    ]
+    let events = [
+      VirtualMachineEvent.paused, .resumed, .reset(byGuest: true), .powerButtonPressed,
+      .shutdown(.poweredOff), .guestPanicked(startsCrashKernel: true),
+      .portChanged(id: "a", isOpen: true), .deviceRemoved(id: "a"),
+    ].compactMap { QMPEvent($0, onPanic: .proceed, byClient: false) }
     let terms = terms(of: "QMP EVENTS")
     #expect(terms.count == events.count)
     for (event, term) in zip(events, terms) {

@@ -2,9 +2,11 @@ import Chardev
 import Testing
 
 @testable import Control
+@testable import SwiftVM
 
 /// What the commands for backends make, and what they say.
-@Suite struct ChardevCommandTests: CommandSuite {
+@Suite(ControlRig.requirement)
+struct ChardevCommandTests: CommandSuite {
   let rig: ControlRig
   let client: RigClient
 
@@ -13,7 +15,7 @@ import Testing
     client = try rig.ready()
   }
 
-  @Test func makesChardevs() {
+  @Test func makesChardevs() throws {
     let unix = #"{"type":"unix","data":{"path":"/s"}}"#
     let cases: [(String, String, ChardevConfiguration.Backend)] = [
       ("null", "{}", .null), ("ringbuf", "{}", .ringBuffer(size: 65536)),
@@ -91,14 +93,21 @@ import Testing
       ),
     ]
     for (type, data, backend) in cases {
-      #expect(add(type, data) == "{}")
-      #expect(rig.machine.added == ChardevConfiguration(id: "c", backend))
+      #expect(try configuration(type, data) == ChardevConfiguration(id: "c", backend))
     }
-    #expect(add("pty", #"{"logfile":"/l","logappend":true}"#) == #"{"pty": "/dev/pts/3"}"#)
     #expect(
-      rig.machine.added
+      try configuration("pty", #"{"logfile":"/l","logappend":true}"#)
         == ChardevConfiguration(
           id: "c", .pseudoTerminal(link: nil), log: LogConfiguration(path: "/l", appends: true)))
+    #expect(add("pty", "{}").hasPrefix(#"{"pty": "/dev/pts/"#))
+  }
+
+  /// What chardev-add's arguments describe.
+  private func configuration(_ type: String, _ data: String) throws -> ChardevConfiguration {
+    let json = try JSONParser.parse(Array(#"{"type":"\#(type)","data":\#(data)}"#.utf8))
+    var arguments = Arguments(try #require(json.object))
+    var reader = ChardevReader(id: "c", descriptors: DescriptorStore())
+    return try reader.configuration(&arguments)
   }
 
   private static let mistakes: [(type: String, data: String, problem: String)] = [
@@ -177,43 +186,69 @@ import Testing
   @Test(arguments: mistakes)
   func refusesChardevs(type: String, data: String, problem: String) {
     #expect(add(type, data) == "!GenericError: " + problem)
-    #expect(rig.machine.notes == [])
+    #expect(rig.spares == [])
   }
 
   @Test func knowsItsChardevs() {
-    rig.machine.chardevs = [
-      ChardevReport(label: "c", filename: "pty:/dev/pts/3", isFrontEndOpen: true)
-    ]
+    #expect(add("null", "{}") == "{}")
     #expect(
-      ask("query-chardev")
-        == #"[{"label": "c", "filename": "pty:/dev/pts/3", "frontend-open": true}]"#)
+      ask("query-chardev") == #"[{"label": "c", "filename": "null", "frontend-open": false}]"#)
     #expect(add("null", "{}") == "!GenericError: Chardev with id 'c' already exists")
-    #expect(
-      ask("chardev-change", #"{"id":"c","backend":{"type":"null","data":{}}}"#) == "{}")
+    #expect(ask("chardev-change", #"{"id":"c","backend":{"type":"ringbuf","data":{}}}"#) == "{}")
+    #expect(rig.machine.chardev(label: "c") is RingBuffer)
     #expect(
       ask("chardev-change", #"{"id":"d","backend":{"type":"null","data":{}}}"#)
         == "!GenericError: Chardev 'd' does not exist")
     #expect(ask("chardev-send-break", #"{"id":"c"}"#) == "{}")
-    #expect(rig.machine.notes.last == "break c")
     #expect(ask("chardev-send-break", #"{"id":"d"}"#) == "!GenericError: Chardev 'd' not found")
     #expect(ask("chardev-remove", #"{"id":"d"}"#) == "!GenericError: Chardev 'd' not found")
     #expect(ask("chardev-remove") == "!GenericError: Parameter 'id' is missing")
     #expect(ask("chardev-remove", #"{"id":"c"}"#) == "{}")
-    #expect(rig.machine.notes == ["change c", "break c", "remove chardev c"])
-    rig.machine.refusal = QMPError("no such place")
-    rig.machine.chardevs = []
-    #expect(add("null", "{}") == "!GenericError: Failed to add chardev 'c': no such place")
+    #expect(rig.spares == [])
+    #expect(
+      add("file", #"{"out":"/no/such/place"}"#)
+        .hasPrefix("!GenericError: Failed to add chardev 'c': "))
     #expect(ask("query-chardev-backends").contains(#"{"name": "ringbuf"}"#))
   }
 
+  @Test("Clients add so many backends, and so much memory of theirs, and no more")
+  func boundsWhatClientsAdd() {
+    let size = ControlServer.chardevMemoryLimit / 4
+    for number in 1...4 { #expect(add("ringbuf", #"{"size":\#(size)}"#, id: "r\(number)") == "{}") }
+    #expect(
+      add("ringbuf", #"{"size":2}"#)
+        == "!GenericError: Failed to add chardev 'c': backends that clients add may hold 256 MiB in"
+        + " memory, all together; give a smaller size, or remove one by chardev-remove")
+    #expect(
+      ask("chardev-change", #"{"id":"r1","backend":{"type":"ringbuf","data":{"size":\#(size)}}}"#)
+        == "{}")
+    #expect(
+      ask(
+        "chardev-change", #"{"id":"r1","backend":{"type":"ringbuf","data":{"size":\#(2 * size)}}}"#
+      ).contains("may hold 256 MiB"))
+    #expect(ask("chardev-remove", #"{"id":"r2"}"#) == "{}")
+    #expect(add("ringbuf", #"{"size":2}"#) == "{}")
+    #expect(rig.spares == ["r1", "r3", "r4", "c"])
+    for number in rig.spares.count..<ControlServer.chardevLimit {
+      #expect(
+        add(
+          "udp", #"{"remote":{"type":"inet","data":{"host":"127.0.0.1","port":"9"}}}"#,
+          id: "u\(number)") == "{}")
+    }
+    #expect(
+      add("ringbuf", #"{"size":2}"#, id: "x")
+        == "!GenericError: Failed to add chardev 'x': clients have added 1024 backends already;"
+        + " remove one by chardev-remove")
+  }
+
   @Test func readsAndWritesRingBuffers() {
-    rig.machine.buffers["r"] = FakeRingBuffer()
+    #expect(add("ringbuf", "{}", id: "r") == "{}")
     #expect(ask("ringbuf-write", #"{"device":"r","data":"hello"}"#) == "{}")
     #expect(ask("ringbuf-read", #"{"device":"r","size":3}"#) == #""hel""#)
     #expect(ask("ringbuf-read", #"{"device":"r","size":30,"format":"base64"}"#) == #""bG8=""#)
     #expect(
       ask("ringbuf-write", #"{"device":"r","data":"AP8h","format":"base64"}"#) == "{}")
-    #expect(rig.machine.buffers["r"]?.contents == [0, 255, 33])
+    #expect((rig.machine.chardev(label: "r") as? RingBuffer)?.contents == [0, 255, 33])
     #expect(
       ask("ringbuf-write", #"{"device":"r","data":"A===","format":"base64"}"#)
         == "!GenericError: the data is not valid base64")
@@ -225,48 +260,55 @@ import Testing
     #expect(
       ask("ringbuf-read", #"{"device":"r","size":1,"format":"x"}"#)
         == "!GenericError: Parameter 'format' does not accept value 'x'")
+    #expect(add("null", "{}") == "{}")
+    #expect(
+      ask("ringbuf-read", #"{"device":"c","size":1}"#) == "!GenericError: c is not a ringbuf device"
+    )
   }
 
   @Test("One command brings a bounded part, whatever it asks for; the rest is the next one's")
-  func readsRingBuffersInParts() {
-    let buffer = FakeRingBuffer()
-    buffer.contents = Array(repeating: 120, count: 600 << 10)
-    rig.machine.buffers["r"] = buffer
+  func readsRingBuffersInParts() throws {
+    #expect(add("ringbuf", #"{"size":1048576}"#, id: "r") == "{}")
+    let buffer = try #require(rig.machine.chardev(label: "r") as? RingBuffer)
+    buffer.write(Array(repeating: 120, count: 600 << 10))
     for expected in [256 << 10, 256 << 10, 88 << 10, 0] {
       let reply = ask("ringbuf-read", #"{"device":"r","size":67108864}"#)
       #expect(reply.utf8.count == expected + 2)
     }
   }
 
-  @Test("Who waits for a text hears that the buffer has been exchanged")
-  func noticesAnotherRingBuffer() {
-    rig.machine.buffers["r"] = FakeRingBuffer()
-    client.send(#"{"execute":"x-swiftvm-ringbuf-wait","arguments":{"device":"r","text":"x"}}"#)
+  @Test("Who waits for a text hears that the buffer has been exchanged, or is gone")
+  func noticesAnotherRingBuffer() throws {
+    let other = try rig.ready()
+    let wait = #"{"execute":"x-swiftvm-ringbuf-wait","arguments":{"device":"r","text":"x"}}"#
+    let change = #""arguments":{"id":"r","backend":{"type":"ringbuf","data":{}}}}"#
+    #expect(add("ringbuf", "{}", id: "r") == "{}")
+    client.send(wait)
     rig.settle()
-    rig.machine.buffers["r"] = FakeRingBuffer()
-    rig.server.somethingChanged()
+    #expect(other.ask(#"{"execute":"chardev-change","# + change) == #"{"return": {}}"#)
     #expect(client.line()?.contains("Device 'r' is another one now") == true)
+    client.send(wait)
+    rig.settle()
+    #expect(
+      other.ask(#"{"execute":"chardev-remove","arguments":{"id":"r"}}"#) == #"{"return": {}}"#)
+    #expect(client.line()?.contains("Device 'r' not found") == true)
   }
 
-  @Test func waitsForATextInARingBuffer() {
-    let buffer = FakeRingBuffer()
-    rig.machine.buffers["r"] = buffer
+  @Test func waitsForATextInARingBuffer() throws {
+    #expect(add("ringbuf", "{}", id: "r") == "{}")
     client.send(
       #"{"execute":"x-swiftvm-ringbuf-wait","arguments":{"device":"r","text":"lo w"},"id":1}"#)
     rig.settle()
-    #expect(buffer.waiting?.text == Array("lo w".utf8))
-    buffer.waiting?.whenFound()
+    let other = try rig.ready()
+    for text in ["hello", " world"] {
+      #expect(
+        other.ask(
+          #"{"execute":"ringbuf-write","arguments":{"device":"r","data":"\#(text)"}}"#)
+          == #"{"return": {}}"#)
+    }
     #expect(client.line() == #"{"return": {}, "id": 1}"#)
-    #expect(buffer.waiting == nil)
     #expect(
       ask("x-swiftvm-ringbuf-wait", #"{"device":"r","text":"x","timeout":0}"#)
         == "!GenericError: the text has not come within the timeout")
-    #expect(buffer.waiting == nil)
-    client.send(#"{"execute":"x-swiftvm-ringbuf-wait","arguments":{"device":"r","text":"x"}}"#)
-    rig.settle()
-    rig.machine.buffers = [:]
-    rig.server.somethingChanged()
-    #expect(client.line()?.contains("Device 'r' not found") == true)
-    #expect(buffer.waiting == nil)
   }
 }

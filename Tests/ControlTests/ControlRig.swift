@@ -2,36 +2,67 @@ import Chardev
 import Glibc
 import Host
 import TestSupport
+import Testing
 
 @testable import Control
+@testable import SwiftVM
 
-/// A control server on a loop that the test turns, and clients in the same thread.
+/// A control server of a machine that is not booted, on a loop that the test turns, and clients in the same
+/// thread.
 final class ControlRig {
+  private static let kernelPath: String = {
+    let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+    return "/\(root)/guest-images/build/micro/guest.elf"
+  }()
+
+  /// For the suites: a machine can be made.
+  static let requirement = ConditionTrait.enabled(
+    if: access("/dev/kvm", R_OK | W_OK) == 0 && access(kernelPath, R_OK) == 0,
+    "needs /dev/kvm, and guest-images/micro/build.sh run before")
+
   let directory: TemporaryDirectory
-  let loop: EventLoop
-  let machine = FakeMachine()
+  let machine: VirtualMachine
   let server: ControlServer
   let socket: ServiceSocket
+
+  var loop: EventLoop { machine.loop }
+  /// The ports of the one device.
+  var ports: [VirtioConsolePortConfiguration] { machine.configuration.consoleDevices[0].ports }
+  /// The backends that have no port, by their ids.
+  var spares: [String] { machine.configuration.characterDevices.compactMap(\.id) }
 
   /// - Parameters:
   ///   - opensHost: whether clients have the right to open things on the host.
   ///   - users: those served beside this process's own.
   ///   - mode: the permissions of the socket's file.
   ///   - address: where clients come; a Unix socket's file unless given.
+  ///   - ports: the names of the device's ports, which are also their ids; each leads nowhere.
   init(
     opensHost: Bool = true, users: [UInt32] = [], mode: UInt32? = nil,
-    address: SocketConfiguration.Address? = nil
+    address: SocketConfiguration.Address? = nil, ports: [String] = ["n"],
+    attachment: ChardevConfiguration = .none, parser: ControlServer.PortParser? = nil
   ) throws {
     directory = try TemporaryDirectory()
     chmod(directory.path, 0o755)
-    loop = try EventLoop()
-    var configuration = SocketConfiguration(address ?? .unix(path: directory["qmp"]))
-    configuration.access.mode = mode
-    socket = try ServiceSocket(configuration, users: users)
-    server = ControlServer(
-      listeners: [ControlListener(socket, opensHost: opensHost)], machine: machine,
-      version: (1, 2, 3))
-    try server.start(on: loop)
+    var configuration = VirtualMachineConfiguration(
+      bootLoader: LinuxBootLoader(kernelPath: Self.kernelPath), memorySize: 16 << 20,
+      consoleDevices: [
+        VirtioConsoleDeviceConfiguration(
+          id: "vs0",
+          ports: ports.map {
+            VirtioConsolePortConfiguration(id: "id-" + $0, name: $0, attachment: attachment)
+          }, maximumPortCount: 1000)
+      ])
+    configuration.name = "vm"
+    machine = try VirtualMachine(configuration)
+    var service = SocketConfiguration(address ?? .unix(path: directory["qmp"]))
+    service.access.mode = mode
+    socket = try ServiceSocket(service, users: users)
+    server = try ControlServer(
+      machine, at: [ControlServer.Listener(socket: socket, opensHost: opensHost)],
+      parser)
+    machine.gate.begin()
+    try machine.machine.beginService()
   }
 
   /// A client that has said nothing yet.
@@ -49,7 +80,9 @@ final class ControlRig {
 
   /// Turns the loop until something is the case.
   func turn(_ condition: () -> Bool) -> Bool {
-    waitUntil {
+    // Tests may go on in another thread than the one they were made in.
+    machine.gate.begin()
+    return waitUntil {
       loop.turn(timeoutMilliseconds: 0)
       return condition()
     }
@@ -58,7 +91,10 @@ final class ControlRig {
 
 extension ControlRig {
   /// Lets the server do all that it has been given, which a Unix socket brings at once.
-  func settle() { for _ in 0..<10 { loop.turn(timeoutMilliseconds: 0) } }
+  func settle() {
+    machine.gate.begin()
+    for _ in 0..<10 { loop.turn(timeoutMilliseconds: 0) }
+  }
 }
 
 /// A client whose waiting keeps the server going.
@@ -77,10 +113,16 @@ final class RigClient {
 
   deinit { for descriptor in descriptors { close(descriptor) } }
 
-  /// Sends a text, and returns the next line.
+  /// Sends a text, and returns the next line that is no event.
   func ask(_ text: String) -> String? {
     send(text)
-    return line()
+    return reply()
+  }
+
+  /// The next line that is no event.
+  func reply() -> String? {
+    while let line = line() { if !line.contains(#""event": ""#) { return line } }
+    return nil
   }
 
   func send(_ text: String) { send(Array(text.utf8)) }
@@ -154,9 +196,9 @@ extension CommandSuite {
     return reply
   }
 
-  /// The reply to chardev-add with the id `c`.
-  func add(_ type: String, _ data: String) -> String {
-    ask("chardev-add", #"{"id":"c","backend":{"type":"\#(type)","data":\#(data)}}"#)
+  /// The reply to chardev-add.
+  func add(_ type: String, _ data: String, id: String = "c") -> String {
+    ask("chardev-add", #"{"id":"\#(id)","backend":{"type":"\#(type)","data":\#(data)}}"#)
   }
 }
 

@@ -3,9 +3,11 @@ import TestSupport
 import Testing
 
 @testable import Control
+@testable import SwiftVM
 
 /// Descriptors that come and go beside commands.
-@Suite struct DescriptorCommandTests: CommandSuite {
+@Suite(ControlRig.requirement)
+struct DescriptorCommandTests: CommandSuite {
   let rig: ControlRig
   let client: RigClient
 
@@ -24,12 +26,7 @@ import Testing
     client.send(#"{"execute":"getfd","arguments":{"fdname":"x"}}"#, with: descriptor)
     #expect(client.line() == #"{"return": {}}"#)
     #expect(add("socket", #"{"addr":{"type":"fd","data":{"str":"x"}}}"#) == "{}")
-    guard case .descriptor(.number(let number)) = rig.machine.added?.backend else {
-      Issue.record("no descriptor in \(String(describing: rig.machine.added))")
-      return
-    }
-    #expect(sameFile(number, descriptor))
-    close(number)
+    #expect(rig.spares == ["c"])
     #expect(
       ask("closefd", #"{"fdname":"x"}"#)
         == "!GenericError: File descriptor named 'x' not found")
@@ -50,19 +47,14 @@ import Testing
     #expect(reply.hasPrefix(#"{"return": {"fdset-id": 0, "fd": "#))
     #expect(ask("query-fdsets").hasSuffix(#""opaque": "o"}]}]"#))
     #expect(add("file", #"{"out":"/dev/fdset/0"}"#) == "{}")
-    guard case .descriptor(.number(let number)) = rig.machine.added?.backend else {
-      Issue.record("no descriptor in \(String(describing: rig.machine.added))")
-      return
-    }
-    #expect(sameFile(number, descriptor))
-    close(number)
+    #expect(rig.spares == ["c"])
     #expect(
       ask("remove-fd", #"{"fdset-id":3}"#)
         == "!GenericError: File descriptor named 'fdset-id:3' not found")
     #expect(ask("remove-fd", #"{"fdset-id":0}"#) == "{}")
     #expect(ask("query-fdsets") == "[]")
     #expect(
-      add("file", #"{"out":"/dev/fdset/0"}"#)
+      add("file", #"{"out":"/dev/fdset/0"}"#, id: "d")
         == "!GenericError: File descriptor named 'fdset-id:0' not found")
   }
 
@@ -111,35 +103,27 @@ import Testing
   }
 
   @Test func handsAConnectionOver() throws {
-    let path = try directory.makeFile("file")
-    let descriptor = open(path, O_RDWR)
-    defer { close(descriptor) }
-    rig.machine.connection = descriptor
-    rig.machine.ports = [PortStatus.named("n", isOpen: false)]
-    #expect(ask("x-swiftvm-connect", #"{"port":"n"}"#) == "{}")
-    let received = try #require(client.descriptors.first)
-    #expect(sameFile(received, descriptor))
-    #expect(ask("x-swiftvm-connect", #"{"port":"m"}"#) == "!DeviceNotFound: there is no port 'm'")
+    let rig = try ControlRig(attachment: .unixSocketServer(path: directory["port"]))
+    let client = try rig.ready()
+    func ask(_ command: String, _ arguments: String) -> String? {
+      client.ask(#"{"execute":"\#(command)","arguments":\#(arguments)}"#)
+    }
+    #expect(ask("x-swiftvm-connect", #"{"port":"n"}"#) == #"{"return": {}}"#)
+    #expect(client.descriptors.count == 1)
+    #expect(
+      ask("x-swiftvm-connect", #"{"port":"m"}"#)?.contains("there is no port 'm'") == true)
   }
 
   @Test("Over TCP, which carries no descriptors, a connection is refused and none is made")
   func refusesConnectionsOverTCP() throws {
     let rig = try ControlRig(address: .tcp(host: "127.0.0.1", port: 0))
-    rig.machine.ports = [PortStatus.named("n", isOpen: false)]
     let port = try #require(rig.socket.name.split(separator: ":").last.flatMap { UInt16($0) })
     let client = RigClient(SocketClient(adopting: Loopback.connect(to: port)), rig: rig)
     _ = client.line()
     _ = client.ask(#"{"execute":"qmp_capabilities"}"#)
     let reply = client.ask(#"{"execute":"x-swiftvm-connect","arguments":{"port":"n"}}"#)
     #expect(reply?.contains("over a Unix socket only") == true)
-    #expect(rig.machine.notes == [])
   }
 
   private var directory: TemporaryDirectory { rig.directory }
-
-  private func sameFile(_ first: Int32, _ second: Int32) -> Bool {
-    var (one, other) = (stat(), stat())
-    return fstat(first, &one) == 0 && fstat(second, &other) == 0 && one.st_ino == other.st_ino
-      && one.st_dev == other.st_dev
-  }
 }

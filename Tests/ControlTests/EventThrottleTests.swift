@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 @testable import Control
+@testable import SwiftVM
 
 /// Events that a guest can cause in a loop: of each port, and of each kind, at most one a second.
 @Suite struct EventThrottleTests {
@@ -92,17 +93,19 @@ import Testing
     #expect(turn { told.events.count == 23 + 5 })
   }
 
-  @Test("A flood of panics or resets makes one event a second, and the end comes after the last")
+  @Test(
+    "A flood of panics or resets makes one event a second, and the end comes after the last",
+    ControlRig.requirement)
   func throttlesEachKindOfEvent() throws {
     let rig = try ControlRig()
     let client = try rig.ready()
     for _ in 0..<10_000 {
-      rig.server.send(.guestPanicked(.run))
+      rig.server.send(.guestPanicked(startsCrashKernel: false))
       rig.server.send(.reset(byGuest: true))
       rig.server.send(.portChanged(id: "p", isOpen: true))
     }
-    rig.server.send(.shutdown(.guestShutdown))
-    rig.server.stop()
+    rig.server.send(.shutdown(.poweredOff))
+    rig.machine.tell(.ended(.poweredOff))
     var lines: [String] = []
     while let line = client.line() {
       lines.append(String(line.split(separator: #""event": ""#).last?.prefix { $0 != "\"" } ?? ""))
@@ -114,29 +117,34 @@ import Testing
 
   @Test("Every event has its rule: what a guest causes as often as it likes is told once a second")
   func hasARuleForEachEvent() {
-    let throttled: [QMPEvent] = [
-      .reset(byGuest: true), .guestPanicked(.run), .guestPanicked(.pause),
+    func rate(_ event: VirtualMachineEvent) -> QMPEvent.Rate? {
+      QMPEvent(event, onPanic: .pause, byClient: false)?.rate
+    }
+    let throttled: [VirtualMachineEvent] = [
+      .reset(byGuest: true), .guestPanicked(startsCrashKernel: false),
       .portChanged(id: "p", isOpen: true),
     ]
-    let told: [QMPEvent] = [
-      .stopped, .resumed, .reset(byGuest: false), .powerButton, .shutdown(.signal),
-      .deviceDeleted(id: "p"),
+    let told: [VirtualMachineEvent] = [
+      .paused, .resumed, .reset(byGuest: false), .powerButtonPressed,
+      .shutdown(.stopped(signal: 15)), .deviceRemoved(id: "p"),
     ]
     for event in throttled {
-      guard case .everySecond = event.rate else {
+      guard case .everySecond = rate(event) else {
         Issue.record("\(event) is not throttled")
         continue
       }
     }
     for event in told {
-      guard case .always = event.rate else {
+      guard case .always = rate(event) else {
         Issue.record("\(event) is throttled")
         continue
       }
     }
   }
 
-  @Test("Clients hear a port's last state before it is gone, and before the end")
+  @Test(
+    "Clients hear a port's last state before it is gone, and before the end",
+    ControlRig.requirement)
   func clientsHearTheLastState() throws {
     let rig = try ControlRig()
     let client = try rig.ready()
@@ -146,13 +154,13 @@ import Testing
     rig.server.send(.portChanged(id: "p", isOpen: true))
     #expect(hear(true))
     for isOpen in [false, true, false] { rig.server.send(.portChanged(id: "p", isOpen: isOpen)) }
-    rig.server.send(.deviceDeleted(id: "p"))
+    rig.server.send(.deviceRemoved(id: "p"))
     #expect(hear(false))
     #expect(client.line()?.contains("DEVICE_DELETED") == true)
     rig.server.send(.portChanged(id: "p", isOpen: true))
     #expect(hear(true))
     rig.server.send(.portChanged(id: "p", isOpen: false))
-    rig.server.stop()
+    rig.machine.tell(.ended(.poweredOff))
     #expect(hear(false))
   }
 }

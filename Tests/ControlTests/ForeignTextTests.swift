@@ -1,10 +1,13 @@
+import Chardev
 import TestSupport
 import Testing
 
 @testable import Control
+@testable import SwiftVM
 
 /// Text that Swift would compare or hash for half a minute, in every place where a client can put it.
-@Suite struct ForeignTextTests: CommandSuite {
+@Suite(ControlRig.requirement)
+struct ForeignTextTests: CommandSuite {
   /// 400 KB of combining marks, each pair of which canonical order exchanges.
   private static let marks = Array(String(repeating: "\u{315}\u{316}", count: 100_000).utf8)
 
@@ -72,31 +75,35 @@ import Testing
   @Test(
     "It is refused before it is compared or becomes a key, and costs no time", arguments: places)
   func isRefusedAtOnce(place: String) {
-    rig.machine.ports = [PortStatus.named("n", isOpen: false)]
-    rig.machine.buffers = ["b": FakeRingBuffer()]
+    #expect(add("ringbuf", "{}", id: "b") == "{}")
+    let configuration = rig.machine.configuration
     let reply = reply(to: place)
     #expect(reply.text.hasPrefix(#"{"error": "#))
     #expect(reply.seconds < 5)
-    #expect(rig.machine.notes == [])
+    #expect(rig.machine.configuration == configuration && !rig.machine.isPaused)
     #expect(ask("query-name") == #"{"name": "vm"}"#)
   }
 
   @Test("Data may hold it, which is bytes to the machine")
-  func isDataLikeAnyOther() {
-    let buffer = FakeRingBuffer()
-    rig.machine.buffers = ["b": buffer]
+  func isDataLikeAnyOther() throws {
+    #expect(add("ringbuf", #"{"size":1048576}"#, id: "b") == "{}")
+    let buffer = try #require(rig.machine.chardev(label: "b") as? RingBuffer)
     #expect(
       reply(to: Self.command("ringbuf-write", #""device":"b","data":"@""#)).text
         == #"{"return": {}}"#)
     #expect(buffer.contents == Self.marks)
   }
 
-  @Test("Ports may have names beyond ASCII, up to 256 bytes")
+  @Test("Ports may have names beyond ASCII, up to 255 bytes, and what is asked for up to 256")
   func namesPortsInAnyScript() {
     let name = String(repeating: "é", count: 128)
-    rig.machine.ports = [PortStatus.named(name, isOpen: true)]
-    #expect(ask("x-swiftvm-wait-open", #"{"port":"\#(name)"}"#) == "{}")
-    #expect(ask("device_add", #"{"driver":"virtserialport","name":"\#(name)"}"#) == "{}")
+    let longest = name.dropLast() + "x"
+    #expect(ask("device_add", #"{"driver":"virtserialport","name":"\#(longest)"}"#) == "{}")
+    #expect(
+      ask("x-swiftvm-wait-open", #"{"port":"\#(longest)","timeout":0}"#)
+        .contains("within the timeout"))
+    #expect(
+      ask("device_add", #"{"driver":"virtserialport","name":"\#(name)"}"#).contains("at most 255"))
     #expect(
       ask("x-swiftvm-wait-open", #"{"port":"\#(name)x"}"#)
         == "!GenericError: Parameter 'port' has more than 256 bytes")

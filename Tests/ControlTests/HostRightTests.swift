@@ -5,9 +5,11 @@ import TestSupport
 import Testing
 
 @testable import Control
+@testable import SwiftVM
 
 /// Clients of a control socket without the right to open things on the host.
-@Suite struct HostRightTests: CommandSuite {
+@Suite(ControlRig.requirement)
+struct HostRightTests: CommandSuite {
   let rig: ControlRig
   let client: RigClient
 
@@ -29,29 +31,38 @@ import Testing
   func opensNothing(type: String, data: String) {
     let refusal = "!GenericError: clients of this control socket may open nothing on the host"
     #expect(add(type, data).hasPrefix(refusal))
-    rig.machine.chardevs = [ChardevReport(label: "c", filename: "null", isFrontEndOpen: false)]
+    #expect(add("null", "{}") == "{}")
     #expect(
       ask("chardev-change", #"{"id":"c","backend":{"type":"\#(type)","data":\#(data)}}"#)
         .hasPrefix(refusal))
-    #expect(rig.machine.notes == [])
+    #expect(rig.machine.chardev(label: "c")?.filename == "null")
   }
 
   @Test("What stays in memory they may have, and control the machine")
   func allowsTheRest() {
     #expect(add("null", "{}") == "{}")
-    #expect(add("ringbuf", "{}") == "{}")
+    #expect(add("ringbuf", "{}", id: "d") == "{}")
     #expect(ask("stop") == "{}")
     #expect(ask("device_add", #"{"driver":"virtio-serial-pci"}"#) == "{}")
   }
 
   @Test("A new port's backend is judged before it is made")
-  func judgesPorts() {
-    let arguments = #"{"option":"virtserialport","value":"name=a,exec=x","directory":"/"}"#
-    rig.machine.plugged = .file(path: "/tmp/x")
-    #expect(ask("x-swiftvm-plug", arguments).contains("may open nothing on the host"))
-    #expect(rig.machine.notes == [])
-    rig.machine.plugged = .none
-    #expect(ask("x-swiftvm-plug", arguments) == "{}")
+  func judgesPorts() throws {
+    let parser = ControlServer.PortParser { (_, value) throws(QMPError) in
+      let attachment: ChardevConfiguration = value == "file" ? .file(path: "x") : .none
+      return (nil, VirtioConsolePortConfiguration(name: "a", attachment: attachment))
+    }
+    let rig = try ControlRig(opensHost: false, parser: parser)
+    let client = try rig.ready()
+    func plug(_ value: String) -> String? {
+      client.ask(
+        #"{"execute":"x-swiftvm-plug","arguments":{"option":"virtserialport","value":"\#(value)","directory":"\#(rig.directory.path)"}}"#
+      )
+    }
+    #expect(plug("file")?.contains("may open nothing on the host") == true)
+    #expect(rig.ports.count == 1 && rig.directory.entries == ["qmp"])
+    #expect(plug("null") == #"{"return": {}}"#)
+    #expect(rig.ports.count == 2)
   }
 
   @Test("A descriptor that they pass is theirs to use; those of clients with the right are not")
@@ -61,13 +72,12 @@ import Testing
     client.send(#"{"execute":"getfd","arguments":{"fdname":"x"}}"#, with: descriptor)
     #expect(client.line() == #"{"return": {}}"#)
     #expect(add("socket", #"{"addr":{"type":"fd","data":{"str":"x"}}}"#) == "{}")
-    if case .descriptor(.number(let number)) = rig.machine.added?.backend { close(number) }
     let others = rig.server.context(
-      passed: PassedDescriptors(), of: ControlListener(rig.socket, opensHost: true))
+      passed: PassedDescriptors(), of: ControlServer.Listener(socket: rig.socket, opensHost: true))
     try others.descriptors.add(
       PassedDescriptor(FileDescriptor(owning: dup(descriptor))), named: "theirs")
     #expect(
-      add("socket", #"{"addr":{"type":"fd","data":{"str":"theirs"}}}"#)
+      add("socket", #"{"addr":{"type":"fd","data":{"str":"theirs"}}}"#, id: "d")
         .contains("File descriptor named 'theirs' has not been found"))
   }
 }

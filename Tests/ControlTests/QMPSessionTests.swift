@@ -1,4 +1,5 @@
 import Glibc
+import SwiftVM
 import Testing
 
 @testable import Control
@@ -158,16 +159,26 @@ import Testing
       ])
   }
 
+  private func text(
+    _ event: VirtualMachineEvent, at time: timespec,
+    policy: VirtualMachineConfiguration.PanicPolicy = .pause
+  ) -> String? {
+    QMPEvent(event, onPanic: policy, byClient: false)?.json(at: time).printed
+  }
+
   @Test func tellsWhatHappened() {
     let time = timespec(tv_sec: 5, tv_nsec: 6_999)
     #expect(
-      QMPEvent.stopped.json(at: time).printed
+      text(.paused, at: time)
         == #"{"timestamp": {"seconds": 5, "microseconds": 6}, "event": "STOP"}"#)
-    let events: [(QMPEvent, String)] = [
+    let events: [(VirtualMachineEvent, String)] = [
       (.reset(byGuest: true), #""RESET", "data": {"guest": true, "reason": "guest-reset"}}"#),
-      (.shutdown(.signal), #""SHUTDOWN", "data": {"guest": false, "reason": "host-signal"}}"#),
       (
-        .shutdown(.guestShutdown),
+        .shutdown(.stopped(signal: 15)),
+        #""SHUTDOWN", "data": {"guest": false, "reason": "host-signal"}}"#
+      ),
+      (
+        .shutdown(.poweredOff),
         #""SHUTDOWN", "data": {"guest": true, "reason": "guest-shutdown"}}"#
       ),
       (
@@ -175,16 +186,21 @@ import Testing
         #""VSERPORT_CHANGE", "data": {"id": "p", "open": true}}"#
       ),
       (
-        .deviceDeleted(id: "p"),
+        .deviceRemoved(id: "p"),
         #""DEVICE_DELETED", "data": {"device": "p", "path": "/machine/peripheral/p"}}"#
       ),
-      (.resumed, #""RESUME"}"#), (.powerButton, #""POWERDOWN"}"#),
-      (.guestPanicked(.run), #""GUEST_PANICKED", "data": {"action": "run"}}"#),
-      (.guestPanicked(.pause), #""GUEST_PANICKED", "data": {"action": "pause"}}"#),
-      (.guestPanicked(.poweroff), #""GUEST_PANICKED", "data": {"action": "poweroff"}}"#),
+      (.resumed, #""RESUME"}"#), (.powerButtonPressed, #""POWERDOWN"}"#),
+      (.guestPanicked(startsCrashKernel: true), #""GUEST_PANICKED", "data": {"action": "run"}}"#),
     ]
     for (event, text) in events {
-      #expect(event.json(at: time).printed.hasSuffix(#", "event": "# + text))
+      #expect(self.text(event, at: time)?.hasSuffix(#", "event": "# + text) == true)
+    }
+    for (policy, action) in [
+      (VirtualMachineConfiguration.PanicPolicy.proceed, "run"), (.pause, "pause"),
+      (.exit, "poweroff"),
+    ] {
+      let text = self.text(.guestPanicked(startsCrashKernel: false), at: time, policy: policy)
+      #expect(text?.hasSuffix(#"{"action": "\#(action)"}}"#) == true)
     }
   }
 }

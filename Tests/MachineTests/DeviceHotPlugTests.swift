@@ -36,7 +36,7 @@ struct DeviceHotPlugTests {
     configuration.allowsHotPlug = allowsHotPlug
     let machine = try VirtualMachine(configuration)
     machine.addEventHandler { [gone] in
-      if case .deviceRemoved(let id) = $0 { gone.add(id) }
+      if case .deviceRemoved(let id?) = $0 { gone.add(id) }
     }
     return machine
   }

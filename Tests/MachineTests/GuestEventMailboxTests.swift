@@ -7,7 +7,7 @@ import Testing
 /// What a guest does faster than the loop turns.
 @Suite struct GuestEventMailboxTests {
   private final class Told: Sendable {
-    let events = Mutex<[BoardEvent]>([])
+    let events = Mutex<[GuestEvent]>([])
   }
 
   @Test("The latest of each port and of panics is told, once, however often it came")

@@ -226,7 +226,12 @@ private final class Events: Sendable {
   func add(_ event: VirtualMachineEvent) { events.withLock { $0.append(event) } }
 
   var withoutPorts: [VirtualMachineEvent] {
-    all.filter { if case .portChanged = $0 { false } else { true } }
+    all.filter {
+      switch $0 {
+      case .portChanged, .ended: false
+      default: true
+      }
+    }
   }
 }
 

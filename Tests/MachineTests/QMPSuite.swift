@@ -1,3 +1,4 @@
+import Control
 import SwiftVM
 import TestSupport
 
@@ -25,7 +26,9 @@ extension QMPSuite {
     configuration.characterDevices = spares
     configuration.controlSockets = [.unixSocketServer(path: directory["qmp"])]
     change(&configuration)
-    return try VirtualMachine(configuration)
+    let machine = try VirtualMachine(configuration)
+    try ControlServer(serving: machine)
+    return machine
   }
 
   func spare(_ id: String) -> ChardevConfiguration {

@@ -119,7 +119,7 @@ struct QMPTests: QMPSuite {
     #expect(notes == ["true", "{}"])
   }
 
-  @Test("The serial console's host end is there, and nobody's to take, nor a control socket's id")
+  @Test("The serial console's backend is there and cannot be taken, nor can a control socket's id")
   func keepsTheSerialConsole() throws {
     let machine = try machine("run=hello end=halt", ports: []) { configuration in
       configuration.serialPort.attachment.id = "ser"
@@ -143,7 +143,7 @@ struct QMPTests: QMPSuite {
       notes == [
         "[" + Self.serial("ser") + "]", "Chardev with id 'ser' already exists",
         "Chardev 'ser' is busy",
-        "Failed to add chardev 'mon': there is a host end of this id already",
+        "Failed to add chardev 'mon': there is a backend of this id already",
         "Chardev 'mon' not found",
         "Property 'virtserialport.chardev' can't take value 'ser': Device 'ser' is in use", "{}",
         "{}",

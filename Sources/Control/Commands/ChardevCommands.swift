@@ -1,17 +1,37 @@
 import Chardev
+import SwiftVM
 
-/// Host ends that come and go.
+/// Backends that come and go.
 enum ChardevCommands {
   static let all = [
-    Command("query-chardev", alone: queryChardev),
-    Command("query-chardev-backends", alone: queryBackends),
-    Command("chardev-add", add),
-    Command("chardev-change", change),
-    Command("chardev-remove", remove),
-    Command("chardev-send-break", sendBreak),
+    Command("query-chardev", help: "tells of every backend", queryChardev),
+    Command("query-chardev-backends", help: "tells the types that chardev-add takes") { _ in
+      .value(.array(ChardevBackend.allCases.map { ["name": .string($0.rawValue)] }))
+    },
+    Command(
+      "chardev-add", .name("id"), .object("backend"), opensHost: true,
+      help: "makes a backend, which a port may have", add),
+    Command(
+      "chardev-change", .name("id"), .object("backend"), opensHost: true,
+      help: "puts another backend in the place of one, of a port that has it, too", change),
+    Command("chardev-remove", .name("id"), help: "removes a backend that no port has") {
+      (context, id) throws(QMPError) in
+      try requireChardev(id, context)
+      try context.perform { (machine) throws(ConfigurationError) in
+        try machine.removeChardev(id: id)
+      }
+      context.server.somethingChanged()
+      return .done
+    },
+    Command("chardev-send-break", .name("id"), help: "sends the serial console a break") {
+      (context, id) throws(QMPError) in
+      try requireChardev(id, context)
+      context.machine.sendBreak(toChardev: id)
+      return .done
+    },
   ]
 
-  private static func queryChardev(_ context: CommandContext) throws(QMPError) -> Command.Outcome {
+  private static func queryChardev(_ context: CommandContext) -> Command.Outcome {
     let chardevs: [JSONValue] = context.machine.chardevs.map { chardev in
       [
         "label": .string(chardev.label), "filename": .string(chardev.filename),
@@ -21,19 +41,18 @@ enum ChardevCommands {
     return .value(.array(chardevs))
   }
 
-  private static func queryBackends(_ context: CommandContext) throws(QMPError) -> Command.Outcome {
-    .value(.array(ChardevBackend.allCases.map { ["name": .string($0.rawValue)] }))
-  }
-
   private static func add(
-    _ arguments: inout Arguments, _ context: CommandContext
+    _ context: CommandContext, id: String, backend: Arguments
   ) throws(QMPError) -> Command.Outcome {
-    let id = try newID(&arguments)
-    guard !context.machine.chardevs.contains(where: { $0.label == id }) else {
-      throw QMPError("Chardev with id '\(id)' already exists")
-    }
-    return try open(id, &arguments, context) { (machine, configuration) throws(QMPError) in
-      do throws(QMPError) { return try machine.addChardev(configuration) } catch {
+    guard !id.isEmpty else { throw QMPError("Parameter 'id' expects an identifier") }
+    guard !has(id, context) else { throw QMPError("Chardev with id '\(id)' already exists") }
+    return try open(id, backend, context) { (configuration) throws(QMPError) in
+      do throws(QMPError) {
+        try context.server.requireRoom(for: configuration)
+        return try context.perform { (machine) throws(ConfigurationError) in
+          try machine.addChardev(configuration)
+        }
+      } catch {
         throw QMPError(
           "Failed to add chardev '\(id)': \(error.description)", class: error.errorClass)
       }
@@ -41,64 +60,44 @@ enum ChardevCommands {
   }
 
   private static func change(
-    _ arguments: inout Arguments, _ context: CommandContext
+    _ context: CommandContext, id: String, backend: Arguments
   ) throws(QMPError) -> Command.Outcome {
-    let id = try arguments.name("id")
-    guard context.machine.chardevs.contains(where: { $0.label == id }) else {
-      throw QMPError("Chardev '\(id)' does not exist")
-    }
-    return try open(id, &arguments, context) { (machine, configuration) throws(QMPError) in
-      try machine.changeChardev(configuration)
+    guard has(id, context) else { throw QMPError("Chardev '\(id)' does not exist") }
+    return try open(id, backend, context) { (configuration) throws(QMPError) in
+      try context.server.requireRoom(for: configuration, inPlaceOf: id)
+      let chardev = try context.perform { (machine) throws(ConfigurationError) in
+        try machine.changeChardev(configuration)
+      }
+      context.server.somethingChanged()
+      return chardev
     }
   }
 
   /// Makes the configuration that the arguments describe, and what it takes.
   private static func open(
-    _ id: String, _ arguments: inout Arguments, _ context: CommandContext,
-    _ make: (any MachineControl, ChardevConfiguration) throws(QMPError) -> String?
+    _ id: String, _ backend: Arguments, _ context: CommandContext,
+    _ make: (ChardevConfiguration) throws(QMPError) -> any Chardev
   ) throws(QMPError) -> Command.Outcome {
-    var backend = try arguments.object("backend")
-    try arguments.end()
+    var backend = backend
     var reader = ChardevReader(id: id, descriptors: context.descriptors)
     var isMade = false
     defer { reader.conclude(isMade: isMade) }
     let configuration = try reader.configuration(&backend)
     if reader.opensHost(configuration) { try context.requireHost() }
-    let path = try make(context.machine, configuration)
+    let chardev = try make(configuration)
     isMade = true
+    let path = ClientConnection.terminalPath(of: chardev)
     return .value(path.map { ["pty": .string($0)] } ?? [:])
   }
 
-  private static func newID(_ arguments: inout Arguments) throws(QMPError) -> String {
-    let id = try arguments.name("id")
-    guard !id.isEmpty else { throw QMPError("Parameter 'id' expects an identifier") }
-    return id
+  private static func has(_ id: String, _ context: CommandContext) -> Bool {
+    context.machine.chardevs.contains { $0.label == id }
   }
 
-  private static func remove(
-    _ arguments: inout Arguments, _ context: CommandContext
-  ) throws(QMPError) -> Command.Outcome {
-    let id = try existingID(&arguments, context)
-    try context.machine.removeChardev(id: id)
-    return .done
-  }
-
-  private static func sendBreak(
-    _ arguments: inout Arguments, _ context: CommandContext
-  ) throws(QMPError) -> Command.Outcome {
-    context.machine.sendBreak(toChardev: try existingID(&arguments, context))
-    return .done
-  }
-
-  private static func existingID(
-    _ arguments: inout Arguments, _ context: CommandContext
-  ) throws(QMPError) -> String {
-    let id = try arguments.name("id")
-    try arguments.end()
-    guard context.machine.chardevs.contains(where: { $0.label == id }) else {
-      throw QMPError("Chardev '\(id)' not found")
-    }
-    return id
+  private static func requireChardev(
+    _ id: String, _ context: CommandContext
+  ) throws(QMPError) {
+    guard has(id, context) else { throw QMPError("Chardev '\(id)' not found") }
   }
 }
 

@@ -1,4 +1,10 @@
-/// One of the commands that clients may give.
+import Chardev
+import SwiftVM
+
+/// One of the commands that clients may give: a row of `QMPCommandTable`.
+///
+/// Everything about a command follows from its row: `query-commands`, how its arguments are read, the
+/// errors about them, and the documentation.
 struct Command: Sendable {
   /// What comes of a command.
   enum Outcome {
@@ -19,35 +25,44 @@ struct Command: Sendable {
     let milliseconds: Int?
     /// What the client gets when that time has passed.
     let lateReply: QMPError
-    /// The command's end, once there is one; asked after whatever happens.
+    /// The command's end, once there is one; asked after every change.
     let check: () -> Result<JSONValue, QMPError>?
-    /// Called when nobody waits any more.
+    /// Called when the client waits no more.
     var end: () -> Void = {}
   }
 
-  typealias Body =
-    @Sendable (_ arguments: inout Arguments, _ context: CommandContext) throws(QMPError) -> Outcome
-
   let name: String
-  private let body: Body
+  /// The arguments: name, kind, and whether it may be left out.
+  let usage: [(name: String, kind: String, isOptional: Bool)]
+  /// Whether it may take the right to open things on the host.
+  let opensHost: Bool
+  /// What it does, a clause.
+  let help: String
+  private let body: @Sendable (inout Arguments, CommandContext) throws(QMPError) -> Outcome
 
-  /// A command that takes its arguments apart itself, before it does anything.
-  init(_ name: String, _ body: @escaping Body) {
-    self.name = name
-    self.body = body
-  }
-
-  /// A command without arguments.
-  init(
-    _ name: String,
-    alone body: @escaping @Sendable (_ context: CommandContext) throws(QMPError) -> Outcome
+  /// - Parameter body: gets the arguments' values in the order of `parameters`.
+  init<each Value>(
+    _ name: String, _ parameters: repeat Parameter<each Value>, opensHost: Bool = false,
+    help: String,
+    _ body:
+      @escaping @Sendable (CommandContext, repeat each Value) throws(QMPError) -> Outcome
   ) {
-    self.init(name) { (arguments, context) throws(QMPError) in
+    self.name = name
+    self.opensHost = opensHost
+    self.help = help
+    var usage: [(name: String, kind: String, isOptional: Bool)] = []
+    for parameter in repeat each parameters {
+      usage.append((parameter.name, parameter.kind, parameter.isOptional))
+    }
+    self.usage = usage
+    self.body = { (arguments, context) throws(QMPError) in
+      let values = (repeat try (each parameters).read(&arguments))
       try arguments.end()
-      return try body(context)
+      return try body(context, repeat each values)
     }
   }
 
+  /// Reads the arguments, all before anything is done, and carries the command out.
   func perform(
     _ arguments: JSONObject, _ context: CommandContext
   ) throws(QMPError) -> Outcome {
@@ -58,19 +73,24 @@ struct Command: Sendable {
 
 /// What a command works with.
 struct CommandContext {
-  let machine: any MachineControl
+  let server: ControlServer
   /// Whether this client may have the machine open paths, addresses and programs on the host.
   let opensHost: Bool
   /// Whether replies can have a descriptor with them, which takes a Unix socket.
   let carriesDescriptors: Bool
-  /// The descriptors that clients of this right have given names.
+  /// The descriptors that clients with this right have given names.
   let descriptors: DescriptorStore
   /// Those that this client has sent and that no command has taken yet.
   let passed: PassedDescriptors
-  /// The program's version, as `query-version` tells it.
-  let version: JSONValue
-  /// Has what clients wait for be looked at, soon.
-  let somethingChanged: () -> Void
+
+  var machine: VirtualMachine { server.machine }
+
+  /// Carries out what the machine may refuse.
+  func perform<Value>(
+    _ body: (VirtualMachine) throws(ConfigurationError) -> Value
+  ) throws(QMPError) -> Value {
+    do throws(ConfigurationError) { return try body(machine) } catch { throw QMPError(error) }
+  }
 
   /// Refuses what is to be opened on the host to a client without the right to it.
   func requireHost() throws(QMPError) {
@@ -78,5 +98,48 @@ struct CommandContext {
     throw QMPError(
       "clients of this control socket may open nothing on the host (host=off); "
         + "use null, ringbuf or a descriptor that you pass")
+  }
+}
+
+/// Every command there is.
+package enum QMPCommandTable {
+  static let all: [Command] =
+    MachineCommands.all + ChardevCommands.all + RingBufferCommands.all + DeviceCommands.all
+    + DescriptorCommands.all + [
+      Command("query-commands", help: "tells the names of all commands") { _ in
+        .value(.array(names.sorted().map { ["name": .string($0)] }))
+      },
+      Command(
+        "human-monitor-command", .text("command-line"), .optionalInteger("cpu-index"),
+        help: "is refused: there is no human monitor"
+      ) { (_, line, _) throws(QMPError) in
+        throw QMPError(
+          "there is no human monitor for '\(line)'; use QMP commands, see query-commands")
+      },
+    ]
+
+  /// Every command's name, arguments as QMP has them, and what it does, a clause; for documentation.
+  package static var documentation: [(name: String, arguments: [String], help: String)] {
+    all.map { command in
+      let arguments = command.usage.map { argument in
+        (argument.isOptional ? "[" : "") + "\"\(argument.name)\": \(argument.kind)"
+          + (argument.isOptional ? "]" : "")
+      }
+      return (command.name, arguments, command.help)
+    }
+  }
+
+  private static var names: [String] { ["qmp_capabilities"] + all.map(\.name) }
+
+  // String keys: the program's own words; `QMPRequest` bounds what is looked up.
+  private static let byName = Dictionary(
+    all.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+
+  /// The command of a name.
+  static func command(_ name: String) throws(QMPError) -> Command {
+    guard let command = byName[name] else {
+      throw QMPError("The command \(name) has not been found", class: .commandNotFound)
+    }
+    return command
   }
 }

@@ -1,18 +1,31 @@
+import Glibc
+import Host
+
 /// Descriptors that clients pass along (SCM_RIGHTS).
 enum DescriptorCommands {
   static let all = [
-    Command("getfd", getfd),
-    Command("closefd", closefd),
-    Command("add-fd", addFD),
-    Command("remove-fd", removeFD),
-    Command("query-fdsets", alone: querySets),
+    Command("getfd", .name("fdname"), help: "gives a passed descriptor a name", getfd),
+    Command("closefd", .name("fdname"), help: "closes the descriptor of a name") {
+      (context, name) throws(QMPError) in
+      try context.descriptors.close(named: name)
+      return .done
+    },
+    Command(
+      "add-fd", .optionalInteger("fdset-id"), .optionalText("opaque"),
+      help: "adds a passed descriptor to a set", addFD),
+    Command(
+      "remove-fd", .integer("fdset-id"), .optionalInteger("fd"),
+      help: "closes one descriptor of a set, or all"
+    ) { (context, set, number) throws(QMPError) in
+      try context.descriptors.remove(set: set, number: number)
+      return .done
+    },
+    Command("query-fdsets", help: "tells of the sets", querySets),
   ]
 
   private static func getfd(
-    _ arguments: inout Arguments, _ context: CommandContext
+    _ context: CommandContext, name: String
   ) throws(QMPError) -> Command.Outcome {
-    let name = try arguments.name("fdname")
-    try arguments.end()
     let descriptor = try context.passed.takeFirst()
     if let first = name.utf8.first, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) {
       throw QMPError("Parameter 'fdname' expects a name not starting with a digit")
@@ -21,21 +34,9 @@ enum DescriptorCommands {
     return .done
   }
 
-  private static func closefd(
-    _ arguments: inout Arguments, _ context: CommandContext
-  ) throws(QMPError) -> Command.Outcome {
-    let name = try arguments.name("fdname")
-    try arguments.end()
-    try context.descriptors.close(named: name)
-    return .done
-  }
-
   private static func addFD(
-    _ arguments: inout Arguments, _ context: CommandContext
+    _ context: CommandContext, set: Int?, opaque: String?
   ) throws(QMPError) -> Command.Outcome {
-    let set = try arguments.optionalInteger("fdset-id")
-    let opaque = try arguments.optionalText("opaque")
-    try arguments.end()
     let descriptor = try context.passed.takeFirst()
     guard (set ?? 0) >= 0 else {
       throw QMPError("Parameter 'fdset-id' expects a non-negative value")
@@ -44,29 +45,150 @@ enum DescriptorCommands {
     return .value(["fdset-id": .integer(id), "fd": .integer(descriptor.number)])
   }
 
-  private static func removeFD(
-    _ arguments: inout Arguments, _ context: CommandContext
-  ) throws(QMPError) -> Command.Outcome {
-    let set = try arguments.integer("fdset-id")
-    let number = try arguments.optionalInteger("fd")
-    try arguments.end()
-    try context.descriptors.remove(set: set, number: number)
-    return .done
-  }
-
-  private static func querySets(_ context: CommandContext) throws(QMPError) -> Command.Outcome {
+  private static func querySets(_ context: CommandContext) -> Command.Outcome {
     let sets = context.descriptors.sets.sorted { $0.key < $1.key }
     return .value(
       .array(
         sets.map { id, entries in
-          ["fdset-id": .integer(id), "fds": .array(entries.map(json))]
+          let descriptors: [JSONValue] = entries.map { entry in
+            var json = JSONObject()
+            json.append("fd", .integer(entry.descriptor.number))
+            if let opaque = entry.opaque { json.append("opaque", .string(opaque)) }
+            return .object(json)
+          }
+          return ["fdset-id": .integer(id), "fds": .array(descriptors)]
         }))
   }
+}
 
-  private static func json(_ entry: DescriptorStore.Entry) -> JSONValue {
-    var json: JSONObject = JSONObject()
-    json.append("fd", .integer(entry.descriptor.number))
-    if let opaque = entry.opaque { json.append("opaque", .string(opaque)) }
-    return .object(json)
+/// The descriptors that clients of one right have left with the machine: by name (`getfd`), and in
+/// sets (`add-fd`). Bounded; it outlives the clients, as in QEMU.
+final class DescriptorStore {
+  /// How many there may be of either kind.
+  static let limit = 64
+
+  /// One descriptor of a set.
+  struct Entry {
+    let descriptor: PassedDescriptor
+    /// What the client said of it.
+    let opaque: String?
+  }
+
+  private var names: [[UInt8]: PassedDescriptor] = [:]
+  private(set) var sets: [Int: [Entry]] = [:]
+
+  // MARK: Names
+
+  /// Gives a descriptor a name; one that had it before is closed.
+  func add(_ descriptor: PassedDescriptor, named name: String) throws(QMPError) {
+    let key = Array(name.utf8)
+    guard names[key] != nil || names.count < Self.limit else {
+      throw QMPError("there are \(Self.limit) named file descriptors already; close one by closefd")
+    }
+    names[key] = descriptor
+  }
+
+  /// The descriptor of a name.
+  func named(_ name: String) throws(QMPError) -> PassedDescriptor {
+    guard let descriptor = names[Array(name.utf8)] else {
+      throw QMPError("File descriptor named '\(name)' has not been found")
+    }
+    return descriptor
+  }
+
+  /// Closes the descriptor of a name.
+  func close(named name: String) throws(QMPError) {
+    guard names.removeValue(forKey: Array(name.utf8)) != nil else {
+      throw QMPError("File descriptor named '\(name)' not found")
+    }
+  }
+
+  // MARK: Sets
+
+  /// Adds a descriptor to a set; nil for a new one. Returns the set.
+  func add(
+    _ descriptor: PassedDescriptor, toSet id: Int?, opaque: String?
+  ) throws(QMPError) -> Int {
+    guard sets.values.reduce(0, { $0 + $1.count }) < Self.limit else {
+      throw QMPError("there are \(Self.limit) file descriptors already; remove one by remove-fd")
+    }
+    let free = (0...Self.limit).first { sets[$0] == nil } ?? 0
+    let set = id ?? free
+    sets[set, default: []].append(Entry(descriptor: descriptor, opaque: opaque))
+    return set
+  }
+
+  /// Closes one descriptor of a set, or all.
+  func remove(set id: Int, number: Int?) throws(QMPError) {
+    let name = "fdset-id:\(id)" + (number.map { ", fd:\($0)" } ?? "")
+    guard let entries = sets[id] else { throw Self.notFound(name) }
+    guard let number else {
+      sets[id] = nil
+      return
+    }
+    let rest = entries.filter { Int($0.descriptor.number) != number }
+    guard rest.count < entries.count else { throw Self.notFound(name) }
+    sets[id] = rest.isEmpty ? nil : rest
+  }
+
+  private static func notFound(_ name: String) -> QMPError {
+    QMPError("File descriptor named '\(name)' not found")
+  }
+
+  /// The set that a path of the form `/dev/fdset/N` names; nil for any other path.
+  static func set(path: String) -> Int? {
+    let prefix = "/dev/fdset/"
+    guard path.utf8.starts(with: prefix.utf8) else { return nil }
+    return Int(path.dropFirst(prefix.count))
+  }
+
+  /// A set's first descriptor.
+  func first(ofSet id: Int) throws(QMPError) -> PassedDescriptor {
+    guard let entry = sets[id]?.first else { throw Self.notFound("fdset-id:\(id)") }
+    return entry.descriptor
+  }
+}
+
+/// A descriptor that came over a control socket, or is to go over one.
+final class PassedDescriptor {
+  private let descriptor: FileDescriptor
+
+  var number: Int32 { descriptor.rawValue }
+
+  init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+
+  /// One more for the same open file, in the state of an inherited one, which a chardev takes over:
+  /// not close-on-exec.
+  func duplicateForChardev() throws(SystemError) -> Int32 {
+    try systemCall("fcntl(F_DUPFD)") { fcntl(number, F_DUPFD, STDERR_FILENO + 1) }
+  }
+
+  /// Closes such a one, unless a chardev has taken it over: then it is close-on-exec, as everything
+  /// is that the process opens itself.
+  static func takeBack(_ number: Int32) {
+    let flags = fcntl(number, F_GETFD)
+    if flags != -1, flags & FD_CLOEXEC == 0 { close(number) }
+  }
+}
+
+/// The descriptors that one client has sent and that no command has taken, in order.
+final class PassedDescriptors {
+  /// How many may wait; more are closed.
+  static let limit = 16
+
+  private var waiting: [PassedDescriptor] = []
+
+  /// Takes in one that has arrived.
+  func append(_ descriptor: PassedDescriptor) {
+    if waiting.count < Self.limit { waiting.append(descriptor) }
+  }
+
+  /// Closes those that wait.
+  func removeAll() { waiting = [] }
+
+  /// The first one.
+  func takeFirst() throws(QMPError) -> PassedDescriptor {
+    guard !waiting.isEmpty else { throw QMPError("No file descriptor supplied via SCM_RIGHTS") }
+    return waiting.removeFirst()
   }
 }

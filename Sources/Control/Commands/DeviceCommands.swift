@@ -1,85 +1,154 @@
-/// Ports and devices that come and go.
+import Chardev
+import SwiftVM
+
+/// Ports and devices that come and go, and what they are doing.
 enum DeviceCommands {
   static let all = [
-    Command("device_add", add),
-    Command("device_del", remove),
+    Command(
+      "device_add", .name("driver"), .rest,
+      help: "adds a port (virtserialport, virtconsole) or a device (virtio-serial-pci)", add),
+    Command(
+      "device_del", .name("id"), help: "removes a port, or asks the guest to let a device go",
+      remove),
+    Command(
+      "x-swiftvm-query-ports", help: "tells of every port: who has it open, and what went through"
+    ) { context in
+      .value(.array(context.machine.ports.map(json)))
+    },
+    Command(
+      "x-swiftvm-wait-open", .portName("port"), .optionalTimeout("timeout"),
+      help: "replies once the guest has opened a port", waitOpen),
+    Command(
+      "x-swiftvm-connect", .portName("port"),
+      help: "connects to a port's backend, and passes the connection on", connect),
+    Command(
+      "x-swiftvm-plug", .name("option"), .text("value"), .text("directory"), opensHost: true,
+      help: "adds a port as \"swiftvm run\" would", plug),
   ]
 
+  // MARK: Ports and devices that come and go
+
   private static func add(
-    _ arguments: inout Arguments, _ context: CommandContext
+    _ context: CommandContext, driver: String, properties: Arguments
   ) throws(QMPError) -> Command.Outcome {
-    let driver = try arguments.name("driver")
+    var properties = properties
     switch driver {
-    case "virtserialport", "virtconsole":
-      try context.machine.addPort(try port(driver, &arguments))
+    case "virtserialport", "virtconsole": try addPort(driver, &properties, context)
     case "virtio-serial-pci", "virtio-serial", "virtio-serial-pci-non-transitional":
-      try context.machine.addSerialDevice(try serialDevice(driver, &arguments))
+      try addDevice(driver, &properties, context)
     default: throw QMPError("'\(driver)' is not a valid device model name")
     }
     return .done
   }
 
-  private static func port(
-    _ driver: String, _ arguments: inout Arguments
-  ) throws(QMPError) -> PortRequest {
-    let request = PortRequest(
-      isConsole: driver == "virtconsole",
-      id: try identifier(&arguments),
-      name: try arguments.optionalScalar("name", isASCII: false),
-      chardev: try arguments.optionalScalar("chardev"),
-      bus: try arguments.optionalScalar("bus"),
-      number: try number("nr", &arguments))
-    try end(driver, arguments)
-    return request
+  private static func addPort(
+    _ driver: String, _ properties: inout Arguments, _ context: CommandContext
+  ) throws(QMPError) {
+    let id = try identifier(&properties)
+    let name = try properties.optionalScalar("name", isASCII: false)
+    let chardev = try properties.optionalScalar("chardev")
+    let bus = try properties.optionalScalar("bus")
+    let number = try number("nr", &properties)
+    try end(driver, properties)
+    try requireNewID(id, context)
+    let device = try device(ofBus: bus, driver: driver, context)
+    var attachment = ChardevConfiguration.none
+    if let chardev { attachment = try spare(chardev, driver: driver, context) }
+    let port = VirtioConsolePortConfiguration(
+      id: id, number: number, name: name, isConsole: driver == "virtconsole",
+      attachment: attachment)
+    try context.perform { (machine) throws(ConfigurationError) in
+      _ = try machine.add(port, toDeviceAt: device)
+    }
+  }
+
+  /// A backend that a port may have.
+  private static func spare(
+    _ id: String, driver: String, _ context: CommandContext
+  ) throws(QMPError) -> ChardevConfiguration {
+    let property = "Property '\(driver).chardev'"
+    let configuration = context.machine.configuration
+    if let spare = configuration.characterDevices.first(where: { $0.id == id }) { return spare }
+    guard let used = configuration.frontEnds.first(where: { $0.id == id }) else {
+      throw QMPError("\(property) can't find value '\(id)'")
+    }
+    guard used.isMultiplexed else {
+      throw QMPError("\(property) can't take value '\(id)': Device '\(id)' is in use")
+    }
+    return used
+  }
+
+  private static func device(
+    ofBus bus: String?, driver: String, _ context: CommandContext
+  ) throws(QMPError) -> Int {
+    let devices = context.machine.configuration.consoleDevices
+    guard let bus else {
+      guard !devices.isEmpty else {
+        throw QMPError("No 'virtio-serial-bus' bus found for device '\(driver)'")
+      }
+      return 0
+    }
+    guard let index = devices.busNames.firstIndex(of: bus) else {
+      throw QMPError("Bus '\(bus)' not found")
+    }
+    return index
   }
 
   /// What QEMU calls the one bus, by the machine it is in.
   private static let buses = ["pci.0", "pcie.0"]
 
-  private static func serialDevice(
-    _ driver: String, _ arguments: inout Arguments
-  ) throws(QMPError) -> SerialDeviceRequest {
-    let request = SerialDeviceRequest(
-      id: try identifier(&arguments),
-      maximumPortCount: try number("max_ports", &arguments),
-      vectorCount: try number("vectors", &arguments),
-      slot: try slot(&arguments))
-    if let bus = try arguments.optionalScalar("bus"), !Self.buses.contains(bus) {
+  private static func addDevice(
+    _ driver: String, _ properties: inout Arguments, _ context: CommandContext
+  ) throws(QMPError) {
+    var device = VirtioConsoleDeviceConfiguration(id: try identifier(&properties), ports: [])
+    if let count = try number("max_ports", &properties) { device.maximumPortCount = count }
+    device.vectorCount = try number("vectors", &properties)
+    device.slot = try slot(&properties)
+    if let bus = try properties.optionalScalar("bus"), !buses.contains(bus) {
       throw QMPError("Bus '\(bus)' not found")
     }
-    try end(driver, arguments)
-    return request
+    try end(driver, properties)
+    try requireNewID(device.id, context)
+    try context.perform { (machine) throws(ConfigurationError) in try machine.addDevice(device) }
   }
 
   private static func remove(
-    _ arguments: inout Arguments, _ context: CommandContext
+    _ context: CommandContext, id: String
   ) throws(QMPError) -> Command.Outcome {
-    let id = try arguments.name("id")
-    try arguments.end()
-    try context.machine.removeDevice(id: id)
+    let devices = context.machine.configuration.consoleDevices
+    let isPort = devices.contains { $0.ports.contains { $0.id == id } }
+    guard isPort || devices.contains(where: { $0.id == id }) else {
+      throw QMPError("Device '\(id)' not found", class: .deviceNotFound)
+    }
+    try context.perform { (machine) throws(ConfigurationError) in
+      if isPort { try machine.removePort(id: id) } else { try machine.removeDevice(id: id) }
+    }
     return .done
   }
 
-  /// A letter, then letters, digits, `-`, `.` and `_`, as QEMU has it.
-  private static func identifier(_ arguments: inout Arguments) throws(QMPError) -> String? {
-    guard let id = try arguments.optionalScalar("id") else { return nil }
-    let isLetter = { (byte: UInt8) in
-      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
-    }
-    let isValid = id.utf8.allSatisfy { byte in
-      isLetter(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-        || "-._".utf8.contains(byte)
-    }
-    guard isValid, let first = id.utf8.first, isLetter(first) else {
+  private static func requireNewID(
+    _ id: String?, _ context: CommandContext
+  ) throws(QMPError) {
+    let devices = context.machine.configuration.consoleDevices
+    let ids = devices.map(\.id) + devices.flatMap { $0.ports.map(\.id) }
+    guard let id, ids.contains(id) else { return }
+    throw QMPError("Duplicate device ID '\(id)'")
+  }
+
+  // MARK: Properties
+
+  private static func identifier(_ properties: inout Arguments) throws(QMPError) -> String? {
+    guard let id = try properties.optionalScalar("id") else { return nil }
+    guard Identifier.isWellFormed(id) else {
       throw QMPError("Parameter 'id' expects an identifier")
     }
     return id
   }
 
   private static func number(
-    _ name: String, _ arguments: inout Arguments
+    _ name: String, _ properties: inout Arguments
   ) throws(QMPError) -> Int? {
-    guard let text = try arguments.optionalScalar(name) else { return nil }
+    guard let text = try properties.optionalScalar(name) else { return nil }
     guard let number = Int(text), number >= 0 else {
       throw QMPError("Parameter '\(name)' expects integer")
     }
@@ -87,8 +156,8 @@ enum DeviceCommands {
   }
 
   /// A slot as `-device` has it.
-  private static func slot(_ arguments: inout Arguments) throws(QMPError) -> Int? {
-    guard let text = try arguments.optionalScalar("addr") else { return nil }
+  private static func slot(_ properties: inout Arguments) throws(QMPError) -> Int? {
+    guard let text = try properties.optionalScalar("addr") else { return nil }
     do throws(KeyProblem) {
       return try ValueKind.slot(text, of: "virtio-serial-pci.addr")
     } catch {
@@ -96,8 +165,102 @@ enum DeviceCommands {
     }
   }
 
-  private static func end(_ driver: String, _ arguments: Arguments) throws(QMPError) {
-    guard let name = arguments.firstUnknown else { return }
+  private static func end(_ driver: String, _ properties: Arguments) throws(QMPError) {
+    guard let name = properties.firstUnknown else { return }
     throw QMPError("Property '\(driver).\(name)' not found")
+  }
+
+  // MARK: What QEMU does not tell of ports
+
+  private static func json(_ port: PortReport) -> JSONValue {
+    let statistics = port.statistics
+    var json = JSONObject()
+    json.append("device", .string(port.device))
+    json.append("nr", .integer(statistics.number))
+    if let id = port.id { json.append("id", .string(id)) }
+    if let name = statistics.name { json.append("name", .string(name)) }
+    json.append("console", .bool(statistics.isConsole))
+    json.append("guest-open", .bool(statistics.isOpenInGuest))
+    json.append("host-open", .bool(statistics.isOpenOnHost))
+    json.append("throttled", .bool(statistics.isThrottled))
+    json.append("chardev", .string(port.chardev))
+    json.append("filename", .string(port.filename))
+    json.append("bytes-to-host", .integer(statistics.bytesToHost))
+    json.append("bytes-to-guest", .integer(statistics.bytesToGuest))
+    json.append("bytes-dropped", .integer(statistics.bytesDropped))
+    json.append("bytes-discarded", .integer(statistics.bytesDiscarded))
+    json.append("throttles", .integer(statistics.throttleCount))
+    json.append("connections", .integer(statistics.connectionCount))
+    json.append("clients-waiting", .integer(port.waitingClientCount))
+    json.append("clients-queued", .integer(port.queuedClientCount))
+    return .object(json)
+  }
+
+  private static func waitOpen(
+    _ context: CommandContext, port: String, milliseconds: Int?
+  ) throws(QMPError) -> Command.Outcome {
+    try requirePort(port, context)
+    return .later(
+      Command.Wait(
+        milliseconds: milliseconds,
+        lateReply: QMPError("the guest has not opened port '\(port)' within the timeout")
+      ) { [weak server = context.server] in
+        guard let server else { return nil }
+        guard let isOpen = server.machine.isOpenInGuest(port: port) else {
+          return .failure(notFound(port))
+        }
+        return isOpen ? .success([:]) : nil
+      })
+  }
+
+  private static func connect(
+    _ context: CommandContext, port: String
+  ) throws(QMPError) -> Command.Outcome {
+    try requirePort(port, context)
+    guard context.carriesDescriptors else {
+      throw QMPError("a connection can be passed on over a Unix socket only; use one")
+    }
+    guard let chardev = context.machine.chardev(ofPort: port) else { throw notFound(port) }
+    do throws(ChardevError) {
+      return .descriptor(PassedDescriptor(try ClientConnection.open(to: chardev)))
+    } catch {
+      throw QMPError("port '\(port)' (\(chardev.filename)): \(error.description)")
+    }
+  }
+
+  private static func plug(
+    _ context: CommandContext, option: String, value: String, directory: String
+  ) throws(QMPError) -> Command.Outcome {
+    guard let parser = context.server.portParser else {
+      throw QMPError("this machine's program has no command line; use device_add")
+    }
+    var (bus, port) = try parser.parse("--" + option, value)
+    if port.attachment.opensHost { try context.requireHost() }
+    port.attachment = port.attachment.resolved(in: directory)
+    // An id that the machine knows is that backend; what else the words say of it is unknown here.
+    if let id = port.attachment.id, context.machine.hasChardev(id: id) {
+      throw QMPError(
+        "--\(option) chardev=\(id): there is a backend of this id already; "
+          + "give another id, or use device_add")
+    }
+    try context.server.requireRoom(for: port.attachment)
+    let device: Int
+    do throws(QMPError) { device = try self.device(ofBus: bus, driver: option, context) } catch {
+      throw QMPError("--\(option): \(error.description)")
+    }
+    do throws(ConfigurationError) { _ = try context.machine.add(port, toDeviceAt: device) } catch {
+      throw QMPError(parser.spell(error))
+    }
+    return .done
+  }
+
+  private static func requirePort(
+    _ port: String, _ context: CommandContext
+  ) throws(QMPError) {
+    guard context.machine.isOpenInGuest(port: port) != nil else { throw notFound(port) }
+  }
+
+  private static func notFound(_ port: String) -> QMPError {
+    QMPError("there is no port '\(port)'", class: .deviceNotFound)
   }
 }

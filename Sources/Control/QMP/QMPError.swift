@@ -1,3 +1,5 @@
+import SwiftVM
+
 /// Why a command was not carried out: what a QMP client gets as its reply's `error`.
 package struct QMPError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The classes of QEMU's QapiErrorClass; the raw value goes over the wire.
@@ -30,5 +32,39 @@ package struct QMPError: Error, Equatable, Sendable, CustomStringConvertible {
     let limit = scalars.index(scalars.startIndex, offsetBy: 4096, limitedBy: scalars.endIndex)
     let text = limit.map { $0 < scalars.endIndex ? String(scalars[..<$0]) + "…" : description }
     return ["class": .string(errorClass.rawValue), "desc": .string(text ?? description)]
+  }
+}
+
+extension QMPError {
+  /// A mistake in a configuration, as a client is told of it.
+  init(_ error: ConfigurationError) {
+    let remedy = error.remedy.spelled { path, value in
+      let names = path.components.map(\.name)
+      let key = PropertyWords.key(of: names, in: .shortForm) ?? names.last ?? ""
+      return value.map { key + "=" + $0 } ?? key
+    }
+    // QEMU says whose rule it is that a port breaks, and no more.
+    let isRuleOfPorts = [.portExists, .portNumberOutOfRange, .tooManyPorts].contains(error.code)
+    let clauses = [error.problem.description, isRuleOfPorts ? "" : remedy].filter { !$0.isEmpty }
+    self.init((isRuleOfPorts ? "virtio-serial-bus: " : "") + clauses.joined(separator: "; "))
+  }
+}
+
+/// Makes what a client gets.
+package enum QMPReply {
+  /// The command was carried out.
+  package static func success(_ value: JSONValue, id: JSONValue?) -> JSONValue {
+    marked(["return": value], id)
+  }
+
+  /// It was not.
+  package static func failure(_ error: QMPError, id: JSONValue?) -> JSONValue {
+    marked(["error": error.json], id)
+  }
+
+  private static func marked(_ reply: JSONValue, _ id: JSONValue?) -> JSONValue {
+    guard let id, var object = reply.object else { return reply }
+    object.append("id", id)
+    return .object(object)
   }
 }

@@ -1,76 +1,94 @@
 import Glibc
+import SwiftVM
 
-/// What clients are told without having asked: QEMU's events, by their names.
-package enum QMPEvent: Equatable, Sendable {
-  /// The virtual CPUs have stopped: STOP.
-  case stopped
-  /// They run again: RESUME.
-  case resumed
-  /// The machine starts again: RESET.
-  case reset(byGuest: Bool)
-  /// The power button was pressed: POWERDOWN.
-  case powerButton
-  /// The machine ends: SHUTDOWN.
-  case shutdown(ShutdownReason)
-  /// The guest says that its kernel has panicked: GUEST_PANICKED.
-  case guestPanicked(PanicAction)
-  /// The guest has opened or closed the port with this id: VSERPORT_CHANGE.
-  case portChanged(id: String, isOpen: Bool)
-  /// A device, or a port, is gone: DEVICE_DELETED.
-  case deviceDeleted(id: String)
-
-  /// What the machine does about a panic: QEMU's GuestPanicAction.
-  package enum PanicAction: String, Sendable {
-    case run, pause, poweroff
-  }
-
-  /// QEMU's ShutdownCause, as far as it applies.
-  package enum ShutdownReason: String, Sendable {
-    case quitByClient = "host-qmp-quit"
-    case signal = "host-signal"
-    case host = "host-ui"
-    case hostError = "host-error"
-    case guestShutdown = "guest-shutdown"
-    case guestReset = "guest-reset"
-    case guestPanic = "guest-panic"
-
-    var isGuest: Bool { rawValue.utf8.starts(with: "guest".utf8) }
-  }
-
+/// An event of the machine's as QMP's clients get it: QEMU's name and data, and how often they are told.
+struct QMPEvent: Equatable {
   /// How often clients are told of an event, at most.
   enum Rate: Equatable {
-    /// Each time, what waits of these keys before it.
+    /// Each time; what waits of these keys is sent first.
     case always(after: [[UInt8]] = [])
-    /// Once a second of each key.
+    /// Once a second for each key.
     case everySecond(key: [UInt8])
   }
 
-  /// The rule for each event: what a guest can cause as often as it likes is told once a second.
-  var rate: Rate {
-    switch self {
-    case .portChanged(let id, _): .everySecond(key: Self.key(ofPort: id))
-    case .guestPanicked: .everySecond(key: Self.panicKey)
-    case .reset(byGuest: true): .everySecond(key: Self.resetKey)
-    // Clients cause it, or a signal.
-    case .reset(byGuest: false): .always(after: [Self.resetKey])
-    case .powerButton, .resumed: .always()
-    // A guest is stopped by a panic once; then a client has to let it go on.
-    case .stopped: .always(after: [Self.panicKey])
-    // Once for each device or port that there was.
-    case .deviceDeleted(let id): .always(after: [Self.key(ofPort: id)])
-    // Once.
-    case .shutdown: .always(after: [Self.resetKey, Self.panicKey])
-    }
-  }
+  let name: String
+  let data: JSONValue?
+  /// What a guest can cause as often as it likes is told once a second.
+  let rate: Rate
 
   private static let panicKey = Array("panic".utf8)
   private static let resetKey = Array("reset".utf8)
+
   private static func key(ofPort id: String) -> [UInt8] { Array("port \(id)".utf8) }
+
+  private init(_ name: String, _ data: JSONValue? = nil, _ rate: Rate = .always()) {
+    (self.name, self.data, self.rate) = (name, data, rate)
+  }
+
+  /// The event for the wire; nil for one that QMP has no word for.
+  ///
+  /// - Parameters:
+  ///   - policy: what the machine does about a panic.
+  ///   - byClient: whether a client has ended the machine.
+  init?(
+    _ event: VirtualMachineEvent, onPanic policy: VirtualMachineConfiguration.PanicPolicy,
+    byClient: Bool
+  ) {
+    switch event {
+    case .paused:
+      // A panic stops a guest once; a client has to resume it.
+      self.init("STOP", nil, .always(after: [Self.panicKey]))
+    case .resumed: self.init("RESUME")
+    case .powerButtonPressed: self.init("POWERDOWN")
+    case .reset(let byGuest):
+      self.init(
+        "RESET",
+        ["guest": .bool(byGuest), "reason": byGuest ? "guest-reset" : "host-qmp-system-reset"],
+        byGuest ? .everySecond(key: Self.resetKey) : .always(after: [Self.resetKey]))
+    case .shutdown(let outcome):
+      let reason = Self.shutdownReason(outcome, byClient: byClient)
+      self.init(
+        "SHUTDOWN", ["guest": .bool(reason.hasPrefix("guest")), "reason": .string(reason)],
+        .always(after: [Self.resetKey, Self.panicKey]))
+    case .guestPanicked(let startsCrashKernel):
+      let action: JSONValue =
+        switch policy {
+        case _ where startsCrashKernel: "run"
+        case .proceed: "run"
+        case .pause: "pause"
+        case .exit: "poweroff"
+        }
+      self.init("GUEST_PANICKED", ["action": action], .everySecond(key: Self.panicKey))
+    case .portChanged(let id, let isOpen):
+      guard let id else { return nil }
+      self.init(
+        "VSERPORT_CHANGE", ["id": .string(id), "open": .bool(isOpen)],
+        .everySecond(key: Self.key(ofPort: id)))
+    case .deviceRemoved(let id):
+      guard let id else { return nil }
+      self.init(
+        "DEVICE_DELETED", ["device": .string(id), "path": .string("/machine/peripheral/" + id)],
+        .always(after: [Self.key(ofPort: id)]))
+    case .ended: return nil
+    }
+  }
+
+  /// QEMU's ShutdownCause.
+  private static func shutdownReason(_ outcome: VirtualMachineOutcome, byClient: Bool) -> String {
+    switch outcome {
+    case .poweredOff, .oopsed, .halted, .outputLost, .debugExit: "guest-shutdown"
+    case .reset, .tripleFault: "guest-reset"
+    case .panicked: "guest-panic"
+    case .internalError, .hostFailure: "host-error"
+    case .stoppedByUser: byClient ? "host-qmp-quit" : "host-ui"
+    case .stopped: "host-signal"
+    }
+  }
 
   /// The event as it goes over the wire.
   ///
   /// - Parameter time: since 1970.
-  package func json(at time: timespec) -> JSONValue {
+  func json(at time: timespec) -> JSONValue {
     var members = JSONObject()
     members.append(
       "timestamp",
@@ -78,35 +96,5 @@ package enum QMPEvent: Equatable, Sendable {
     members.append("event", .string(name))
     if let data { members.append("data", data) }
     return .object(members)
-  }
-
-  private var name: String {
-    switch self {
-    case .stopped: "STOP"
-    case .resumed: "RESUME"
-    case .reset: "RESET"
-    case .powerButton: "POWERDOWN"
-    case .shutdown: "SHUTDOWN"
-    case .guestPanicked: "GUEST_PANICKED"
-    case .portChanged: "VSERPORT_CHANGE"
-    case .deviceDeleted: "DEVICE_DELETED"
-    }
-  }
-
-  private var data: JSONValue? {
-    switch self {
-    case .stopped, .resumed, .powerButton: nil
-    case .reset(let byGuest):
-      [
-        "guest": .bool(byGuest),
-        "reason": byGuest ? "guest-reset" : "host-qmp-system-reset",
-      ]
-    case .shutdown(let reason):
-      ["guest": .bool(reason.isGuest), "reason": .string(reason.rawValue)]
-    case .guestPanicked(let action): ["action": .string(action.rawValue)]
-    case .portChanged(let id, let isOpen): ["id": .string(id), "open": .bool(isOpen)]
-    case .deviceDeleted(let id):
-      ["device": .string(id), "path": .string("/machine/peripheral/" + id)]
-    }
   }
 }

@@ -139,22 +139,3 @@ package struct QMPRequest: Equatable, Sendable {
     self.init(command: command, arguments: arguments, id: object["id"])
   }
 }
-
-/// Makes what a client gets.
-package enum QMPReply {
-  /// The command was carried out.
-  package static func success(_ value: JSONValue, id: JSONValue?) -> JSONValue {
-    marked(["return": value], id)
-  }
-
-  /// It was not.
-  package static func failure(_ error: QMPError, id: JSONValue?) -> JSONValue {
-    marked(["error": error.json], id)
-  }
-
-  private static func marked(_ reply: JSONValue, _ id: JSONValue?) -> JSONValue {
-    guard let id, var object = reply.object else { return reply }
-    object.append("id", id)
-    return .object(object)
-  }
-}

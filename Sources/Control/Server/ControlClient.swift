@@ -3,8 +3,8 @@ import Host
 
 /// One client of the control server: its protocol, what it is still to get, and what it waits for.
 ///
-/// While a client does not read its replies, or waits for one, its commands are not read either; so
-/// what is kept for it is one message, one reply and the events meanwhile.
+/// While a client does not read its replies, or waits for one, its commands are not read either. So at
+/// most one message, one reply and the events since then are kept for it.
 final class ControlClient {
   /// What may be unread when one more event comes; a client with more is closed.
   static let outputLimit = 1 << 20
@@ -14,7 +14,7 @@ final class ControlClient {
 
   private unowned let server: ControlServer
   private let connection: ControlConnection
-  private let listener: ControlListener
+  private let listener: ControlServer.Listener
   private let loop: EventLoop
   private var token: EventLoop.Token?
   private var session = QMPSession()
@@ -25,14 +25,14 @@ final class ControlClient {
   private var wait: (request: JSONValue?, wait: Command.Wait, timer: EventLoop.Timer?)?
   private var isTurnPosted = false
   private var hasInputEnded = false
-  /// It gets no replies any more; what it has sent is carried out all the same, as long as it is
-  /// without error.
+  /// It gets no replies any more; what it has sent is still carried out, up to the first error.
   private var hasLeft = false
   private(set) var isClosed = false
 
   /// - Parameter listener: where it came, which tells what it may do.
   init(
-    _ connection: consuming ControlConnection, of listener: ControlListener, server: ControlServer,
+    _ connection: consuming ControlConnection, of listener: ControlServer.Listener,
+    server: ControlServer,
     loop: EventLoop
   ) {
     self.connection = connection
@@ -46,7 +46,7 @@ final class ControlClient {
     token = try loop.register(connection.descriptor.rawValue, interest: .readable) {
       [weak self] readiness in self?.isReady(readiness)
     }
-    send(QMPSession.greeting(version: server.version))
+    send(QMPSession.greeting(version: ControlServer.version))
   }
 
   /// Sends an event, unless the client is still negotiating.
@@ -87,7 +87,7 @@ final class ControlClient {
     turn()
   }
 
-  /// Nobody takes replies any more. A turn is to follow.
+  /// The peer takes no more replies. A turn has to follow.
   private func leave() {
     guard !hasLeft, !isClosed else { return }
     hasLeft = true
@@ -124,7 +124,7 @@ final class ControlClient {
     if isClosed { return }
     let isIdle = wait == nil && output.isEmpty
     if steps == Self.stepsPerTurn, isIdle { return postTurn() }
-    // Nobody is there to wait.
+    // A client that has left waits for nothing.
     if hasInputEnded && isIdle || hasLeft { return server.close(self) }
     updateInterest()
   }
@@ -171,7 +171,7 @@ final class ControlClient {
 
   private func perform(_ request: QMPRequest) {
     do throws(QMPError) {
-      let command = try CommandTable.command(request.command)
+      let command = try QMPCommandTable.command(request.command)
       switch try command.perform(
         request.arguments, server.context(passed: passed, of: listener))
       {
@@ -229,5 +229,33 @@ final class ControlClient {
       outgoing = nil
       output.removeFirst(count)
     }
+  }
+}
+
+/// Bytes on their way to a client. Each costs the same, however many there are.
+struct OutputBuffer {
+  private var bytes: [UInt8] = []
+  private var position = 0
+
+  /// What is still to be sent.
+  var rest: ArraySlice<UInt8> { bytes[position...] }
+  var count: Int { bytes.count - position }
+  var isEmpty: Bool { count == 0 }
+
+  mutating func append(_ text: String) { bytes += text.utf8 }
+
+  /// So many bytes, no more than there are, have been sent.
+  mutating func removeFirst(_ count: Int) {
+    position += count
+    if position == bytes.count { removeAll() }
+    // Half of it at least, so that moving the rest costs no more than what has been sent.
+    guard position > bytes.count / 2 else { return }
+    bytes.removeFirst(position)
+    position = 0
+  }
+
+  mutating func removeAll() {
+    bytes = []
+    position = 0
   }
 }

@@ -1,14 +1,16 @@
 import Chardev
 import Glibc
 import Host
+import SwiftVM
 
-/// The QMP server of one machine: any number of listening sockets, several clients at once.
+/// The QMP server of one machine: serves clients at each of the configuration's `controlSockets`.
 ///
-/// Lives on one loop's thread, on which commands are carried out. Not `Sendable`.
-package final class ControlServer {
+/// The machine keeps its server, which ends with it. `@unchecked Sendable`: all of it is touched on the
+/// machine's I/O thread alone, where commands are carried out.
+public final class ControlServer: @unchecked Sendable {
   /// What has happened so far.
   package struct Counters: Equatable, Sendable {
-    /// Clients taken.
+    /// Clients accepted.
     package var acceptedClients: UInt64 = 0
     /// Clients refused because there were enough.
     package var refusedClients: UInt64 = 0
@@ -18,69 +20,152 @@ package final class ControlServer {
     package var slowClients: UInt64 = 0
   }
 
+  /// One socket, and what the clients who come there may do.
+  struct Listener {
+    let socket: ServiceSocket
+    /// Whether its clients may have the machine open paths, addresses and programs on the host.
+    let opensHost: Bool
+  }
+
+  /// The command line's part in `swiftvm plug`.
+  package struct PortParser {
+    /// Makes a port of an option and its value (`--virtserialport`), and with it the device, as its bus.
+    let parse:
+      (_ option: String, _ value: String) throws(QMPError) -> (
+        bus: String?, port: VirtioConsolePortConfiguration
+      )
+    /// Writes an error in the command line's words.
+    let spell: (ConfigurationError) -> String
+
+    package init(
+      _ parse:
+        @escaping (_ option: String, _ value: String) throws(QMPError) -> (
+          bus: String?, port: VirtioConsolePortConfiguration
+        ), spell: @escaping (ConfigurationError) -> String = { $0.description }
+    ) {
+      (self.parse, self.spell) = (parse, spell)
+    }
+  }
+
   /// How many clients are served at once.
   package static let clientLimit = 16
   /// How long accepting rests after a failure: the listener stays ready all the time.
   private static let acceptRestMilliseconds = 100
+  /// How many backends clients may add to those that the machine was started with.
+  package static let chardevLimit = 1024
+  /// How many bytes these may hold in memory, all together.
+  package static let chardevMemoryLimit = RingBuffer.largestSize
+
+  static let version: JSONValue = [
+    "qemu": [
+      "major": .integer(SwiftVMVersion.numbers.0), "minor": .integer(SwiftVMVersion.numbers.1),
+      "micro": .integer(SwiftVMVersion.numbers.2),
+    ],
+    "package": "swiftvm",
+  ]
 
   package private(set) var counters = Counters()
-  let version: JSONValue
-
-  private unowned let machine: any MachineControl
-  private var listeners: [ControlListener]
+  unowned let machine: VirtualMachine
+  let portParser: PortParser?
+  private let startingLoad: ChardevLoad
+  private var listeners: [Listener]
   /// What clients have left, of those that may open things on the host and of those that may not.
   private let descriptors = (open: DescriptorStore(), closed: DescriptorStore())
   private let log = RateLimitedLog()
   private lazy var throttle = EventThrottle { [unowned self] in tell($0) }
-  private var loop: EventLoop?
   private var tokens: [EventLoop.Token] = []
   private var rests: [EventLoop.Timer] = []
   private var clients: [ControlClient] = []
   private var isCheckPosted = false
+  /// A client has ended the machine.
+  private var hasQuit = false
 
-  /// Makes a server. Clients may connect from when the listeners were made; they are served from
-  /// `start` on.
+  private var loop: EventLoop { machine.loop }
+
+  /// Listens at the machine's control sockets from now on; clients are served while the machine runs.
   ///
-  /// - Parameter version: the program's, as three numbers.
-  package init(
-    listeners: [ControlListener], machine: any MachineControl, version: (Int, Int, Int)
-  ) {
-    self.listeners = listeners
-    self.machine = machine
-    self.version = [
-      "qemu": [
-        "major": .integer(version.0), "minor": .integer(version.1), "micro": .integer(version.2),
-      ],
-      "package": "swiftvm",
-    ]
+  /// To be called on the thread that makes and runs the machine, once.
+  ///
+  /// - Throws: what the user has to change, having created nothing.
+  @discardableResult
+  public convenience init(serving machine: VirtualMachine) throws(ConfigurationError) {
+    try self.init(machine, nil)
   }
 
-  /// Begins to serve on `loop`.
-  package func start(on loop: EventLoop) throws(SystemError) {
-    self.loop = loop
-    for listener in listeners {
-      let place = tokens.count
-      tokens.append(
-        try loop.register(listener.socket.descriptor, interest: .readable) { [weak self] _ in
-          self?.accept(listener, place: place)
-        })
+  /// The same, with the command line's reader for `swiftvm plug`.
+  @discardableResult
+  package convenience init(
+    _ machine: VirtualMachine, _ portParser: PortParser?
+  ) throws(ConfigurationError) {
+    let patience = OpeningPatience.atStart()
+    var listeners: [Listener] = []
+    for (index, control) in machine.configuration.controlSockets.enumerated() {
+      listeners.append(try Self.open(control, at: .root.controlSockets[index], patience))
+    }
+    do throws(SystemError) {
+      try self.init(machine, at: listeners, portParser)
+    } catch {
+      throw ConfigurationError(.host, at: .root.controlSockets, .init(error.description))
     }
   }
 
-  /// Ends service for good: every client still gets what its socket takes.
-  package func stop() {
-    throttle.stop()
-    for rest in rests { rest.cancel() }
-    for token in tokens { loop?.remove(token) }
-    for client in clients { client.close() }
-    tokens = []
-    clients = []
-    listeners = []
-    loop = nil
+  /// The same for sockets that listen already.
+  init(
+    _ machine: VirtualMachine, at listeners: [Listener], _ portParser: PortParser? = nil
+  ) throws(SystemError) {
+    self.machine = machine
+    self.listeners = listeners
+    self.portParser = portParser
+    startingLoad = ChardevLoad(machine.configuration)
+    for (place, listener) in listeners.enumerated() {
+      tokens.append(
+        try machine.loop.register(listener.socket.descriptor, interest: .readable) {
+          [weak self] _ in self?.accept(listener, place: place)
+        })
+    }
+    machine.addEventHandler { [self] in handle($0) }
+  }
+
+  private static func open(
+    _ control: ControlSocketConfiguration, at path: PropertyPath, _ patience: OpeningPatience
+  ) throws(ConfigurationError) -> Listener {
+    let socket: ServiceSocket
+    do throws(ChardevError) {
+      switch control.socket.backend {
+      case .socket(let configuration):
+        socket = try ServiceSocket(
+          configuration, users: control.users, groups: control.groups, patience: patience)
+      case .descriptor(let source):
+        socket = try ServiceSocket(source, users: control.users, groups: control.groups)
+      default: throw ChardevError("QMP is spoken on sockets only; give a path")
+      }
+    } catch {
+      throw ConfigurationError(.host, at: path, .init(error.description))
+    }
+    try ControlSocketRules.check(control, socket.reach, at: path, name: socket.name)
+    if control.isInsecure {
+      let whom =
+        socket.reach == .network
+        ? "every program that reaches it" : "this user's programs in any container on this network"
+      Log.warning("control socket \(socket.name) is insecure: \(whom) can control the machine")
+    }
+    return Listener(socket: socket, opensHost: control.opensHost ?? (socket.reach == .file))
+  }
+
+  // MARK: Events
+
+  private func handle(_ event: VirtualMachineEvent) {
+    if case .ended = event { return stop() }
+    send(event)
   }
 
   /// Tells every client what has happened, as often as the event's rule allows.
-  package func send(_ event: QMPEvent) {
+  func send(_ event: VirtualMachineEvent) {
+    somethingChanged()
+    guard !clients.isEmpty,
+      let event = QMPEvent(
+        event, onPanic: machine.configuration.panicPolicy, byClient: hasQuit)
+    else { return }
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     let json = event.json(at: time)
@@ -88,11 +173,9 @@ package final class ControlServer {
     case .always(let before):
       for key in before { throttle.settle(key) }
       tell(json)
-    case .everySecond(let key):
-      // A client that comes later asks for the state.
-      if let loop, !clients.isEmpty { throttle.tell(json, of: key, on: loop) }
+    // A client that comes later asks for the state.
+    case .everySecond(let key): throttle.tell(json, of: key, on: loop)
     }
-    somethingChanged()
   }
 
   private func tell(_ event: JSONValue) {
@@ -100,8 +183,8 @@ package final class ControlServer {
   }
 
   /// Looks at what clients wait for, soon: a port, or a ring buffer, may have changed.
-  package func somethingChanged() {
-    guard !isCheckPosted, let loop, !clients.isEmpty else { return }
+  func somethingChanged() {
+    guard !isCheckPosted, !clients.isEmpty else { return }
     isCheckPosted = true
     loop.post { [weak self] in
       guard let self else { return }
@@ -110,18 +193,52 @@ package final class ControlServer {
     }
   }
 
-  /// How many clients there are now.
-  var clientCount: Int { clients.count }
+  /// Ends service for good: every client still gets what its socket takes.
+  private func stop() {
+    throttle.stop()
+    for rest in rests { rest.cancel() }
+    for token in tokens { loop.remove(token) }
+    for client in clients { client.close() }
+    tokens = []
+    clients = []
+    listeners = []
+  }
 
   // MARK: For clients
 
-  func context(passed: PassedDescriptors, of listener: ControlListener) -> CommandContext {
+  /// How many clients there are now.
+  var clientCount: Int { clients.count }
+
+  func context(passed: PassedDescriptors, of listener: Listener) -> CommandContext {
     CommandContext(
-      machine: machine, opensHost: listener.opensHost,
+      server: self, opensHost: listener.opensHost,
       carriesDescriptors: listener.socket.reach != .network,
-      descriptors: listener.opensHost ? descriptors.open : descriptors.closed, passed: passed,
-      version: version,
-      somethingChanged: { [weak self] in self?.somethingChanged() })
+      descriptors: listener.opensHost ? descriptors.open : descriptors.closed, passed: passed)
+  }
+
+  /// Ends the machine. The reply is still sent.
+  func quit() {
+    hasQuit = true
+    machine.stop()
+  }
+
+  /// Makes sure that clients do not fill the host's memory.
+  ///
+  /// - Parameter id: the backend that goes in exchange.
+  func requireRoom(
+    for configuration: ChardevConfiguration, inPlaceOf id: String? = nil
+  ) throws(QMPError) {
+    var load = ChardevLoad(machine.configuration, except: id)
+    load.add(configuration)
+    guard load.count <= startingLoad.count + Self.chardevLimit else {
+      throw QMPError(
+        "clients have added \(Self.chardevLimit) backends already; remove one by chardev-remove")
+    }
+    guard load.byteCount <= startingLoad.byteCount + Self.chardevMemoryLimit else {
+      throw QMPError(
+        "backends that clients add may hold \(Self.chardevMemoryLimit >> 20) MiB in memory, all"
+          + " together; give a smaller size, or remove one by chardev-remove")
+    }
   }
 
   func close(_ client: ControlClient) {
@@ -138,8 +255,7 @@ package final class ControlServer {
 
   // MARK: Accepting
 
-  private func accept(_ listener: ControlListener, place: Int) {
-    guard let loop else { return }
+  private func accept(_ listener: Listener, place: Int) {
     do throws(SystemError) {
       guard let client = try listener.socket.accept() else { return }
       guard client.isAllowed else {
@@ -150,11 +266,11 @@ package final class ControlServer {
         return refuse(
           client.connection(), "this control socket does not serve your user; see allow-uid=")
       }
-      receive(client.connection(), listener, loop)
+      serve(client.connection(), listener)
     } catch {
       log.warning("QMP socket: \(error); trying again")
       guard tokens.indices.contains(place) else { return }
-      let token = tokens[place]
+      let (token, loop) = (tokens[place], loop)
       loop.setInterest([], for: token)
       rests.removeAll { !$0.isPending }
       rests.append(
@@ -164,15 +280,13 @@ package final class ControlServer {
     }
   }
 
-  /// Tells a client why it is not served, as far as it hears that at once, and closes it.
+  /// Tells a client why it is not served, as far as its socket takes that at once, and closes it.
   private func refuse(_ client: consuming FileDescriptor, _ reason: String) {
     let line = QMPReply.failure(QMPError(reason), id: nil).printed + "\r\n"
     _ = ControlConnection(client).send(Array(line.utf8)[...], descriptor: nil)
   }
 
-  private func receive(
-    _ descriptor: consuming FileDescriptor, _ listener: ControlListener, _ loop: EventLoop
-  ) {
+  private func serve(_ descriptor: consuming FileDescriptor, _ listener: Listener) {
     guard clients.count < Self.clientLimit else {
       counters.refusedClients &+= 1
       return refuse(
@@ -186,5 +300,34 @@ package final class ControlServer {
       log.warning("a QMP client is lost: \(error)")
       close(client)
     }
+  }
+}
+
+/// How many backends there are, and what they hold in memory.
+private struct ChardevLoad {
+  private(set) var count = 0
+  private(set) var byteCount = 0
+
+  /// - Parameter id: a backend that does not count.
+  init(_ configuration: VirtualMachineConfiguration, except id: String? = nil) {
+    for attachment in configuration.frontEnds + configuration.characterDevices
+    where id == nil || attachment.id != id { add(attachment) }
+  }
+
+  mutating func add(_ configuration: ChardevConfiguration) {
+    switch configuration.backend {
+    case .null: break
+    case .several(let members): for member in members { add(member) }
+    case .ringBuffer(let size): add(byteCount: size)
+    case .socket(let socket): add(byteCount: socket.replaySize)
+    case .standardIO, .datagram, .file, .pipe, .pseudoTerminal, .descriptor, .program:
+      add(byteCount: 0)
+    }
+  }
+
+  /// What is too large is refused when it is opened.
+  private mutating func add(byteCount size: Int) {
+    count += 1
+    byteCount += min(max(size, 0), RingBuffer.largestSize)
   }
 }

@@ -1,9 +1,9 @@
 import Host
 
-/// Tells of what a guest may cause in a loop no more often than clients can take it: of each key
-/// (one port's openings and closings, panics) the first event at once, and of those that follow the
-/// last, when a second has passed. QEMU does the same for VSERPORT_CHANGE. Of all keys together so
-/// many a second are told, since a guest may have thousands of ports.
+/// Limits how often clients are told what a guest may cause in a loop. For each key (one port's openings
+/// and closings, panics) the first event is sent at once; of those that follow, the last is sent when a
+/// second has passed. QEMU does the same for VSERPORT_CHANGE. All keys together have a limit, too, since
+/// a guest may have thousands of ports.
 ///
 /// There is a timer only while the last second has brought an event. Lives on the loop's thread.
 final class EventThrottle {

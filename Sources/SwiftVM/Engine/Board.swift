@@ -33,8 +33,8 @@ final class Board {
     _ configuration: MachineConfiguration, hypervisor: Hypervisor, loop: EventLoop,
     serial: SerialConsole, emergencyOutput: EmergencyOutput, timings: Timings,
     faults: KernelFaultRecord, onConsoleOutput: @escaping @Sendable () -> Void,
-    onNews: @escaping @Sendable (BoardEvent) -> Void,
-    onEvent: @escaping @Sendable (BoardEvent) -> Void
+    onNews: @escaping @Sendable (GuestEvent) -> Void,
+    onEvent: @escaping @Sendable (GuestEvent) -> Void
   ) throws {
     self.serial = serial
     let memory = try GuestMemory(
@@ -81,7 +81,7 @@ final class Board {
       let processor = try machine.createVCPU(id: id, of: configuration.cpuCount)
       if id == 0 { try processor.setInitialState(BootRegisters(configuration.bootPlan.entry)) }
       return VCPUThread(vcpu: processor, handler: router) { end in
-        if let event = BoardEvent(end) { onEvent(event) }
+        if let event = GuestEvent(end) { onEvent(event) }
       }
     }
     timings.mark("vCPUs made")

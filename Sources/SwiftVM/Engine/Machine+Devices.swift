@@ -4,16 +4,6 @@ import Host
 
 // The devices of a machine, while it runs or before; on the loop's thread.
 extension Machine {
-  /// A function on the PCI bus.
-  package struct PCIFunctionEntry {
-    /// Its place on the bus.
-    package let slot: Int
-    /// What the user calls the device; empty for one that has no name, and for the host bridge.
-    package let id: String
-    /// Its configuration header.
-    package let header: PCIFunctionState
-  }
-
   /// What is on the PCI bus, by ascending slot; nothing while no guest is there.
   package var pciFunctions: [PCIFunctionEntry] {
     (board?.pciFunctions ?? []).map { slot, header in
@@ -48,7 +38,7 @@ extension Machine {
   }
 
   /// Asks the guest to let a device on the PCI bus go. Once it has, or is reset, the device is gone,
-  /// with its ports and their host ends, which `MachineEvent.deviceRemoved` tells; while no guest is
+  /// with its ports and their host ends, which `VirtualMachineEvent.deviceRemoved` tells; while no guest is
   /// there, at once. A guest that does not answer keeps the device, and is asked again by the next call.
   package func requestRemoval(ofDevice index: Int) throws(MachineDeviceError) {
     guard case .pci = configuration.consoleDevices[index].transport else { throw .notPluggable }
@@ -88,7 +78,7 @@ extension Machine {
     let device = configuration.consoleDevices.remove(at: index)
     for port in device.ports { letGo(port.chardev) }
     statistics.forget(device: index)
-    onEvent(.deviceRemoved(index: index))
+    onDeviceRemoved(index)
   }
 }
 
@@ -102,4 +92,14 @@ package enum MachineDeviceError: Error {
   case removalPending
   /// There is no room for it, or its host ends do not start: a clause that says so.
   case host(String)
+}
+
+/// A function on the PCI bus.
+package struct PCIFunctionEntry {
+  /// Its place on the bus.
+  package let slot: Int
+  /// What the user calls the device; empty for one that has no name, and for the host bridge.
+  package let id: String
+  /// Its configuration header.
+  package let header: PCIFunctionState
 }

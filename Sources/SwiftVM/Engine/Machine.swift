@@ -39,7 +39,9 @@ package final class Machine: @unchecked Sendable {
   private var hasLostOutput = false
   private(set) var board: Board?
   /// Hears what becomes of the machine while it runs; on the loop's thread. May call the machine.
-  package var onEvent: (MachineEvent) -> Void = { _ in }
+  package var onEvent: (VirtualMachineEvent) -> Void = { _ in }
+  /// Called with the place of a device that is gone.
+  package var onDeviceRemoved: (Int) -> Void = { _ in }
   /// The guest stands still, or will from its boot on.
   package private(set) var isPaused = false
   /// A guest has been let run; until then it waits to be.
@@ -49,7 +51,7 @@ package final class Machine: @unchecked Sendable {
   package private(set) var isStarted = false
   /// Which board an event is about: those of a board that is gone mean nothing.
   private var generation = 0
-  private var outcome: MachineOutcome?
+  private var outcome: VirtualMachineOutcome?
   /// The end has begun; the guest runs no more.
   package private(set) var isEnding = false
   private var bootTime: Int64 = 0
@@ -76,20 +78,25 @@ package final class Machine: @unchecked Sendable {
   }
 
   /// Boots and stays until the machine has ended; its chardevs have been stopped then.
-  package func run() -> MachineOutcome {
+  package func run() -> VirtualMachineOutcome {
     do throws(SystemError) {
-      for chardev in configuration.chardevs { try chardev.start(on: loop) }
-      isStarted = true
+      try beginService()
       awaitClients()
       if outcome == nil { boot() }
       if outcome == nil { loop.run() }
     } catch {
-      outcome = .hostFailure(error.description)
+      outcome = .failed(error.description)
     }
     isStarted = false
     for chardev in configuration.chardevs { chardev.stop() }
     loop.drain(limitMilliseconds: Self.farewellMilliseconds)
-    return outcome ?? .hostFailure("the event loop ended by itself")
+    return outcome ?? .failed("the event loop ended by itself")
+  }
+
+  /// Starts the backends.
+  func beginService() throws(SystemError) {
+    for chardev in configuration.chardevs { try chardev.start(on: loop) }
+    isStarted = true
   }
 
   /// Until every listener that is to have a client before the boot has had one, or the machine is
@@ -110,7 +117,7 @@ package final class Machine: @unchecked Sendable {
   var endsOnReset: Bool { configuration.endsOnReset || awaitsLastWords }
 
   /// Ends the machine as soon as it can be; on the loop's thread.
-  package func end(_ outcome: MachineOutcome) { finish(outcome, lingering: false) }
+  package func end(_ outcome: VirtualMachineOutcome) { finish(outcome, lingering: false) }
 
   /// The threads that run the vCPUs, as gettid(2) tells; nil for one that does not run, none while no
   /// guest is there.
@@ -194,7 +201,7 @@ package final class Machine: @unchecked Sendable {
       timings.mark("first KVM_RUN")
       releaseCodeLater()
     } catch {
-      finish(.hostFailure("cannot make the virtual machine: \(error)"), lingering: false)
+      finish(.failed("cannot make the virtual machine: \(error)"), lingering: false)
     }
   }
 
@@ -204,11 +211,11 @@ package final class Machine: @unchecked Sendable {
     codeRelease = loop.after(milliseconds: Self.startMilliseconds) { try? TextPages.release() }
   }
 
-  private func handle(_ event: BoardEvent, ofBoard generation: Int) {
+  private func handle(_ event: GuestEvent, ofBoard generation: Int) {
     guestSpoke()
     // Those of a board that is gone, too: its guest had them open until then.
     if case .portChanged(let id, let isOpen) = event {
-      return onEvent(.portChanged(id: id, isOpen: isOpen))
+      return onEvent(.portChanged(id: id.isEmpty ? nil : id, isOpen: isOpen))
     }
     guard generation == self.generation, !isEnding else { return }
     switch event {
@@ -283,7 +290,7 @@ package final class Machine: @unchecked Sendable {
 
   /// - Parameter lingering: whether clients that are slow to read get time for what the guest has
   ///   sent before it ended.
-  func finish(_ outcome: MachineOutcome, lingering: Bool) {
+  func finish(_ outcome: VirtualMachineOutcome, lingering: Bool) {
     if isEnding, lingering { return }
     let isFirst = !isEnding
     isEnding = true

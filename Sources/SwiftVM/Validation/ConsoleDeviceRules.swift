@@ -177,7 +177,7 @@ struct ConsoleDeviceRules {
 }
 
 /// QEMU's identifiers, of at most 256 bytes.
-enum Identifier {
+package enum Identifier {
   static func check(_ id: String, at path: PropertyPath) throws(ConfigurationError) {
     guard id.utf8.count <= ForeignText.largestName else {
       throw ConfigurationError(
@@ -192,7 +192,8 @@ enum Identifier {
     }
   }
 
-  private static func isWellFormed(_ id: String) -> Bool {
+  /// Whether it is a letter, then letters, digits, `-`, `.` and `_`.
+  package static func isWellFormed(_ id: String) -> Bool {
     func isLetter(_ byte: UInt8) -> Bool {
       (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
     }

@@ -2,7 +2,8 @@ import Chardev
 
 /// What a control socket may be: one that clients come to, without holding up the start, and that
 /// keeps strangers out unless it is called insecure.
-enum ControlSocketRules {
+package enum ControlSocketRules {
+  /// Checks the description.
   ///
   /// - Parameter path: the control socket.
   static func check(
@@ -52,7 +53,7 @@ enum ControlSocketRules {
   }
 
   /// What may be had of a socket of this reach.
-  static func check(
+  package static func check(
     _ control: ControlSocketConfiguration, _ reach: ServiceSocket.Reach, at path: PropertyPath,
     name: String
   ) throws(ConfigurationError) {

@@ -65,7 +65,7 @@ extension VirtualMachineConfiguration {
   }
 
   /// The backends of those that have one each: the serial console, every port, emergency writes.
-  var frontEnds: [SerialPortAttachment] {
+  package var frontEnds: [SerialPortAttachment] {
     [serialPort.attachment] + consoleDevices.flatMap(\.ports).map(\.attachment)
       + [emergencyAttachment].compactMap { $0 }
   }

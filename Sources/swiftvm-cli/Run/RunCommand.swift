@@ -1,3 +1,4 @@
+import Control
 import Glibc
 import Host
 import SwiftVM
@@ -49,16 +50,16 @@ enum RunCommand {
   ) throws(UsageError) -> VirtualMachine {
     try checked { () throws(ConfigurationError) in
       guard let name = configuration.name, let path = rendezvous(of: name) else {
-        return try VirtualMachine(configuration, hooks)
+        return try controlled(configuration, hooks)
       }
       var reachable = configuration
       reachable.controlSockets.append(.unixSocketServer(path: path))
-      do throws(ConfigurationError) { return try VirtualMachine(reachable, hooks) } catch {
+      do throws(ConfigurationError) { return try controlled(reachable, hooks) } catch {
         guard error.property == .root.controlSockets[configuration.controlSockets.count] else {
           throw error
         }
         warn(name, error.problem.description)
-        return try VirtualMachine(configuration, hooks)
+        return try controlled(configuration, hooks)
       }
     }
   }
@@ -70,6 +71,26 @@ enum RunCommand {
     do throws(ConfigurationError) { return try body() } catch {
       throw UsageError(error)
     }
+  }
+
+  /// The machine, with a server at its control sockets.
+  private static func controlled(
+    _ configuration: VirtualMachineConfiguration, _ hooks: ProgramHooks
+  ) throws(ConfigurationError) -> VirtualMachine {
+    let machine = try VirtualMachine(configuration, hooks)
+    guard !configuration.controlSockets.isEmpty else { return machine }
+    let parser = ControlServer.PortParser { (option, value) throws(QMPError) in
+      do throws(UsageError) {
+        let port = try PortKeys.port(option: option, value)
+        return (port.bus, port.configuration)
+      } catch {
+        throw QMPError(error.description)
+      }
+    } spell: {
+      UsageError($0).description
+    }
+    try ControlServer(machine, parser)
+    return machine
   }
 
   /// The path of that socket; nil, with a warning, where it cannot be had.
@@ -116,15 +137,6 @@ enum RunCommand {
       for line in StatisticsTable.lines(reports, serial: serial) { log.line(line) }
     }
     if request.printsTrace { hooks.trace = { log.line($0) } }
-    hooks.parsePort = { (option, value) throws(ProgramHooks.ParseError) in
-      do throws(UsageError) {
-        let port = try PortKeys.port(option: option, value)
-        return (port.bus, port.configuration)
-      } catch {
-        throw ProgramHooks.ParseError(error.description)
-      }
-    }
-    hooks.spell = { UsageError($0).description }
     return hooks
   }
 }

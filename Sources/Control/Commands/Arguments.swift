@@ -4,7 +4,7 @@ import Host
 ///
 /// The only way from a client's text to a `String` that may be compared or become a key: a name or
 /// a text within the limits of `ForeignText`. All else stays bytes.
-struct Arguments {
+struct Arguments: Sendable {
   private let object: JSONObject
   /// The names of the objects around this one, each with a dot after it.
   private let path: String
@@ -20,6 +20,13 @@ struct Arguments {
   func end() throws(QMPError) {
     guard let name = firstUnknown else { return }
     throw QMPError("Parameter '\(path)\(name)' is unexpected")
+  }
+
+  /// What has not been asked for, to be taken apart by another.
+  mutating func rest() -> Arguments {
+    let rest = Arguments(JSONObject(object.members.filter { !known.contains($0.name) }), path: path)
+    known.formUnion(object.members.map(\.name))
+    return rest
   }
 
   /// The first member that has not been asked for.
@@ -183,5 +190,90 @@ struct Arguments {
 
   private func wrongType(_ name: String, _ type: String) -> QMPError {
     QMPError("Invalid parameter type for '\(path)\(name)', expected: \(type)")
+  }
+}
+
+/// One argument of a command, as its row has it: what it is called, what it may hold, and how it is read.
+struct Parameter<Value: Sendable>: Sendable {
+  let name: String
+  /// The kind of value, in QAPI's words.
+  let kind: String
+  let isOptional: Bool
+  let read: @Sendable (inout Arguments) throws(QMPError) -> Value
+
+  fileprivate init(
+    _ name: String, _ kind: String, isOptional: Bool = false,
+    _ read: @escaping @Sendable (inout Arguments) throws(QMPError) -> Value
+  ) {
+    (self.name, self.kind, self.isOptional, self.read) = (name, kind, isOptional, read)
+  }
+
+  /// One of a few words.
+  static func choice(_ name: String, standard: Value) -> Parameter
+  where Value: RawRepresentable<String> & CaseIterable {
+    let words = Value.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " | ")
+    return Parameter(name, words, isOptional: true) { (arguments) throws(QMPError) in
+      try arguments.optionalChoice(name) ?? standard
+    }
+  }
+}
+
+extension Parameter<String> {
+  static func name(_ name: String) -> Self {
+    Self(name, "str") { (arguments) throws(QMPError) in try arguments.name(name) }
+  }
+
+  static func text(_ name: String) -> Self {
+    Self(name, "str") { (arguments) throws(QMPError) in try arguments.text(name) }
+  }
+
+  static func portName(_ name: String) -> Self {
+    Self(name, "str") { (arguments) throws(QMPError) in try arguments.portName(name) }
+  }
+}
+
+extension Parameter<String?> {
+  static func optionalText(_ name: String) -> Self {
+    Self(name, "str", isOptional: true) { (arguments) throws(QMPError) in
+      try arguments.optionalText(name)
+    }
+  }
+}
+
+extension Parameter<Int> {
+  static func integer(_ name: String) -> Self {
+    Self(name, "int") { (arguments) throws(QMPError) in try arguments.integer(name) }
+  }
+}
+
+extension Parameter<Int?> {
+  static func optionalInteger(_ name: String) -> Self {
+    Self(name, "int", isOptional: true) { (arguments) throws(QMPError) in
+      try arguments.optionalInteger(name)
+    }
+  }
+
+  /// Seconds, as milliseconds.
+  static func optionalTimeout(_ name: String) -> Self {
+    Self(name, "number", isOptional: true) { (arguments) throws(QMPError) in
+      try arguments.optionalTimeout(name)
+    }
+  }
+}
+
+extension Parameter<[UInt8]> {
+  static func data(_ name: String) -> Self {
+    Self(name, "str") { (arguments) throws(QMPError) in try arguments.data(name) }
+  }
+}
+
+extension Parameter<Arguments> {
+  static func object(_ name: String) -> Self {
+    Self(name, "object") { (arguments) throws(QMPError) in try arguments.object(name) }
+  }
+
+  /// All that no other parameter has taken.
+  static var rest: Self {
+    Self("...", "any", isOptional: true) { (arguments) throws(QMPError) in arguments.rest() }
   }
 }

@@ -1,3 +1,5 @@
+import Chardev
+
 extension ChardevConfiguration {
   /// The same, paths that are not absolute counted from a directory.
   func resolved(in directory: String) -> ChardevConfiguration {
