@@ -87,6 +87,23 @@ struct CommandTests: CommandSuite {
     #expect(rig.machine.configuration.consoleDevices.count == 1)
   }
 
+  @Test("A port has the same policy keys here as on the command line")
+  func addsPortsWithAPolicy() {
+    #expect(
+      ask(
+        "device_add",
+        #"{"driver":"virtserialport","early":"drop","on-guest-close":"close","drain":500,"gap":"20","weight":4}"#
+      ) == "{}")
+    #expect(ask("device_add", #"{"driver":"virtconsole","overflow":"drop-oldest"}"#) == "{}")
+    var channel = VirtioConsolePortPolicy()
+    (channel.early, channel.onGuestClose) = (.drop, .close)
+    (channel.onHostClose, channel.drainMilliseconds) = (.discard, 500)
+    (channel.gapMilliseconds, channel.weight) = (20, 4)
+    var console = VirtioConsolePortPolicy()
+    console.overflow = .dropOldest
+    #expect(rig.ports.dropFirst().map(\.policy) == [channel, console])
+  }
+
   @Test(arguments: [
     (#"{"id":"a"}"#, "Parameter 'driver' is missing"),
     (#"{"driver":"xx"}"#, "'xx' is not a valid device model name"),
@@ -95,6 +112,15 @@ struct CommandTests: CommandSuite {
     ),
     (#"{"driver":"virtserialport","id":"4p"}"#, "Parameter 'id' expects an identifier"),
     (#"{"driver":"virtserialport","nr":"x"}"#, "Parameter 'nr' expects integer"),
+    (#"{"driver":"virtserialport","gap":-1}"#, "Parameter 'gap' expects integer"),
+    (
+      #"{"driver":"virtserialport","early":"x"}"#, "Parameter 'early' does not accept value 'x'"
+    ),
+    (#"{"driver":"virtconsole","gap":1}"#, "Property 'virtconsole.gap' not found"),
+    (
+      #"{"driver":"virtserialport","overflow":"wait"}"#,
+      "Property 'virtserialport.overflow' not found"
+    ),
     (#"{"driver":"virtserialport","nr":-1}"#, "Parameter 'nr' expects integer"),
     (#"{"driver":"virtio-serial-pci","bus":"pci.1"}"#, "Bus 'pci.1' not found"),
     (

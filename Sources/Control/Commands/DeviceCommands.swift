@@ -49,6 +49,14 @@ enum DeviceCommands {
     let chardev = try properties.optionalScalar("chardev")
     let bus = try properties.optionalScalar("bus")
     let number = try number("nr", &properties)
+    let policy = try PolicyKey.policy(forConsole: driver == "virtconsole") {
+      (name) throws(QMPError) in
+      try properties.optionalScalar(name)
+    } refusal: { key, text in
+      key.words.isEmpty
+        ? QMPError("Parameter '\(key.name)' expects integer")
+        : Arguments.noSuchValue(key.name, text)
+    }
     try end(driver, properties)
     try requireNewID(id, context)
     let device = try device(ofBus: bus, driver: driver, context)
@@ -56,7 +64,7 @@ enum DeviceCommands {
     if let chardev { attachment = try spare(chardev, driver: driver, context) }
     let port = VirtioConsolePortConfiguration(
       id: id, number: number, name: name, isConsole: driver == "virtconsole",
-      attachment: attachment)
+      attachment: attachment, policy: policy)
     try context.perform { (machine) throws(ConfigurationError) in
       _ = try machine.add(port, toDeviceAt: device)
     }
