@@ -30,6 +30,15 @@ struct ShellCompletionTests {
       Set(CommandTable.standard.commands.map(\.name)).isSubset(of: offers(["swiftvm", ""])))
   }
 
+  @Test func bashOffersKeysOfBackends() throws {
+    try #expect(offers(["swiftvm", "run", "--virtconsole", "sock"]) == ["socket="])
+    // Bash takes a word apart at its equals signs.
+    try #expect(
+      offers(["swiftvm", "run", "--virtserialport", "name", "=", "a,rec"])
+        == ["a,reconnect=", "a,reconnect-ms="])
+    try #expect(offers(["swiftvm", "run", "--serial", "file", "=", "/et"]) == [])
+  }
+
   @Test func bashOffersFilesWhereAPathBelongs() throws {
     // Nothing, so that bash offers files in its own way, with spaces and all.
     try #expect(offers(["swiftvm", "run", "--kernel", "/etc/passw"]) == [])

@@ -102,6 +102,7 @@ struct TableRowTests {
       ManualPage.text(Self.table).contains(
         "\n.B patience=MINUTES\nFor connecting TCP sockets: how long a made\\-up peer is waited for."
       ))
+    #expect(ManualPage.text(Self.table).contains(", x\\-swiftvm\\-patience"))
   }
 
   @Test(arguments: ShellCompletion.allCases)

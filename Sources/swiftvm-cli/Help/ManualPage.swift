@@ -21,7 +21,8 @@ package enum ManualPage {
       lines += rendered(chapters)
     }
     lines += rendered(QMPManual.introduction)
-    lines += [".SH QMP COMMANDS"] + QMPManual.commands.flatMap { entry($0.usage, $0.meaning) }
+    lines +=
+      [".SH QMP COMMANDS"] + QMPManual.commands(table.keys).flatMap { entry($0.usage, $0.meaning) }
     lines += [".SH QMP EVENTS"] + QMPManual.events.flatMap { entry($0.usage, $0.meaning) }
     lines += rendered(ManualText.reports)
     lines += [".SH EXIT STATUS"] + ExitStatus.meanings.flatMap { entry($0.code, $0.meaning) }
