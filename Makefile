@@ -6,13 +6,14 @@ completions := bash-completion/completions zsh/site-functions fish/vendor_comple
 
 # The parts share caches and build folders, and their order counts.
 .NOTPARALLEL:
-.PHONY: help demo test tools bench check lint build release guest-images generic micro agents nested install clean
+.PHONY: help demo test tools bench check lint build docs release guest-images generic micro agents nested install clean
 
 help:
 	@echo "make demo          boot a stock Linux kernel and talk to it through org.fedoraproject.port.0"
 	@echo "make test          every test there is, in a nested machine where this host cannot run Linux"
 	@echo "make bench         swiftvm against QEMU on this host's /dev/kvm, in turns; ROUNDS=5 ONLY=part-of-an-id EARLIER=another-swiftvm"
 	@echo "make check         lint, build, unit tests"
+	@echo "make docs          the library's documentation in .build/docs"
 	@echo "make release       the static executable .build/release/swiftvm"
 	@echo "make guest-images  the guest image in $(images); KERNEL=... [MODULES=...] for another kernel"
 	@echo "make install       executable, guest image, manual page, completion below PREFIX ($(PREFIX))"
@@ -43,6 +44,16 @@ lint:
 build:
 	@echo "==> debug build"
 	@swift build --build-tests --disable-xctest
+
+# With the values that SwiftVM brings along from the modules below it.
+docs: build
+	@echo "==> documentation"
+	@mkdir -p .build/symbols
+	@swift symbolgraph-extract -module-name SwiftVM -I .build/debug/Modules -Xcc -fmodule-map-file=CKVM/module.modulemap \
+	  -target x86_64-unknown-linux-gnu -minimum-access-level public \
+	  -experimental-allowed-reexported-modules=Chardev,VirtioConsole -output-dir .build/symbols
+	@docc convert Sources/SwiftVM/SwiftVM.docc --fallback-display-name SwiftVM --fallback-bundle-identifier swiftvm \
+	  --additional-symbol-graph-dir .build/symbols --warnings-as-errors --output-path .build/docs
 
 release:
 	@echo "==> release build"
