@@ -26,7 +26,7 @@ extension VirtualMachine {
         isFrontEndOpen: port.statistics.isOpenInGuest)
     }
     let spares = configuration.characterDevices.compactMap { spare -> ChardevReport? in
-      guard let id = spare.id, let chardev = hostEnds.registry.end(of: spare) else { return nil }
+      guard let id = spare.id, let chardev = backends.registry.end(of: spare) else { return nil }
       return ChardevReport(label: id, filename: chardev.filename, isFrontEndOpen: false)
     }
     return [serial].compactMap { $0 } + used + spares
@@ -34,7 +34,7 @@ extension VirtualMachine {
 
   /// The backend of an id, or of what `chardevs` calls one without an id.
   package func chardev(label: String) -> (any Chardev)? {
-    if let chardev = hostEnds.registry[label] { return chardev }
+    if let chardev = backends.registry[label] { return chardev }
     if label == configuration.serialPort.label { return machine.serialChardev }
     return place(ofChardev: label).flatMap {
       machine.chardev(ofPort: $0.number, ofDevice: $0.device)
@@ -42,7 +42,7 @@ extension VirtualMachine {
   }
 
   /// Whether there is a backend of this id.
-  package func hasChardev(id: String) -> Bool { hostEnds.registry.has(id) }
+  package func hasChardev(id: String) -> Bool { backends.registry.has(id) }
 
   /// Sends a break. The serial console alone heeds one.
   package func sendBreak(toChardev label: String) {
@@ -106,7 +106,7 @@ extension VirtualMachine {
     try rules.check(spare, of: path)
     let bootFiles = try? configuration.bootLoader.validate(memorySize: configuration.memorySize)
     try BackendRules.check(spare, of: path, sparing: bootFiles ?? [:])
-    let chardev = try hostEnds.openSpare(spare)
+    let chardev = try backends.openSpare(spare)
     do throws(SystemError) { try machine.keep(chardev) } catch {
       if let id = spare.id { closeSpare(id) }
       throw Self.chardevError("\(error)")
@@ -115,7 +115,7 @@ extension VirtualMachine {
   }
 
   private func closeSpare(_ id: String) {
-    if let chardev = hostEnds.registry.remove(id: id) { machine.release(chardev) }
+    if let chardev = backends.registry.remove(id: id) { machine.release(chardev) }
   }
 
   // MARK: While a port has it
@@ -183,11 +183,11 @@ extension VirtualMachine {
     var changed = configuration
     changed.consoleDevices[place.device].ports[place.port] = port
     try FileDescriptorBudget.secure(changed)
-    let registry = hostEnds.registry
+    let registry = backends.registry
     let id = port.attachment.id
     let before = id.flatMap { registry.remove(id: $0) }
     do throws(ConfigurationError) {
-      let chardev = try hostEnds.openPort(
+      let chardev = try backends.openPort(
         port,
         at: PropertyPath.root.consoleDevices[place.device]
           .port(place.port, isConsole: port.isConsole))

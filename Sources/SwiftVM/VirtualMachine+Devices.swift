@@ -46,7 +46,7 @@ extension VirtualMachine {
     try ConsoleDeviceRules.check(changed.consoleDevices)
     try changed.validate(attachmentsOf: device.ports, ofDeviceAt: index, besides: configuration)
     try FileDescriptorBudget.secure(changed)
-    var opened = try hostEnds.open(changed.consoleDevices[index], at: path)
+    var opened = try backends.open(changed.consoleDevices[index], at: path)
     if let tracer {
       let label = device.label(index: index)
       opened.trace = { tracer(label, $0) }
@@ -72,7 +72,7 @@ extension VirtualMachine {
   /// The machine has lost the device, and with it its ports.
   func deviceRemoved(_ index: Int) {
     let device = configuration.consoleDevices.remove(at: index)
-    for port in device.ports { hostEndIsFree(of: port) }
+    for port in device.ports { backendIsFree(of: port) }
     guard machine.isStarted else { return }
     for id in device.ports.map(\.id) + [device.id] { tell(.deviceRemoved(id: id)) }
   }

@@ -146,13 +146,13 @@ extension VirtualMachine {
     try FileDescriptorBudget.secure(changed)
     var numbered = port
     numbered.number = number
-    let isKnown = port.attachment.id.map { hostEnds.registry.has($0) } ?? true
-    let chardev = try hostEnds.openPort(port, at: path)
+    let isKnown = port.attachment.id.map { backends.registry.has($0) } ?? true
+    let chardev = try backends.openPort(port, at: path)
     do throws(MachinePortError) {
       if !isKnown, !port.attachment.isMultiplexed { try keep(chardev) }
       try machine.addPort((PortConfiguration(numbered), chardev), toDevice: index)
     } catch {
-      if !isKnown, let id = port.attachment.id, let new = hostEnds.registry.remove(id: id) {
+      if !isKnown, let id = port.attachment.id, let new = backends.registry.remove(id: id) {
         machine.release(new)
       }
       switch error {
@@ -191,18 +191,18 @@ extension VirtualMachine {
   func removePort(at place: Int, ofDevice index: Int) {
     let port = configuration.consoleDevices[index].ports.remove(at: place)
     machine.removePort(UInt32(clamping: port.number ?? 0), ofDevice: index)
-    hostEndIsFree(of: port)
+    backendIsFree(of: port)
     guard machine.isStarted else { return }
     // Who has removed it gets the answer first.
     machine.loop.post { [weak self] in self?.tell(.deviceRemoved(id: port.id)) }
   }
 
   /// The port is gone from the configuration, and its host end is kept if it has an id.
-  func hostEndIsFree(of port: VirtioConsolePortConfiguration) {
+  func backendIsFree(of port: VirtioConsolePortConfiguration) {
     let others = configuration.frontEnds.map(\.id)
     guard let id = port.attachment.id, !others.contains(id) else { return }
     if port.attachment.isMultiplexed {
-      _ = hostEnds.registry.remove(id: id)
+      _ = backends.registry.remove(id: id)
     } else {
       configuration.characterDevices.append(port.attachment)
     }

@@ -11,7 +11,7 @@ struct LossTests {
     return try #require(lines.first).split(separator: " ")
   }
 
-  private static let hostEnds = [
+  private static let backends = [
     "file=/dev/full", "file=/dev/full,log=record", "file=/dev/full,chardev-id=x", "udp=127.0.0.1:9",
     "exec=true,on-host-close=discard", "exec=head -c 20000 >/dev/null,on-host-close=discard",
     "exec=cat >/dev/null", "null", "ringbuf=64K", "file=out,rotate-size=4096", "socket=a",
@@ -19,7 +19,7 @@ struct LossTests {
 
   @Test(
     "All that the guest wrote was taken by the host end, dropped or discarded",
-    arguments: hostEnds, ["--virtserialport", "--virtconsole"])
+    arguments: backends, ["--virtserialport", "--virtconsole"])
   func sumsFit(hostEnd: String, kind: String) throws {
     if kind == "--virtconsole", hostEnd.contains("on-host-close") { return }
     let name = kind == "--virtconsole" ? "" : "name=a,"

@@ -1,6 +1,7 @@
 import Boot
 import Devices
 import KVM
+import Synchronization
 import Virtio
 
 /// There is no room for another device.
@@ -98,5 +99,61 @@ struct PCISlots {
     let line = lines[gsi] ?? SharedInterruptLine(machine.makeLine(gsi: gsi))
     lines[gsi] = line
     return line.makeEnd()
+  }
+}
+
+/// Places base address registers in a window one after the other, as firmware does before the
+/// guest looks.
+struct BARAllocator {
+  private var next: UInt64
+  private let end: UInt64
+
+  init(window: Range<UInt64>) {
+    next = window.lowerBound
+    end = window.upperBound
+  }
+
+  /// An address for a region of `size` bytes, a power of two; nil when the window is full.
+  mutating func allocate(size: UInt64) -> UInt64? {
+    let address = (next &+ size &- 1) & ~(size &- 1)
+    guard address >= next, address <= end, size <= end &- address else { return nil }
+    next = address &+ size
+    return address
+  }
+}
+
+/// One input of the interrupt controller that several devices drive: asserted while any of them
+/// asserts it, as PCI's INTx lines are wired. Callable on any thread.
+final class SharedInterruptLine: Sendable {
+  private let line: any InterruptLine
+  private let assertions = Mutex(0)
+
+  init(_ line: any InterruptLine) { self.line = line }
+
+  /// One device's end of the line, not asserted.
+  func makeEnd() -> any InterruptLine { End(of: self) }
+
+  /// The level changes with the lock held, so that levels reach the line in order.
+  fileprivate func change(by difference: Int) {
+    assertions.withLock { assertions in
+      let wasAsserted = assertions > 0
+      assertions += difference
+      if wasAsserted != (assertions > 0) { line.setLevel(assertions > 0) }
+    }
+  }
+}
+
+private final class End: InterruptLine {
+  private let shared: SharedInterruptLine
+  private let isAsserted = Mutex(false)
+
+  init(of shared: SharedInterruptLine) { self.shared = shared }
+
+  func setLevel(_ asserted: Bool) {
+    isAsserted.withLock { isAsserted in
+      guard asserted != isAsserted else { return }
+      isAsserted = asserted
+      shared.change(by: asserted ? 1 : -1)
+    }
   }
 }

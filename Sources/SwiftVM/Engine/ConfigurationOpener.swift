@@ -29,7 +29,7 @@ struct ConfigurationOpener {
 
   /// Everything else; what creates something comes last.
   func open(
-    _ hypervisor: Hypervisor, hostEnds: HostEndOpener,
+    _ hypervisor: Hypervisor, backends: BackendOpener,
     trace: (@Sendable (_ device: String, TraceEvent) -> Void)? = nil
   ) throws(ConfigurationError) -> MachineConfiguration {
     let loader = configuration.bootLoader
@@ -43,7 +43,7 @@ struct ConfigurationOpener {
     var consoles: [MachineConfiguration.ConsoleDevice] = []
     for (index, device) in configuration.consoleDevices.enumerated() {
       let label = device.label(index: index)
-      var console = try hostEnds.open(device, at: .root.consoleDevices[index])
+      var console = try backends.open(device, at: .root.consoleDevices[index])
       if let trace { console.trace = { trace(label, $0) } }
       consoles.append(console)
       for (place, number) in try device.portNumbers.enumerated() {
@@ -53,9 +53,9 @@ struct ConfigurationOpener {
       }
     }
     for spare in configuration.characterDevices {
-      terminals.note(try hostEnds.openSpare(spare), label: spare.id ?? "")
+      terminals.note(try backends.openSpare(spare), label: spare.id ?? "")
     }
-    let serial = try hostEnds.openSerial(configuration.serialPort.attachment)
+    let serial = try backends.openSerial(configuration.serialPort.attachment)
     if let serial { terminals.note(serial, label: configuration.serialPort.label) }
     var machine = MachineConfiguration(
       memorySize: configuration.memorySize, cpuCount: configuration.cpuCount, bootPlan: plan,
@@ -73,22 +73,22 @@ struct ConfigurationOpener {
       case .exit: .end
       }
     machine.debugExit = configuration.debugExit?.ports
-    machine.emergency = try openEmergencyOutput(hostEnds)
+    machine.emergency = try openEmergencyOutput(backends)
     if case .hostEnd(let chardev) = machine.emergency {
       terminals.note(chardev, label: "emergency")
     }
-    machine.keptChardevs = hostEnds.registry.lasting
+    machine.keptChardevs = backends.registry.lasting
     return machine
   }
 
   private func openEmergencyOutput(
-    _ hostEnds: HostEndOpener
+    _ backends: BackendOpener
   ) throws(ConfigurationError) -> MachineConfiguration.EmergencyOutput {
     switch configuration.emergencyOutput {
     case .automatic where configuration.serialPort.attachment == .none: .log
     case .automatic, .serialPort: .serial
     case .hostEnd(let attachment):
-      .hostEnd(try hostEnds.openSpare(attachment, of: .root.emergencyOutput))
+      .hostEnd(try backends.openSpare(attachment, of: .root.emergencyOutput))
     }
   }
 

@@ -112,3 +112,81 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
     self.resetPolicy = resetPolicy
   }
 }
+
+/// Starts a Linux kernel directly, without firmware.
+public struct LinuxBootLoader: Equatable, Sendable {
+  /// The kernel's file: a bzImage or an ELF vmlinux, 64-bit.
+  public var kernelPath: String
+
+  /// The kernel command line.
+  public var commandLine: String
+
+  /// The files of the initial RAM disk: cpio archives, which Linux unpacks one after the other.
+  public var initialRamdiskPaths: [String]
+
+  /// Makes a boot loader of its files' paths and the kernel command line.
+  public init(kernelPath: String, commandLine: String = "", initialRamdiskPaths: [String] = []) {
+    self.kernelPath = kernelPath
+    self.commandLine = commandLine
+    self.initialRamdiskPaths = initialRamdiskPaths
+  }
+}
+
+/// The machine's 16550 UART at I/O port 0x3F8.
+public struct SerialPortConfiguration: Equatable, Sendable {
+  /// The host end.
+  public var attachment: SerialPortAttachment
+
+  /// Whether the CPU that prints stands still while the host end's reader is too slow; otherwise what
+  /// does not fit into 1 MiB is dropped, and counted.
+  public var waitsForReader: Bool
+
+  /// Makes a serial port with this host end.
+  public init(attachment: SerialPortAttachment, waitsForReader: Bool = false) {
+    self.attachment = attachment
+    self.waitsForReader = waitsForReader
+  }
+
+  /// What the host end is called: QEMU's name where the user gave it none.
+  var label: String { attachment.id ?? "serial0" }
+}
+
+/// Where a byte goes that a guest writes to `emerg_wr` of a console device's configuration space
+/// (virtio 1.2, 5.3.4), at any time: before the driver is set up, and after the device has failed.
+///
+/// Up to 1 MiB waits for a destination that is slow; what does not fit is dropped and counted.
+public enum EmergencyOutputAttachment: Equatable, Sendable {
+  /// The serial console, where it has a host end; else line by line to the log, three lines a second.
+  case automatic
+
+  /// The serial console's host end.
+  case serialPort
+
+  /// A host end of its own, or one that others have, too (`isMultiplexed`). Nothing is read from it.
+  case hostEnd(ChardevConfiguration)
+
+  /// A file, created or emptied at the start.
+  public static func file(path: String) -> EmergencyOutputAttachment {
+    .hostEnd(.file(path: path))
+  }
+}
+
+/// QEMU's isa-debug-exit: a few I/O ports by which a guest ends the machine with a status.
+public struct DebugExitConfiguration: Equatable, Sendable {
+  /// The first port; QEMU's default is 0x501.
+  public var firstPort: UInt16
+
+  /// How many ports there are, at least 1; QEMU's default is 2.
+  public var portCount: Int
+
+  /// Makes a description of where the ports are.
+  public init(firstPort: UInt16 = 0x501, portCount: Int = 2) {
+    self.firstPort = firstPort
+    self.portCount = portCount
+  }
+
+  /// The ports; meaningful once validated.
+  package var ports: Range<UInt64> {
+    UInt64(firstPort)..<UInt64(firstPort) + UInt64(min(max(portCount, 0), 0x2_0000))
+  }
+}

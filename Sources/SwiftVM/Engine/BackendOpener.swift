@@ -5,7 +5,7 @@ import VirtioConsole
 
 /// Opens what ports and serial lines lead to on the host, and turns each refusal into an error that
 /// names the property.
-struct HostEndOpener {
+struct BackendOpener {
   /// Called when the user types the key that ends the machine.
   let whenEnded: () -> Void
   /// Host ends with an id, which are opened once.
@@ -83,5 +83,57 @@ struct HostEndOpener {
     } catch {
       throw ConfigurationError(.host, at: owner, .init(error.description))
     }
+  }
+}
+
+/// The open host ends that have an id, by its bytes.
+///
+/// One that one port at a time may have outlasts the ports. A shared one ends with the last port that
+/// has one of its ends.
+final class ChardevRegistry {
+  private var own: [[UInt8]: any Chardev] = [:]
+  private var shared: [[UInt8]: MuxChardev] = [:]
+
+  /// Those that outlast ports, in no order.
+  var lasting: [any Chardev] { Array(own.values) }
+
+  /// The backend of an id, of a shared one what it shares.
+  subscript(id: String) -> (any Chardev)? {
+    let key = Array(id.utf8)
+    return own[key] ?? shared[key]?.backend
+  }
+
+  /// Whether there is a backend of this id.
+  func has(_ id: String) -> Bool { self[id] != nil }
+
+  /// What a port is to have that is attached so; nil where nothing of its id is open.
+  func end(of attachment: ChardevConfiguration) -> (any Chardev)? {
+    guard let id = attachment.id else { return nil }
+    let key = Array(id.utf8)
+    return own[key] ?? shared[key]?.makeEnd(name: id)
+  }
+
+  func insert(_ chardev: any Chardev, id: String) { own[Array(id.utf8)] = chardev }
+
+  func insert(_ mux: MuxChardev, id: String) { shared[Array(id.utf8)] = mux }
+
+  /// Forgets the host end of an id; returns it if it is a lasting one.
+  func remove(id: String) -> (any Chardev)? {
+    let key = Array(id.utf8)
+    shared[key] = nil
+    return own.removeValue(forKey: key)
+  }
+}
+
+/// Tells the user where pseudo-terminals are, which nobody can know before.
+struct TerminalNotes {
+  // String keys: paths that this program has from the kernel.
+  private var told: Set<String> = []
+
+  /// Notes where a host end's terminal is, if it is one, once and in QEMU's words.
+  mutating func note(_ chardev: any Chardev, label: String) {
+    guard let path = ClientConnection.terminalPath(of: chardev), told.insert(path).inserted
+    else { return }
+    Log.note("char device redirected to \(path) (label \(label))")
   }
 }

@@ -1,5 +1,6 @@
-// The values that describe host ends are part of this module's interface.
 @_exported import Chardev
+
+// The values that describe host ends are part of this module's interface.
 
 /// The host end of a port or of the serial line.
 public typealias SerialPortAttachment = ChardevConfiguration
