@@ -135,7 +135,7 @@ final class PackedRing {
 /// Walks the descriptor lists of a packed ring, and checks them whole before anybody sees a byte
 /// (virtio 1.2, 2.8.5 to 2.8.7).
 ///
-/// Each descriptor is fetched once, then checked, then used: the guest may rewrite it meanwhile and
+/// Each descriptor is fetched once, then checked, then used: the guest may rewrite it in between and
 /// changes nothing.
 struct PackedChainWalker {
   let memory: GuestMemory

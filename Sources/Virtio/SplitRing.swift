@@ -98,7 +98,7 @@ final class SplitRing {
 /// Walks the descriptor chains of a split ring, and checks them whole before anybody sees a byte
 /// (virtio 1.2, 2.7.5).
 ///
-/// Each descriptor is fetched once, then checked, then used: the guest may rewrite it meanwhile and
+/// Each descriptor is fetched once, then checked, then used: the guest may rewrite it in between and
 /// changes nothing.
 struct SplitChainWalker {
   let memory: GuestMemory

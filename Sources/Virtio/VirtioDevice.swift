@@ -63,7 +63,7 @@ package protocol QueueNotifierBinding: AnyObject, Sendable {
   func place(_ register: NotifyRegister, at address: UInt64?)
   /// A notification that reached user space: passes it on, and may see to it that the next one
   /// does not come this way.
-  func ring(queue: Int, through register: NotifyRegister)
+  func notify(queue: Int, through register: NotifyRegister)
 }
 
 /// By which kind of register a driver notifies the device of available buffers.
@@ -81,7 +81,7 @@ package enum NotifyRegister: Hashable, Sendable, CaseIterable {
 /// The one lock of a virtio device.
 ///
 /// vCPU threads hold it for one register access, the I/O thread for one bounded batch of buffers.
-/// A device's classes carry no locks of their own: whoever enters the device takes this one, and
+/// A device's classes carry no locks of their own: a thread that enters the device takes this one, and
 /// the classes are `@unchecked Sendable` on that condition. Nothing that is called under it waits
 /// or calls back into the device.
 ///

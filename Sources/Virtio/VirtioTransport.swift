@@ -35,20 +35,20 @@ extension VirtioPCIFunction {
     /// Its INTx line.
     package var interruptLine: any InterruptLine
     /// Carries notifications away.
-    package var doorbells: any QueueNotifierBinding
+    package var notifiers: any QueueNotifierBinding
     /// Told of each fault of the guest's, with the lock held.
     package var onFault: @Sendable (QueueFault) -> Void
 
     package init(
       memorySpace: AddressSpace, portSpace: AddressSpace, router: any MSIRouter,
-      interruptLine: any InterruptLine, doorbells: any QueueNotifierBinding,
+      interruptLine: any InterruptLine, notifiers: any QueueNotifierBinding,
       onFault: @escaping @Sendable (QueueFault) -> Void
     ) {
       self.memorySpace = memorySpace
       self.portSpace = portSpace
       self.router = router
       self.interruptLine = interruptLine
-      self.doorbells = doorbells
+      self.notifiers = notifiers
       self.onFault = onFault
     }
   }

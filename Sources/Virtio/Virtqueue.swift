@@ -139,7 +139,7 @@ package final class Virtqueue {
   }
 
   /// Asks the driver to notify of the next buffer; returns whether one has become available
-  /// meanwhile, in which case no notification may come (virtio 1.2, 2.7.10 and 2.8.22).
+  /// by now, in which case no notification may come (virtio 1.2, 2.7.10 and 2.8.22).
   package func enableNotifications() throws(QueueFault) -> Bool {
     do throws(RingViolation) {
       switch ring {

@@ -1,6 +1,6 @@
 import Glibc
 
-/// What a console's host end has not taken yet: a ring of bytes, made when the first of them comes
+/// What a console's backend has not taken yet: a ring of bytes, made when the first of them comes
 /// and given back when the last has gone, so that a console that keeps up costs nothing.
 struct ConsoleBacklog: ~Copyable {
   /// Bytes kept at most: some hundred lines.

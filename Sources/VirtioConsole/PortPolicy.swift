@@ -26,7 +26,7 @@ package struct PortConfiguration: Equatable, Sendable {
 /// What becomes of bytes where one side of a port is not there or not listening.
 ///
 /// By default nothing is lost on either side and neither side disturbs the other, but for a console
-/// whose host end is too slow: it drops what does not fit, since its guest spins while it waits.
+/// whose backend is too slow: it drops what does not fit, since its guest spins while it waits.
 public struct PortPolicy: Equatable, Sendable {
   /// What a generic port does with bytes the guest has queued when the host's client leaves.
   public enum OnHostClose: String, CaseIterable, Sendable {
@@ -38,7 +38,7 @@ public struct PortPolicy: Equatable, Sendable {
 
   /// What happens to bytes from a client while the guest has the port closed.
   public enum Early: String, CaseIterable, Sendable {
-    /// They wait until the guest opens it, even if the client leaves meanwhile.
+    /// They wait until the guest opens it, even if the client has left by then.
     case hold
     /// They are read, thrown away and counted as discarded.
     case drop
@@ -54,13 +54,13 @@ public struct PortPolicy: Equatable, Sendable {
     case close
   }
 
-  /// What a console does when its host end is too slow.
+  /// What a console does when its backend is too slow.
   public enum Overflow: String, CaseIterable, Sendable {
     /// What does not fit any more.
     case dropNewest = "drop-newest"
     /// What has waited longest, so that the last bytes before a crash are kept.
     case dropOldest = "drop-oldest"
-    /// Nothing is dropped while the host end is connected: the guest's processor that prints stands
+    /// Nothing is dropped while the backend is connected: the guest's processor that prints stands
     /// still, with interrupts off, until its bytes are taken.
     case wait
   }

@@ -20,7 +20,7 @@ final class AttackedMachine {
     let device: ConsoleDevice
     let function: VirtioPCIFunction
     let chardevs: [ScriptedChardev]
-    let doorbells: LoopDoorbells
+    let notifiers: LoopNotifiers
   }
 
   /// What the ports of each device are: one console, the rest channels.
@@ -62,16 +62,16 @@ final class AttackedMachine {
     try space.add(Self.ecam..<Self.ecam + ECAM.size, device: ECAM(bus: bus))
     try bus.add(HostBridge(), device: 0)
     let (space, ports, faults) = (space, ports, faults)
-    func platform(_ number: Int, _ doorbells: LoopDoorbells) -> VirtioPCIFunction.Platform {
+    func platform(_ number: Int, _ notifiers: LoopNotifiers) -> VirtioPCIFunction.Platform {
       .init(
         memorySpace: space, portSpace: ports, router: MockRouter(), interruptLine: MockLine(),
-        doorbells: doorbells, onFault: { _ in faults.count(slot: number) })
+        notifiers: notifiers, onFault: { _ in faults.count(slot: number) })
     }
-    let doorbells = [LoopDoorbells(remote: loop.remote), LoopDoorbells(remote: loop.remote)]
+    let notifiers = [LoopNotifiers(remote: loop.remote), LoopNotifiers(remote: loop.remote)]
     target = Self.makeSlot(
-      1, interface, loop: loop, memory: memory, platform(1, doorbells[0]), doorbells[0])
+      1, interface, loop: loop, memory: memory, platform(1, notifiers[0]), notifiers[0])
     bystander = Self.makeSlot(
-      2, .modern, loop: loop, memory: memory, platform(2, doorbells[1]), doorbells[1])
+      2, .modern, loop: loop, memory: memory, platform(2, notifiers[1]), notifiers[1])
     for slot in [target, bystander] {
       try bus.add(slot.function, device: slot.number)
       slot.device.attach()
@@ -80,7 +80,7 @@ final class AttackedMachine {
 
   private static func makeSlot(
     _ number: Int, _ interface: PCIInterface, loop: EventLoop, memory: GuestMemory,
-    _ platform: VirtioPCIFunction.Platform, _ doorbells: LoopDoorbells
+    _ platform: VirtioPCIFunction.Platform, _ notifiers: LoopNotifiers
   ) -> Slot {
     let chardevs = (0..<portCount).map { _ in ScriptedChardev() }
     let lock = DeviceLock()
@@ -89,7 +89,7 @@ final class AttackedMachine {
         (PortConfiguration(name: "port.\(index)", isConsole: index == 0), chardev)
       },
       maximumPorts: 31, lock: lock, remote: loop.remote, emergencyOutput: { _ in })
-    doorbells.device = device
+    notifiers.device = device
     let function = VirtioPCIFunction(
       device: device, lock: lock, memory: memory, platform: platform,
       options: .init(interface: interface))
@@ -98,7 +98,7 @@ final class AttackedMachine {
     return Slot(
       number: number, bar: bar, barRegister: interface.hasLegacy ? 0x20 : 0x10, device: device,
       function: function, chardevs: chardevs,
-      doorbells: doorbells)
+      notifiers: notifiers)
   }
 
   /// Plugs back in what was unplugged of the target, and throws away what its clients have sent and
@@ -130,7 +130,7 @@ final class AttackedMachine {
 }
 
 /// Takes notifications to the loop, as ioeventfds do.
-final class LoopDoorbells: QueueNotifierBinding, @unchecked Sendable {
+final class LoopNotifiers: QueueNotifierBinding, @unchecked Sendable {
   private let remote: LoopHandle
   private let rung = Mutex<Set<Int>>([])
   weak var device: ConsoleDevice?
@@ -139,7 +139,7 @@ final class LoopDoorbells: QueueNotifierBinding, @unchecked Sendable {
 
   func place(_ register: NotifyRegister, at address: UInt64?) {}
 
-  func ring(queue: Int, through register: NotifyRegister) {
+  func notify(queue: Int, through register: NotifyRegister) {
     guard rung.withLock({ $0.insert(queue).inserted }) else { return }
     remote.post { [weak self] in
       guard let self else { return }

@@ -8,7 +8,7 @@ package final class MockMMIODriver {
   package let memory: GuestMemory
   package let space = AddressSpace(name: "memory")
   package let line = MockLine()
-  package let doorbells = MockDoorbells()
+  package let notifiers = MockQueueNotifiers()
   package let registers: VirtioMMIODevice
   package let device: StubDevice
 
@@ -18,7 +18,7 @@ package final class MockMMIODriver {
     registers = VirtioMMIODevice(
       device: device, lock: DeviceLock(), memory: memory,
       platform: .init(
-        memorySpace: space, interruptLine: line, doorbells: doorbells, onFault: { _ in }),
+        memorySpace: space, interruptLine: line, notifiers: notifiers, onFault: { _ in }),
       allowedFeatures: allowedFeatures)
     try registers.plug(at: Self.address..<Self.address + 0x1000)
   }

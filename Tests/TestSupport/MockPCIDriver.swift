@@ -20,7 +20,7 @@ package final class MockPCIDriver {
   package let ports = AddressSpace(name: "ports")
   package let router = MockRouter()
   package let line = MockLine()
-  package let doorbells = MockDoorbells()
+  package let notifiers = MockQueueNotifiers()
   package let function: VirtioPCIFunction
   package let device: StubDevice
   /// By cfg_type.
@@ -36,7 +36,7 @@ package final class MockPCIDriver {
       device: device, lock: DeviceLock(), memory: memory,
       platform: .init(
         memorySpace: space, portSpace: ports, router: router, interruptLine: line,
-        doorbells: doorbells, onFault: { _ in }),
+        notifiers: notifiers, onFault: { _ in }),
       options: options)
     function.place(memory: Self.barAddress, ports: Self.portAddress)
     var at = Int(function.readConfiguration(register: 0x34, width: 1))

@@ -42,11 +42,11 @@ package final class MockLine: InterruptLine {
   package var isAsserted: Bool { level.withLock { $0 } }
 }
 
-/// QueueNotifiers that remember where they were and what rang.
-package final class MockDoorbells: QueueNotifierBinding {
+/// Queue notifiers that remember where they were and what was notified of.
+package final class MockQueueNotifiers: QueueNotifierBinding {
   private struct State {
     var places: [NotifyRegister: [UInt64?]] = [:]
-    var rings: [(queue: Int, register: NotifyRegister)] = []
+    var notifications: [(queue: Int, register: NotifyRegister)] = []
   }
 
   private let state = Mutex(State())
@@ -56,8 +56,8 @@ package final class MockDoorbells: QueueNotifierBinding {
     state.withLock { $0.places[register, default: []].append(address) }
   }
 
-  package func ring(queue: Int, through register: NotifyRegister) {
-    state.withLock { $0.rings.append((queue, register)) }
+  package func notify(queue: Int, through register: NotifyRegister) {
+    state.withLock { $0.notifications.append((queue, register)) }
   }
 
   /// Every place of a register, in order.
@@ -65,11 +65,11 @@ package final class MockDoorbells: QueueNotifierBinding {
     state.withLock { $0.places[register] ?? [] }
   }
 
-  /// Every queue that rang, in order.
-  package var rings: [Int] { state.withLock { $0.rings.map(\.queue) } }
+  /// Every queue that was notified of, in order.
+  package var notifications: [Int] { state.withLock { $0.notifications.map(\.queue) } }
 
-  /// Every queue that rang through a register, in order.
-  package func rings(through register: NotifyRegister) -> [Int] {
-    state.withLock { $0.rings.filter { $0.register == register }.map(\.queue) }
+  /// The same, through one register.
+  package func notifications(through register: NotifyRegister) -> [Int] {
+    state.withLock { $0.notifications.filter { $0.register == register }.map(\.queue) }
   }
 }

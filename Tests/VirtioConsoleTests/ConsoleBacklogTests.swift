@@ -5,7 +5,7 @@ import Testing
 
 @testable import VirtioConsole
 
-/// What a console's slow host end has missed.
+/// What a console's slow backend has missed.
 @Suite struct ConsoleBacklogTests {
   private func append(
     _ bytes: [UInt8], to backlog: inout ConsoleBacklog, _ overflow: PortPolicy.Overflow

@@ -155,7 +155,7 @@ import VirtioConsole
     let driver = try makeDriver()
     driver.bringUp()
     driver.send([1, 2, 3], port: 0)
-    #expect(!driver.device.flush(), "nobody is there to take it")
+    #expect(!driver.device.flush(), "no client is there to take it")
     driver.device.detach()
     #expect(driver.device.portStatistics[0].bytesDropped == 3)
     #expect(driver.chardevs[0].delegate == nil)

@@ -2,7 +2,7 @@ import TestSupport
 import Testing
 import VirtioConsole
 
-/// A port whose host end is exchanged while the guest runs.
+/// A port whose backend is exchanged while the guest runs.
 @Suite struct ExchangeTests {
   typealias Message = MockConsoleDriver.Message
 
@@ -17,7 +17,7 @@ import VirtioConsole
     return driver
   }
 
-  /// Gives port 1 a host end that nobody is connected to yet.
+  /// Gives port 1 a backend without a client.
   private func exchange(_ driver: MockConsoleDriver, connected: Bool = false) -> ScriptedChardev {
     let chardev = ScriptedChardev()
     if connected { chardev.connect() }
@@ -30,7 +30,7 @@ import VirtioConsole
     driver.queues[5]?.takeUsed().count ?? -1
   }
 
-  @Test("The guest hears of a client that leaves and one that comes, and keeps its port")
+  @Test("The guest is told of a client that leaves and one that comes, and keeps its port")
   func closesAndOpens() throws {
     let driver = try makeDriver()
     let before = driver.chardevs[0]

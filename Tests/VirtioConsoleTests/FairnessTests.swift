@@ -77,7 +77,7 @@ import VirtioConsole
     #expect(received(driver) == [32 << 16, 32 << 16], "14 turns of the loop for 14 turns of ports")
   }
 
-  @Test("Host to guest: a flooding client gets its turns like everybody else")
+  @Test("Host to guest: a flooding client gets its turns like the others")
   func floodingClient() throws {
     let driver = try makeDriver(2)
     for slot in 0..<20 { driver.offerReceiveBuffer(port: 1, slot: slot, length: 65536) }

@@ -72,7 +72,7 @@ import VirtioConsole
     let taken = queue.usedIndex
     isOver.value.store(true, ordering: .relaxed)
     guest.join()
-    #expect(taken > 0 && taken <= 128, "one turn ends, whatever the guest does meanwhile")
+    #expect(taken > 0 && taken <= 128, "one turn ends, whatever the guest does during it")
     #expect(driver.notifier.faults.isEmpty)
   }
 
@@ -147,7 +147,7 @@ import VirtioConsole
     #expect(driver.device.statistics.bytesToUnknownPorts == 128)
   }
 
-  @Test("Without MULTIPORT, queues 2 and 3 are nobody's")
+  @Test("Without MULTIPORT, queues 2 and 3 belong to no port")
   func controlQueuesWithoutControl() throws {
     let driver = try MockConsoleDriver(names: ["a"], consoles: [0], numbers: [0: 0])
     driver.chardevs[0].connect()

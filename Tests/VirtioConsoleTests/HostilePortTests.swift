@@ -3,7 +3,7 @@ import Testing
 import Virtio
 import VirtioConsole
 
-/// Guests that use a port's queues as they must not, or as nobody does (G10, G12, G13, G15; C11).
+/// Guests that use a port's queues as they must not, or as no driver does (G10, G12, G13, G15; C11).
 @Suite struct HostilePortTests {
   private static let address: UInt64 = 0x600_0000
 
@@ -158,7 +158,7 @@ import VirtioConsole
     #expect(driver.chardevs[0].outgoing.count == 1000, "nothing is lost in between")
   }
 
-  @Test("C17: a host end that is ready for nothing, again and again")
+  @Test("C17: a backend that is ready for nothing, again and again")
   func spuriousReadiness() throws {
     let driver = try makeDriver()
     let chardev = driver.chardevs[0]

@@ -58,7 +58,7 @@ import VirtioConsole
     expectEcho(driver, port: 2, chardev)
   }
 
-  @Test("O4: a driver that came back from sleep hears of new ports")
+  @Test("O4: a driver that came back from sleep is told of new ports")
   func addAfterSleep() throws {
     let driver = try makeDriver()
     driver.reset()

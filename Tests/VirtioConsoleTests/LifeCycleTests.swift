@@ -175,7 +175,7 @@ import Virtio
     withExtendedLifetime(used) {}
   }
 
-  @Test("N7: after a reset no queue is touched, and nobody is notified")
+  @Test("N7: after a reset no queue is touched, and no driver is interrupted")
   func leavesMemoryAlone() throws {
     let driver = try makeDriver()
     driver.bringUp()

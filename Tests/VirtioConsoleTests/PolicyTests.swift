@@ -25,7 +25,7 @@ import VirtioConsole
     driver.device.portStatistics[0].bytesDiscarded
   }
 
-  @Test("What the guest sent is what its host end took, and what was dropped and discarded")
+  @Test("What the guest sent is what its backend took, and what was dropped and discarded")
   func sumsFit() throws {
     for policy in PortPolicy.OnHostClose.allCases {
       let driver = try makeDriver { $0.onHostClose = policy }
@@ -102,7 +102,7 @@ import VirtioConsole
       chardev.takeReceived() == [1, 2, 6], "the next client gets the next write, from its start")
   }
 
-  @Test("A host end hears each time that the guest is about to open its side")
+  @Test("A backend is told each time that the guest is about to open its side")
   func hearsOfOpenings() throws {
     let driver = try makeDriver(openPorts: false)
     for value in [1, 1, 0, 0, 1] as [UInt16] {
@@ -220,7 +220,7 @@ import VirtioConsole
     chardev.takeMore(.max)
     #expect(chardev.received == [1, 2, 3])
     #expect(chardev.disconnections == 1)
-    #expect(discarded(driver) == 2, "what the client sent and nobody read")
+    #expect(discarded(driver) == 2, "what the client sent and the guest did not read")
     chardev.leaveIfAsked()
     #expect(driver.takeMessages() == [Message(1, 6, 0)])
     close(driver)
@@ -259,7 +259,7 @@ import VirtioConsole
     #expect(other.chardevs[0].disconnections == 0)
   }
 
-  @Test("A port that was never open closes on nobody")
+  @Test("A port that was never open closes on no client")
   func neverOpen() throws {
     let driver = try makeDriver(openPorts: false) { $0.onGuestClose = .close }
     close(driver)

@@ -42,7 +42,7 @@ import VirtioConsole
     return error?.description
   }
 
-  @Test("Without a wish: the first console gets 0, everybody else the lowest free number")
+  @Test("Without a wish: the first console gets 0, every other the lowest free number")
   func automaticNumbers() throws {
     #expect(
       try assign([port(), port(console: true), port(), port(console: true)]) == [1, 0, 2, 3])

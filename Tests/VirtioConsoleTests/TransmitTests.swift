@@ -87,7 +87,7 @@ import VirtioConsole
     #expect(usedCount(driver) == 2)
   }
 
-  @Test("O6: a console is never held back; what its host end does not take waits for it")
+  @Test("O6: a console is never held back; what its backend does not take waits for it")
   func consoleIsNeverHeldBack() throws {
     let driver = try makeDriver(["con"], consoles: [0])
     let chardev = driver.chardevs[0]

@@ -51,7 +51,7 @@ import VirtioConsole
   }
 
   @Test("What comes at the last moment is not waited for in vain")
-  func standingDownFindsWhatCameMeanwhile() throws {
+  func standingDownFindsWhatCameBefore() throws {
     let driver = try makeDriver()
     driver.send([1], port: 1)
     publish([2], driver)

@@ -48,7 +48,7 @@ import Virtio
     #expect(driver.ports.read(address: 0xd000 + 12, width: 2) == 0xffff)
     #expect(driver.common(0x12, 2) == 4, "the memory BAR stays")
     #expect(
-      driver.doorbells.places(.indexPort) == [0xc010, nil, 0xd010, nil])
+      driver.notifiers.places(.indexPort) == [0xc010, nil, 0xd010, nil])
   }
 
   @Test("L1: the registers; queue size is read only, and zero for a queue that is not there")
@@ -141,7 +141,7 @@ import Virtio
       driver.setLegacy(16, 2, 0)
       #expect(driver.device.activations.count == round)
       #expect(driver.device.activations.last == .eventIndex)
-      #expect(driver.doorbells.rings(through: .indexPort).count == round)
+      #expect(driver.notifiers.notifications(through: .indexPort).count == round)
       driver.setLegacyQueue(1, page: 0x20)
       #expect(driver.device.enabledQueues == [0, 1], "and queues may still come")
       driver.setLegacy(18, 1, 7)
@@ -149,7 +149,7 @@ import Virtio
     }
     let port = MockPCIDriver.portAddress + 16
     #expect(
-      driver.doorbells.places(.indexPort) == [port, port, port],
+      driver.notifiers.places(.indexPort) == [port, port, port],
       "each reset brings the first notification back here")
   }
 
@@ -197,7 +197,7 @@ import Virtio
     #expect(driver.status == 15)
     #expect(driver.device.activations.map { $0.contains(.version1) } == [true])
     driver.space.write(address: driver.address(2, 4), width: 2, value: 1)
-    #expect(driver.doorbells.rings(through: .queueAddresses) == [1])
+    #expect(driver.notifiers.notifications(through: .queueAddresses) == [1])
     driver.setLegacy(18, 1, 7)
     #expect(driver.device.activations.count == 1, "the other interface leaves it alone")
     driver.setLegacy(18, 1, 0)
@@ -257,10 +257,10 @@ import Virtio
     driver.setLegacy(16, 1, 0)
     driver.setLegacy(16, 4, 0)
     for queue: UInt64 in [4, 0x7fff, 0xffff] { driver.setLegacy(16, 2, queue) }
-    #expect(driver.doorbells.rings.isEmpty)
+    #expect(driver.notifiers.notifications.isEmpty)
     driver.setLegacy(16, 2, 1)
     driver.setLegacy(16, 2, 3)
-    #expect(driver.doorbells.rings(through: .indexPort) == [1, 3])
+    #expect(driver.notifiers.notifications(through: .indexPort) == [1, 3])
   }
 
   @Test(
@@ -287,7 +287,7 @@ import Virtio
     #expect(driver.legacy(18, 1) == 0x47)
     #expect(driver.legacy(19, 1) == 2)
     driver.setLegacy(16, 2, 0)
-    #expect(driver.doorbells.rings.isEmpty)
+    #expect(driver.notifiers.notifications.isEmpty)
     driver.startLegacy()
     #expect(driver.device.activations.count == 2)
   }

@@ -146,13 +146,13 @@ import Virtio
 
   @Test("G6: QueueNotify rings by its value, once the device is live, for queues there are")
   func notifications() {
-    #expect(driver.doorbells.places(.indexRegister) == [MockMMIODriver.address + 0x50])
+    #expect(driver.notifiers.places(.indexRegister) == [MockMMIODriver.address + 0x50])
     driver[0x50] = 0
-    #expect(driver.doorbells.rings.isEmpty)
+    #expect(driver.notifiers.notifications.isEmpty)
     driver.start()
     for queue: UInt64 in [0, 3, 4, 0x1_0000, 0xffff_ffff] { driver[0x50] = queue }
     driver.space.write(address: MockMMIODriver.address + 0x50, width: 2, value: 1)
-    #expect(driver.doorbells.rings(through: .indexRegister) == [0, 3])
+    #expect(driver.notifiers.notifications(through: .indexRegister) == [0, 3])
   }
 
   @Test("C4, G16: the device configuration at every width and offset, and beyond its end")
@@ -222,7 +222,7 @@ import Virtio
     #expect(driver[0x60] == 2)
     #expect(driver.line.isAsserted)
     driver[0x50] = 0
-    #expect(driver.doorbells.rings.isEmpty)
+    #expect(driver.notifiers.notifications.isEmpty)
     driver.status = 0
     driver.start()
     #expect(driver.status == 15)
@@ -236,7 +236,7 @@ import Virtio
     driver.status = 15
     #expect(driver.device.enabledQueues == [65533])
     driver[0x50] = 65533
-    #expect(driver.doorbells.rings == [65533])
+    #expect(driver.notifiers.notifications == [65533])
   }
 
   @Test("Unplugged, it is nowhere")
@@ -247,7 +247,7 @@ import Virtio
     #expect(driver[0] == 0xffff_ffff)
     #expect(!driver.line.isAsserted)
     #expect(driver.device.deactivations == 1)
-    #expect(driver.doorbells.places(.indexRegister).last == .some(nil))
+    #expect(driver.notifiers.places(.indexRegister).last == .some(nil))
   }
 
   @Test("G3, G5, G6, G16: random accesses never trap, and the device starts again after them")

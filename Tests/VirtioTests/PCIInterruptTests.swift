@@ -98,7 +98,7 @@ import Virtio
     driver.device.driver?.notifyUsedBuffers(queue: 65533)
     #expect(driver.router.routes.map(\.message) == [[0xfee0_0000, 0x40 + 2047]])
     driver.space.write(address: driver.address(2, 4 * 65533), width: 2, value: 65533)
-    #expect(driver.doorbells.rings == [65533])
+    #expect(driver.notifiers.notifications == [65533])
   }
 
   @Test("P7: the generation moves exactly when a change lies between two readings")

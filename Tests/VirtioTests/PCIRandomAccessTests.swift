@@ -36,12 +36,12 @@ import Virtio
       driver.space.write(address: driver.address(2), width: 2, value: 0)
       driver.device.driver?.notifyUsedBuffers(queue: 0)
     }
-    #expect(driver.doorbells.rings == [0], "the one that was decoded")
+    #expect(driver.notifiers.notifications == [0], "the one that was decoded")
     driver.enableDecoding()
     #expect(driver.status == 15)
     #expect(driver.space.read(address: driver.address(3), width: 1) == 1)
     driver.space.write(address: driver.address(2), width: 2, value: 0)
-    #expect(driver.doorbells.rings == [0, 0])
+    #expect(driver.notifiers.notifications == [0, 0])
   }
 
   private func access(_ driver: MockPCIDriver, _ random: inout SeededGenerator) {

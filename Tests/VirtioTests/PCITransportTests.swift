@@ -216,19 +216,19 @@ import Virtio
     #expect(driver.device.deactivations == 1)
     #expect(driver.space.read(address: driver.address(3), width: 1) == 2)
     driver.space.write(address: driver.address(2), width: 2, value: 0)
-    #expect(driver.doorbells.rings.isEmpty, "inert: kicks go nowhere")
+    #expect(driver.notifiers.notifications.isEmpty, "inert: kicks go nowhere")
   }
 
   @Test("P14: a kick rings by its address, whatever is written; G6: not before DRIVER_OK")
   func kicks() {
     driver.space.write(address: driver.address(2), width: 2, value: 0)
-    #expect(driver.doorbells.rings.isEmpty)
+    #expect(driver.notifiers.notifications.isEmpty)
     driver.start()
     for (offset, width) in [(0, 2), (4, 2), (8, 4), (12, 1), (13, 1)] as [(UInt64, Int)] {
       driver.space.write(address: driver.address(2, offset), width: width, value: 0xabcd)
     }
     driver.space.write(address: driver.address(2, 16), width: 2, value: 0)
-    #expect(driver.doorbells.rings == [0, 1, 2, 3, 3])
+    #expect(driver.notifiers.notifications == [0, 1, 2, 3, 3])
   }
 
   @Test("P13: the PCI_CFG window reads and writes the BAR, and only what it can")
@@ -280,16 +280,16 @@ import Virtio
     #expect(driver.device.configuration == [1, 2, 0xaa, 0xbb, 5, 6])
   }
 
-  @Test("The doorbells follow the BAR: off, on, moved")
-  func doorbellsFollow() throws {
+  @Test("The queue notifiers follow the BAR: off, on, moved")
+  func notifiersFollow() throws {
     let notify = try #require(driver.structures[2]).offset
-    #expect(driver.doorbells.places(.queueAddresses) == [MockPCIDriver.barAddress + notify])
-    #expect(driver.doorbells.places(.indexPort).isEmpty)
+    #expect(driver.notifiers.places(.queueAddresses) == [MockPCIDriver.barAddress + notify])
+    #expect(driver.notifiers.places(.indexPort).isEmpty)
     driver.function.writeConfiguration(register: 4, width: 2, value: 4)
     driver.function.writeConfiguration(register: 0x10, width: 4, value: 0xd000_0000)
     driver.enableDecoding()
     #expect(
-      driver.doorbells.places(.queueAddresses).dropFirst() == [nil, 0xd000_0000 + notify])
+      driver.notifiers.places(.queueAddresses).dropFirst() == [nil, 0xd000_0000 + notify])
     #expect(driver.space.read(address: 0xd000_0012, width: 2) == 4)
     #expect(driver.common(0x12, 2) == 0xffff)
   }

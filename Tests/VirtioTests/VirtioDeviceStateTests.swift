@@ -96,7 +96,7 @@ import Virtio
     }
   }
 
-  @Test("N9: SUSPEND is not offered, so nobody relies on it")
+  @Test("N9: SUSPEND is not offered, so no driver relies on it")
   func doesNotOfferSuspend() {
     #expect(!makeController().offeredFeatures.contains(Features(bit: 43)))
   }

@@ -6,7 +6,7 @@ import Synchronization
 import Virtio
 import VirtioConsole
 
-/// One virtio-serial device with its transport and its doorbells: what a board plugs in and out.
+/// One virtio-serial device with its transport and its queue notifiers: what a board plugs in and out.
 /// Belongs to the loop's thread.
 final class PluggedConsole {
   /// What a device gets from the machine it is in.
@@ -41,7 +41,7 @@ final class PluggedConsole {
   /// The slot of the PCI bus it is in; nil on mmio.
   let slot: Int?
   private let transport: Transport
-  private let doorbells: QueueNotifiers
+  private let notifiers: QueueNotifiers
   private let loop: EventLoop
   private let tally = Tally()
 
@@ -60,7 +60,7 @@ final class PluggedConsole {
       emergencyOutput: { emergencyOutput.write($0) }, trace: configuration.trace,
       onGuestOpen: context.onGuestOpen, onDriver: context.onDriver,
       onConsoleOutput: context.onConsoleOutput)
-    doorbells = QueueNotifiers(
+    notifiers = QueueNotifiers(
       machine: context.machine, router: context.router, loop: context.loop)
     switch configuration.transport {
     case .pci(let interface):
@@ -71,7 +71,7 @@ final class PluggedConsole {
         platform: .init(
           memorySpace: context.router.memory, portSpace: context.router.ports,
           router: context.messages, interruptLine: slot.interruptLine,
-          doorbells: doorbells,
+          notifiers: notifiers,
           onFault: Self.note(in: tally, configuration.id, place: "in slot \(slot.number)")),
         options: .init(
           interface: interface, allowedFeatures: configuration.allowedFeatures,
@@ -85,14 +85,14 @@ final class PluggedConsole {
         device: device, lock: lock, memory: context.memory,
         platform: .init(
           memorySpace: context.router.memory, interruptLine: place.interruptLine,
-          doorbells: doorbells,
+          notifiers: notifiers,
           onFault: Self.note(
             in: tally, configuration.id, place: "on mmio, number \(place.number)")),
         allowedFeatures: configuration.allowedFeatures)
       try registers.plug(at: place.range)
       transport = .mmio(registers)
     }
-    doorbells.device = device
+    notifiers.device = device
     device.attach()
     loop.add(device)
   }

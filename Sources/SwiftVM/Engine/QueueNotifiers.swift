@@ -10,7 +10,7 @@ import Virtio
 /// takes milliseconds for an ioeventfd while the guest runs, and a thousand of them at most. So a
 /// device with a thousand idle ports costs none, nor do queues of ports that are not there.
 ///
-/// `place` and `ring` come from vCPU threads, which leave all else to the loop's: it alone binds and
+/// `place` and `notify` come from vCPU threads, which leave all else to the loop's: it alone binds and
 /// unbinds, one after another between its other work. Until an ioeventfd is unbound it takes writes to
 /// where the register was; these are made up for by carrying them out again.
 final class QueueNotifiers: QueueNotifierBinding, @unchecked Sendable {
@@ -20,7 +20,7 @@ final class QueueNotifiers: QueueNotifierBinding, @unchecked Sendable {
     let register: NotifyRegister
   }
 
-  /// What KVM has of a bell.
+  /// What KVM has of a notifier.
   private final class Binding {
     let eventFD: EventFD
     let address: UInt64
@@ -37,9 +37,9 @@ final class QueueNotifiers: QueueNotifierBinding, @unchecked Sendable {
 
   private struct State {
     var addresses: [NotifyRegister: UInt64] = [:]
-    /// Bells whose first ring is on its way to the loop: a guest that rings faster than the loop
+    /// Notifiers whose first notification is on its way to the loop: a guest that notifies faster than the loop
     /// turns must not fill its inbox.
-    var rung: Set<Notifier> = []
+    var posted: Set<Notifier> = []
     var isUnbindingPosted = false
   }
 
@@ -53,7 +53,7 @@ final class QueueNotifiers: QueueNotifierBinding, @unchecked Sendable {
   private weak var router: IOBus?
   private let loop: EventLoop
   private var bindings: [Notifier: Binding] = [:]
-  private var rungBefore: Set<Notifier> = []
+  private var usedBefore: Set<Notifier> = []
   /// What KVM did not take in a placement, as where the guest put two BARs over each other: it is left
   /// to its exits, which work as well.
   private var refused: [Notifier: UInt64] = [:]
@@ -75,13 +75,13 @@ final class QueueNotifiers: QueueNotifierBinding, @unchecked Sendable {
     postUnbinding()
   }
 
-  func ring(queue: Int, through register: NotifyRegister) {
-    let bell = Notifier(queue: queue, register: register)
-    guard state.withLock({ $0.rung.insert(bell).inserted }) else { return }
+  func notify(queue: Int, through register: NotifyRegister) {
+    let notifier = Notifier(queue: queue, register: register)
+    guard state.withLock({ $0.posted.insert(notifier).inserted }) else { return }
     remote.post { [weak self] in
       guard let self else { return }
-      _ = state.withLock { $0.rung.remove(bell) }
-      if !rungBefore.insert(bell).inserted { bind(bell) }
+      _ = state.withLock { $0.posted.remove(notifier) }
+      if !usedBefore.insert(notifier).inserted { bind(notifier) }
       device?.queueNotified(queue)
     }
   }
@@ -103,47 +103,47 @@ final class QueueNotifiers: QueueNotifierBinding, @unchecked Sendable {
       state.isUnbindingPosted = false
       return state.addresses
     }
-    for (bell, binding) in bindings where addresses[bell.register] != binding.address {
-      unbind(bell, binding)
+    for (notifier, binding) in bindings where addresses[notifier.register] != binding.address {
+      unbind(notifier, binding)
       guard loop.clock.hasTime() else { return postUnbinding() }
     }
   }
 
-  private func unbind(_ bell: Notifier, _ binding: Binding) {
-    let target = Self.target(bell, binding.address)
+  private func unbind(_ notifier: Notifier, _ binding: Binding) {
+    let target = Self.target(notifier, binding.address)
     try? machine?.deassignIOEventFD(binding.eventFD, at: target.address, value: target.value)
     if let token = binding.token { loop.remove(token) }
-    bindings[bell] = nil
+    bindings[notifier] = nil
   }
 
-  private func bind(_ bell: Notifier) {
+  private func bind(_ notifier: Notifier) {
     let (address, current) = state.withLock {
-      ($0.addresses[bell.register], placement.load(ordering: .relaxed))
+      ($0.addresses[notifier.register], placement.load(ordering: .relaxed))
     }
-    guard let address, device?.serves(queue: bell.queue) == true else { return }
-    if let binding = bindings[bell] {
+    guard let address, device?.serves(queue: notifier.queue) == true else { return }
+    if let binding = bindings[notifier] {
       guard binding.address != address else { return binding.placement = current }
-      unbind(bell, binding)
+      unbind(notifier, binding)
     }
-    guard refused[bell] != current else { return }
+    guard refused[notifier] != current else { return }
     do throws(SystemError) {
-      bindings[bell] = try makeBinding(bell, at: address, placement: current)
-      refused[bell] = nil
+      bindings[notifier] = try makeBinding(notifier, at: address, placement: current)
+      refused[notifier] = nil
     } catch {
-      refused[bell] = current
+      refused[notifier] = current
     }
   }
 
   private func makeBinding(
-    _ bell: Notifier, at address: UInt64, placement: UInt64
+    _ notifier: Notifier, at address: UInt64, placement: UInt64
   ) throws(SystemError) -> Binding {
     let binding = Binding(try EventFD(), at: address, placement: placement)
-    let target = Self.target(bell, address)
+    let target = Self.target(notifier, address)
     try machine?.assignIOEventFD(binding.eventFD, at: target.address, value: target.value)
     do throws(SystemError) {
       binding.token = try loop.register(
         binding.eventFD.rawValue, interest: .readable,
-        handler: { [weak self, unowned binding] _ in self?.take(bell, binding) })
+        handler: { [weak self, unowned binding] _ in self?.take(notifier, binding) })
     } catch {
       try? machine?.deassignIOEventFD(binding.eventFD, at: target.address, value: target.value)
       throw error
@@ -154,25 +154,25 @@ final class QueueNotifiers: QueueNotifierBinding, @unchecked Sendable {
   /// The guest has written to where the register was when the ioeventfd was bound. If that was another
   /// placement, the write may have been meant for what is there now, or be the first after a reset
   /// (see `VirtioPCIFunction.notify`): then it is carried out as if it had come as an exit.
-  private func take(_ bell: Notifier, _ binding: Binding) {
+  private func take(_ notifier: Notifier, _ binding: Binding) {
     binding.eventFD.drain()
-    device?.queueNotified(bell.queue)
+    device?.queueNotified(notifier.queue)
     guard binding.placement != placement.load(ordering: .acquiring) else { return }
-    let queue = UInt32(truncatingIfNeeded: bell.queue)
-    switch Self.target(bell, binding.address).address {
+    let queue = UInt32(truncatingIfNeeded: notifier.queue)
+    switch Self.target(notifier, binding.address).address {
     case .port(let port): router?.portWrite(port: port, width: 2, value: queue)
     case .mmio(let address):
-      let width = bell.register == .indexRegister ? 4 : 2
+      let width = notifier.register == .indexRegister ? 4 : 2
       router?.mmioWrite(address: address, width: width, value: UInt64(queue))
     }
   }
 
-  /// Which writes notify of the bell's queue.
+  /// Which writes notify of the notifier's queue.
   private static func target(
-    _ bell: Notifier, _ address: UInt64
+    _ notifier: Notifier, _ address: UInt64
   ) -> (address: KVMVirtualMachine.NotifyAddress, value: KVMVirtualMachine.NotifyValue?) {
-    let queue = UInt64(bell.queue)
-    return switch bell.register {
+    let queue = UInt64(notifier.queue)
+    return switch notifier.register {
     case .queueAddresses:
       (.mmio(address &+ queue &* VirtioPCIFunction.notifyMultiplier), nil)
     case .indexPort:

@@ -13,7 +13,7 @@ enum FileDescriptorBudget {
   private static let perFile = 1
   /// Its listener, its clients, and the descriptors that they hand over.
   private static let perControlSocket = 64
-  /// Every queue has a doorbell once the guest has used it.
+  /// Every queue has a notifier once the guest has used it.
   private static let perQueue = 1
 
   /// The number for a machine.

@@ -16,17 +16,17 @@ package final class VirtioMMIODevice: AddressSpaceDevice, @unchecked Sendable {
     /// Its interrupt.
     package var interruptLine: any InterruptLine
     /// Carries notifications away.
-    package var doorbells: any QueueNotifierBinding
+    package var notifiers: any QueueNotifierBinding
     /// Told of each fault of the guest's, with the lock held.
     package var onFault: @Sendable (QueueFault) -> Void
 
     package init(
       memorySpace: AddressSpace, interruptLine: any InterruptLine,
-      doorbells: any QueueNotifierBinding, onFault: @escaping @Sendable (QueueFault) -> Void
+      notifiers: any QueueNotifierBinding, onFault: @escaping @Sendable (QueueFault) -> Void
     ) {
       self.memorySpace = memorySpace
       self.interruptLine = interruptLine
-      self.doorbells = doorbells
+      self.notifiers = notifiers
       self.onFault = onFault
     }
   }
@@ -66,7 +66,7 @@ package final class VirtioMMIODevice: AddressSpaceDevice, @unchecked Sendable {
     lock.withLock {
       self.range = range
       let notify = UInt64(MMIORegisters.Register.queueNotify.rawValue)
-      platform.doorbells.place(.indexRegister, at: range.lowerBound + notify)
+      platform.notifiers.place(.indexRegister, at: range.lowerBound + notify)
     }
   }
 
@@ -74,7 +74,7 @@ package final class VirtioMMIODevice: AddressSpaceDevice, @unchecked Sendable {
   package func unplug() {
     lock.withLock {
       resetDevice()
-      platform.doorbells.place(.indexRegister, at: nil)
+      platform.notifiers.place(.indexRegister, at: nil)
       if let range { platform.memorySpace.remove(range, device: self) }
       range = nil
     }
@@ -114,7 +114,7 @@ package final class VirtioMMIODevice: AddressSpaceDevice, @unchecked Sendable {
       controller.writeStatus(DeviceStatus(rawValue: status), driver: self)
     case .queueNotify:
       guard controller.isLive, controller.configuration(ofQueue: Int(value)) != nil else { return }
-      platform.doorbells.ring(queue: Int(value), through: .indexRegister)
+      platform.notifiers.notify(queue: Int(value), through: .indexRegister)
     case .interruptAcknowledge: interruptStatus &= ~value
     case .queueReady where value == 1:
       controller.enableQueue(registers.selectedQueue, driver: self)

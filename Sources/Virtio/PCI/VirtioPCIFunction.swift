@@ -19,7 +19,7 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
 
   let lock: DeviceLock
   let controller: VirtioDeviceState
-  let doorbells: any QueueNotifierBinding
+  let notifiers: any QueueNotifierBinding
   let onFault: @Sendable (QueueFault) -> Void
   private let layout: TransportLayout
   private let window: ConfigurationWindow?
@@ -42,7 +42,7 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
     controller = VirtioDeviceState(
       device: device, memory: memory, allowedFeatures: options.allowedFeatures,
       isTransitional: options.interface.hasLegacy)
-    doorbells = platform.doorbells
+    notifiers = platform.notifiers
     onFault = platform.onFault
     let wanted = options.vectorCount ?? device.queueCount + 1
     let vectorCount = min(max(wanted, 0), MSIXTable.largestVectorCount)
@@ -103,7 +103,7 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
       portWindow?.close()
       memoryWindow = nil
       portWindow = nil
-      for register in NotifyRegister.allCases { doorbells.place(register, at: nil) }
+      for register in NotifyRegister.allCases { notifiers.place(register, at: nil) }
     }
   }
 
@@ -141,9 +141,9 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
     controller.device.setReachesMemory(configuration.isBusMasterEnabled)
     if memoryWindow?.update(from: configuration) == true {
       let address = memoryWindow?.range.map { $0.lowerBound &+ layout.notifyRange.lowerBound }
-      doorbells.place(.queueAddresses, at: address)
+      notifiers.place(.queueAddresses, at: address)
     }
-    if portWindow?.update(from: configuration) == true { placeLegacyDoorbell() }
+    if portWindow?.update(from: configuration) == true { placeLegacyNotifier() }
   }
 
   /// Legacy drivers of old kernels never set the bit; QEMU sets it for them, too.
@@ -154,9 +154,9 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
   }
 
   /// Where the legacy notify register is now.
-  func placeLegacyDoorbell() {
+  func placeLegacyNotifier() {
     let notify = UInt64(LegacyConfiguration.Register.queueNotify.rawValue)
-    doorbells.place(.indexPort, at: portWindow?.range.map { $0.lowerBound &+ notify })
+    notifiers.place(.indexPort, at: portWindow?.range.map { $0.lowerBound &+ notify })
   }
 
   // MARK: The memory BAR
@@ -191,7 +191,7 @@ package final class VirtioPCIFunction: PCIFunction, AddressSpaceDevice, @uncheck
     case .device: controller.writeDeviceConfiguration(offset: at, width: width, value: value)
     case .notify:
       guard controller.isLive else { return }
-      doorbells.ring(queue: at / Int(TransportLayout.notifyMultiplier), through: .queueAddresses)
+      notifiers.notify(queue: at / Int(TransportLayout.notifyMultiplier), through: .queueAddresses)
     case .messageTable: interrupts.messages?.writeTable(offset: at, width: width, value: value)
     }
   }

@@ -82,7 +82,7 @@ struct FunctionInterrupts {
 /// Which MSI-X vector each of a device's events goes to (virtio 1.2, 4.1.5.1.2). The modern and the
 /// legacy interface show the same one.
 struct VectorMap {
-  /// VIRTIO_MSI_NO_VECTOR: the event interrupts nobody.
+  /// VIRTIO_MSI_NO_VECTOR: the event does not interrupt.
   static let none: UInt16 = 0xffff
 
   /// How many queues there are.

@@ -140,7 +140,7 @@ extension VirtioPCIFunction {
   private func notify(queue: Int) {
     controller.legacyDriverNotified(driver: self)
     guard controller.isLive, controller.configuration(ofQueue: queue) != nil else { return }
-    doorbells.ring(queue: queue, through: .indexPort)
+    notifiers.notify(queue: queue, through: .indexPort)
   }
 
   /// After a reset the first notification must come here again, wherever it comes before DRIVER_OK.
@@ -150,7 +150,7 @@ extension VirtioPCIFunction {
     controller.writeLegacyStatus(status, driver: self)
     guard value == 0 else { return }
     resetTransport()
-    placeLegacyDoorbell()
+    placeLegacyNotifier()
   }
 }
 
