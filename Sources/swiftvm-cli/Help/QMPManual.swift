@@ -67,7 +67,7 @@ enum QMPManual {
         "Puts bytes into a ring buffer, for the guest to read."
       ),
       (
-        "device_add driver [id name chardev bus nr] [max_ports vectors addr]",
+        "device_add driver [id name chardev bus nr \(policyKeys)] [max_ports vectors addr]",
         "Adds a port (driver virtserialport or virtconsole) to a device, or a virtio-serial device"
           + " (virtio-serial-pci) on PCI. A device is plugged by ACPI, as stock kernels handle it, and only"
           + " into a machine that began with a control socket: others spare the guest 31 slots, and the"
@@ -111,6 +111,8 @@ enum QMPManual {
       ),
     ]
   }
+
+  private static let policyKeys = PolicyKey.all.map(\.name).joined(separator: " ")
 
   /// Events, the members of their data, and when they come.
   static let events: [(usage: String, meaning: String)] = [
