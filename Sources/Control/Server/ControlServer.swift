@@ -93,14 +93,21 @@ public final class ControlServer: @unchecked Sendable {
   }
 
   /// The same, with the command line's reader for `swiftvm plug`.
+  ///
+  /// - Parameter goesWithout: whether the machine is served without the socket that the error is about.
   @discardableResult
   package convenience init(
-    _ machine: VirtualMachine, _ portParser: PortParser?
+    _ machine: VirtualMachine, _ portParser: PortParser?,
+    goesWithout: (ConfigurationError) -> Bool = { _ in false }
   ) throws(ConfigurationError) {
     let patience = OpeningPatience.atStart()
     var listeners: [Listener] = []
     for (index, control) in machine.configuration.controlSockets.enumerated() {
-      listeners.append(try Self.open(control, at: .root.controlSockets[index], patience))
+      do throws(ConfigurationError) {
+        listeners.append(try Self.open(control, at: .root.controlSockets[index], patience))
+      } catch {
+        guard goesWithout(error) else { throw error }
+      }
     }
     do throws(SystemError) {
       try self.init(machine, at: listeners, portParser)

@@ -49,18 +49,20 @@ enum RunCommand {
     _ configuration: VirtualMachineConfiguration, _ hooks: ProgramHooks
   ) throws(UsageError) -> VirtualMachine {
     try checked { () throws(ConfigurationError) in
-      guard let name = configuration.name, let path = rendezvous(of: name) else {
-        return try controlled(configuration, hooks)
-      }
       var reachable = configuration
-      reachable.controlSockets.append(.unixSocketServer(path: path))
-      do throws(ConfigurationError) { return try controlled(reachable, hooks) } catch {
-        guard error.property == .root.controlSockets[configuration.controlSockets.count] else {
-          throw error
+      let path = configuration.name.flatMap { rendezvous(of: $0) }
+      if let path { reachable.controlSockets.append(.unixSocketServer(path: path)) }
+      let machine = try VirtualMachine(reachable, hooks)
+      guard !reachable.controlSockets.isEmpty else { return machine }
+      try ControlServer(machine, portParser) { error in
+        let added = PropertyPath.root.controlSockets[configuration.controlSockets.count]
+        guard let name = configuration.name, path != nil, error.property == added else {
+          return false
         }
         warn(name, error.problem.description)
-        return try controlled(configuration, hooks)
+        return true
       }
+      return machine
     }
   }
 
@@ -73,13 +75,9 @@ enum RunCommand {
     }
   }
 
-  /// The machine, with a server at its control sockets.
-  private static func controlled(
-    _ configuration: VirtualMachineConfiguration, _ hooks: ProgramHooks
-  ) throws(ConfigurationError) -> VirtualMachine {
-    let machine = try VirtualMachine(configuration, hooks)
-    guard !configuration.controlSockets.isEmpty else { return machine }
-    let parser = ControlServer.PortParser { (option, value) throws(QMPError) in
+  /// What `swiftvm plug` has a machine read.
+  private static var portParser: ControlServer.PortParser {
+    ControlServer.PortParser { (option, value) throws(QMPError) in
       do throws(UsageError) {
         let port = try PortKeys.port(option: option, value)
         return (port.bus, port.configuration)
@@ -89,8 +87,6 @@ enum RunCommand {
     } spell: {
       UsageError($0).description
     }
-    try ControlServer(machine, parser)
-    return machine
   }
 
   /// The path of that socket; nil, with a warning, where it cannot be had.
