@@ -50,12 +50,13 @@ enum DeviceCommands {
     let bus = try properties.optionalScalar("bus")
     let number = try number("nr", &properties)
     let policy = try PolicyKey.policy(forConsole: driver == "virtconsole") {
-      (name) throws(QMPError) in
-      try properties.optionalScalar(name)
-    } refusal: { key, text in
-      key.words.isEmpty
-        ? QMPError("Parameter '\(key.name)' expects integer")
-        : Arguments.noSuchValue(key.name, text)
+      (key) throws(QMPError) in
+      guard let text = try properties.optionalScalar(key.name) else { return nil }
+      do throws(KeyProblem) { return try key.kind.read(text, of: key.name) } catch {
+        throw key.kind == .number
+          ? QMPError("Parameter '\(key.name)' expects integer")
+          : Arguments.noSuchValue(key.name, text)
+      }
     }
     try end(driver, properties)
     try requireNewID(id, context)

@@ -8,10 +8,9 @@ package struct PolicyKey: Sendable {
 
   package let name: String
   package let use: Use
-  /// The words that it may be; empty for a whole number.
-  package let words: [String]
-  /// Whether the text is a value; it is stored then.
-  private let store: @Sendable (String, inout VirtioConsolePortPolicy) -> Bool
+  /// What its value may be: a word or a whole number.
+  package let kind: ValueKind
+  private let store: @Sendable (KeyValue, inout VirtioConsolePortPolicy) -> Void
 
   /// Every key, in the order in which they are read.
   package static let all = [
@@ -29,11 +28,11 @@ package struct PolicyKey: Sendable {
     _ place: any WritableKeyPath<VirtioConsolePortPolicy, Word> & Sendable
   ) {
     (self.name, self.use) = (name, use)
-    words = Word.allCases.map(\.rawValue)
-    store = { text, policy in
-      guard let word = Word(rawValue: text) else { return false }
-      policy[keyPath: place] = word
-      return true
+    kind = .choice(Word.allCases.map(\.rawValue))
+    store = { value, policy in
+      if case .text(let text) = value, let word = Word(rawValue: text) {
+        policy[keyPath: place] = word
+      }
     }
   }
 
@@ -41,14 +40,9 @@ package struct PolicyKey: Sendable {
     number name: String, _ use: Use,
     _ place: any WritableKeyPath<VirtioConsolePortPolicy, Int> & Sendable
   ) {
-    (self.name, self.use, words) = (name, use, [])
-    store = { text, policy in
-      // Int takes a sign, too.
-      guard text.utf8.first != UInt8(ascii: "+"), let number = Int(text), number >= 0 else {
-        return false
-      }
-      policy[keyPath: place] = number
-      return true
+    (self.name, self.use, kind) = (name, use, .number)
+    store = { value, policy in
+      if case .number(let number) = value { policy[keyPath: place] = number }
     }
   }
 
@@ -56,18 +50,16 @@ package struct PolicyKey: Sendable {
   ///
   /// - Parameters:
   ///   - standard: what holds where no key says otherwise.
-  ///   - value: the text of a key; nil where it is not given.
-  ///   - refusal: the error about a text that is no value of its key.
+  ///   - value: reads the value of a key, which is of its kind; nil where it is not given.
   package static func policy<Failure: Error>(
     forConsole isConsole: Bool, standard: VirtioConsolePortPolicy = VirtioConsolePortPolicy(),
-    value: (_ name: String) throws(Failure) -> String?,
-    refusal: (_ key: PolicyKey, _ text: String) -> Failure
+    value: (PolicyKey) throws(Failure) -> KeyValue?
   ) throws(Failure) -> VirtioConsolePortPolicy {
     var policy = standard
     var given: [String] = []
     for key in all where key.use == .allPorts || (key.use == .consoles) == isConsole {
-      guard let text = try value(key.name) else { continue }
-      guard key.store(text, &policy) else { throw refusal(key, text) }
+      guard let value = try value(key) else { continue }
+      key.store(value, &policy)
       given.append(key.name)
       // What is kept is not drained, and what is drained is discarded.
       if key.name == "on-host-close", policy.onHostClose == .keep { policy.drainMilliseconds = 0 }

@@ -7,9 +7,9 @@ package enum PortKeys {
   /// What every port may have.
   static let common = ["id", "bus", "nr", "weight"]
   /// What a channel may have besides.
-  static let channelPolicy = ["on-host-close", "early", "on-guest-close", "drain", "gap"]
+  static let channelPolicy = PolicyKey.all.filter { $0.use == .channels }.map(\.name)
   /// What a console may have besides.
-  static let consolePolicy = ["overflow"]
+  static let consolePolicy = PolicyKey.all.filter { $0.use == .consoles }.map(\.name)
 
   private static let consoleExample = "stdio, socket=PATH or file=PATH"
 
@@ -175,19 +175,9 @@ extension KeyValueList {
     isConsole: Bool, attachment: ChardevConfiguration,
     standard: VirtioConsolePortPolicy = VirtioConsolePortPolicy()
   ) throws(UsageError) -> RunRequest.Port {
-    var policy = standard
-    if let onHostClose: VirtioConsolePortPolicy.OnHostClose = try choice("on-host-close") {
-      policy.onHostClose = onHostClose
-      if onHostClose == .keep { policy.drainMilliseconds = 0 }
-    } else if self["drain"] != nil {
-      policy.onHostClose = .discard
+    let policy = try PolicyKey.policy(forConsole: isConsole, standard: standard) {
+      (key) throws(UsageError) in try value(key.name, key.kind)
     }
-    policy.drainMilliseconds = try number("drain") ?? policy.drainMilliseconds
-    policy.gapMilliseconds = try number("gap") ?? policy.gapMilliseconds
-    policy.early = try choice("early") ?? policy.early
-    policy.onGuestClose = try choice("on-guest-close") ?? policy.onGuestClose
-    policy.overflow = try choice("overflow") ?? policy.overflow
-    policy.weight = try number("weight") ?? policy.weight
     return RunRequest.Port(
       bus: self["bus"],
       configuration: VirtioConsolePortConfiguration(
