@@ -111,11 +111,20 @@ import Testing
   }
 
   @Test(arguments: [Int64.min, .min + 1, .max, .max - 1])
-  func wildInstantsDoNotTrap(seconds: Int64) {
+  func wildInstantsAreDatesAllTheSame(seconds: Int64) {
     let clock = Clock(seconds)
-    for register in 0...0x7f as ClosedRange<UInt64> { _ = clock.read(register) }
+    clock.write(0x0b, 0x06)
+    let ranges: [UInt64: ClosedRange<UInt64>] = [
+      0: 0...59, 2: 0...59, 4: 0...23, 6: 1...7, 7: 1...31, 8: 1...12, 9: 0...99, 0x32: 0...99,
+    ]
+    for (register, range) in ranges { #expect(range.contains(clock.read(register))) }
     clock.write(0x0b, 0)
-    for register in 0...0x7f as ClosedRange<UInt64> { _ = clock.read(register) }
+    for register in ranges.keys {
+      let value = clock.read(register)
+      let digits = register == 4 ? value & 0x7f : value
+      #expect(digits & 0xf <= 9 && digits >> 4 <= 9, "two decimal digits")
+    }
+    for register in 0...0x7f as ClosedRange<UInt64> { #expect(clock.read(register) <= 0xff) }
   }
 
   @Test func hostTimeIsTheDefault() {

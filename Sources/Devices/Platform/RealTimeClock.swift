@@ -77,8 +77,11 @@ private func timeRegister(_ index: UInt8, _ date: UTCDate, _ format: UInt8) -> U
   case 6: number = date.weekday
   case 7: number = date.day
   case 8: number = date.month
-  case 9: number = date.year % 100
-  case RealTimeClock.centuryRegister: number = date.year / 100 % 100
+  // Years before 0 count on from the end of the century before.
+  case 9: number = (date.year % 100 + 100) % 100
+  case RealTimeClock.centuryRegister:
+    let century = (date.year - (date.year % 100 + 100) % 100) / 100
+    number = (century % 100 + 100) % 100
   default: return nil
   }
   let isBinary = format & Format.binary != 0
