@@ -52,7 +52,7 @@ let package = Package(
       path: "Tests/TestSupport", swiftSettings: settings),
     tests("HostTests", ["Host", "TestSupport"]),
     tests("GuestMemoryTests", ["GuestMemory"]),
-    tests("KVMTests", ["KVM", "GuestMemory", "Host"]),
+    tests("KVMTests", ["KVM", "GuestMemory", "Host", "TestSupport"]),
     tests("BootTests", ["Boot", "TestSupport"]),
     tests("ChardevTests", ["Chardev", "Host", "TestSupport"]),
     tests("DevicesTests", ["Devices", "TestSupport"]),

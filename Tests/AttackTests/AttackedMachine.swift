@@ -102,7 +102,7 @@ final class AttackedMachine {
   }
 
   /// Plugs back in what was unplugged of the target, and throws away what its clients have sent and
-  /// nobody has read.
+  /// no one has read.
   func bringBackPorts() {
     for number in 1..<UInt32(Self.portCount) {
       _ = try? target.device.addPort(

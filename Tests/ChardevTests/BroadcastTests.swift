@@ -18,7 +18,7 @@ struct BroadcastTests {
   func everyClientGetsTheOutputAndTheGuestHearsAll(of endpoint: Endpoint) throws {
     let served = try serve(endpoint)
     served.frontEnd.setWantsReadable(true)
-    var clients: [TestClient] = []
+    var clients: [SocketClient] = []
     for number in 1...3 {
       clients.append(try served.connectUnnoticed())
       #expect(served.loop.turn { served.counters.acceptedClients == number })
@@ -63,7 +63,7 @@ struct BroadcastTests {
     served.frontEnd.whenWritable = {}
   }
 
-  @Test("H3, H4: a slow client holds the others back, and nobody misses a byte")
+  @Test("H3, H4: a slow client holds the others back, and no client misses a byte")
   func aSlowClientGetsEverything() throws {
     let served = try serve()
     let fast = try served.connect()
@@ -71,13 +71,13 @@ struct BroadcastTests {
     let output = (0..<1_500_000).map { UInt8(truncatingIfNeeded: ($0 >> 8) ^ $0) }
     var received: (fast: [UInt8], slow: [UInt8]) = ([], [])
     write(output, by: served) {
-      received.fast += fast.receive(flags: Int32(MSG_DONTWAIT))
-      received.slow += slow.receive(7777, flags: Int32(MSG_DONTWAIT))
+      received.fast += fast.receive(waits: false)
+      received.slow += slow.receive(7777, waits: false)
     }
     #expect(
       served.loop.turn {
-        received.fast += fast.receive(flags: Int32(MSG_DONTWAIT))
-        received.slow += slow.receive(flags: Int32(MSG_DONTWAIT))
+        received.fast += fast.receive(waits: false)
+        received.slow += slow.receive(waits: false)
         return received.slow.count == output.count && received.fast.count == output.count
       })
     #expect(received.fast == output)
@@ -96,8 +96,8 @@ struct BroadcastTests {
     let frontEnd = RecordingFrontEnd(chardev)
     try chardev.start(on: loop)
     defer { chardev.stop() }
-    let stopped = try #require(TestClient(directory["port0"]))
-    let awake = try #require(TestClient(directory["port0"]))
+    let stopped = try #require(SocketClient(at: directory["port0"]))
+    let awake = try #require(SocketClient(at: directory["port0"]))
     #expect(loop.turn { chardev.counters.acceptedClients == 2 })
     let output = (0..<2_000_000).map { UInt8(truncatingIfNeeded: ($0 >> 8) ^ $0) }
     var done = 0
@@ -106,7 +106,7 @@ struct BroadcastTests {
       if done < output.count, case .transferred(let count) = frontEnd.write(output[done...]) {
         done += count
       }
-      received += awake.receive(flags: Int32(MSG_DONTWAIT))
+      received += awake.receive(waits: false)
       return received.count == output.count
     }
     #expect(isDone)
@@ -119,7 +119,7 @@ struct BroadcastTests {
     #expect(frontEnd.events == [.connected])
   }
 
-  /// Nobody waits, so nobody is disconnected, and no timer runs.
+  /// No client waits, so none is disconnected, and no timer runs.
   @Test func aStoppedClientThatIsAloneStays() throws {
     let served = try serve()
     let client = try served.connect()
@@ -132,7 +132,7 @@ struct BroadcastTests {
     var received = 0
     #expect(
       served.loop.turn {
-        received += client.receive(flags: Int32(MSG_DONTWAIT)).count
+        received += client.receive(waits: false).count
         return received == written
       })
   }
@@ -168,7 +168,7 @@ struct BroadcastTests {
     for _ in 0..<count { #expect(served.frontEnd.write("x") == .transferred(1)) }
     var received = 0
     func receive() {
-      while case let packet = client.receive(flags: Int32(MSG_DONTWAIT)), !packet.isEmpty {
+      while case let packet = client.receive(waits: false), !packet.isEmpty {
         received += packet.count
       }
     }
@@ -204,7 +204,7 @@ struct BroadcastTests {
     var received = 0
     #expect(
       served.loop.turn {
-        received += client.receive(flags: Int32(MSG_DONTWAIT)).count
+        received += client.receive(waits: false).count
         return received == written
       })
     served.loop.settle()

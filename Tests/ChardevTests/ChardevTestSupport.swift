@@ -140,10 +140,6 @@ func withSegment<R>(
   }
 }
 
-func isFileOpen(_ number: Int32) -> Bool {
-  fcntl(number, F_GETFD) != -1
-}
-
 /// This process's descriptors of sockets that are bound to `path`: listeners, and the connections
 /// they have accepted.
 func openSockets(boundTo path: String) -> [Int32] {
@@ -188,7 +184,7 @@ final class ServedSocket {
   let server: SocketChardev
   let frontEnd: RecordingFrontEnd
   /// Kept, so that a client leaves when the test says so, and not after its last mention.
-  private var clients: [TestClient] = []
+  private var clients: [SocketClient] = []
 
   init(starts: Bool = true, admission: any AdmissionPolicy = ExclusiveAdmission()) throws {
     loop = try EventLoop()
@@ -205,17 +201,35 @@ final class ServedSocket {
   }
 
   /// Connects a client, and lets the server take notice.
-  func connect() throws -> TestClient {
+  func connect() throws -> SocketClient {
     let client = try connectUnnoticed()
     loop.settle()
     return client
   }
 
   /// Connects a client, of which the server hears when the loop turns.
-  func connectUnnoticed() throws -> TestClient {
-    let client = try #require(TestClient(path))
+  func connectUnnoticed() throws -> SocketClient {
+    let client = try #require(SocketClient(at: path))
     clients.append(client)
     return client
+  }
+}
+
+extension SocketClient {
+  /// Connects at once; nil where no one listens.
+  convenience init?(at path: String) {
+    guard let place = try? SocketPath(path) else { return nil }
+    self.init(at: SocketAddress(place))
+  }
+
+  convenience init?(at address: SocketAddress, type: Int32 = Int32(SOCK_STREAM.rawValue)) {
+    let descriptor = socket(address.family, type | Int32(SOCK_CLOEXEC.rawValue), 0)
+    Self.setTimeLimits(descriptor)
+    guard address.withPointer({ Glibc.connect(descriptor, $0, $1) }) == 0 else {
+      Glibc.close(descriptor)
+      return nil
+    }
+    self.init(adopting: descriptor)
   }
 }
 

@@ -9,7 +9,7 @@ import Testing
 /// UDP: a write is a datagram, and a datagram is read in full.
 @Suite(.timeLimit(.minutes(1)))
 struct DatagramTests {
-  /// A peer at a port of its own, which answers whoever sent last.
+  /// A peer at a port of its own, which answers the one that sent last.
   private final class Peer {
     let socket: FileDescriptor
     var port: UInt16 { SocketAddress.local(of: socket.rawValue)?.port ?? 0 }

@@ -20,7 +20,7 @@ struct DeadPeerTests {
   }
 
   /// This process's end of the connection that a client of the endpoint has.
-  private func acceptedSocket(of client: TestClient) throws -> Int32 {
+  private func acceptedSocket(of client: SocketClient) throws -> Int32 {
     let address = try #require(SocketAddress.local(of: client.descriptor))
     return try #require((0..<1024).first { SocketAddress.peer(of: $0) == address })
   }
@@ -81,7 +81,7 @@ struct DeadPeerTests {
     var received = 0
     #expect(
       served.loop.turn {
-        received += client.receive(1 << 20, flags: Int32(MSG_DONTWAIT)).count
+        received += client.receive(1 << 20, waits: false).count
         return received == count
       })
     _ = fill(served)
@@ -114,7 +114,7 @@ struct DeadPeerTests {
     try chardev.start(on: loop)
     #expect(loop.turn { frontEnd.events == [.connected] })
     guard case .accepted(let first) = listener.accept() else { throw Problem.noConnection }
-    let server = TestClient(owning: first.release())
+    let server = SocketClient(adopting: first.release())
     try server.dropAllPackets()
     #expect(loop.turn { frontEnd.events == [.connected, .disconnected, .connected] })
     withExtendedLifetime(server) {}
@@ -123,7 +123,7 @@ struct DeadPeerTests {
   private enum Problem: Error { case noConnection }
 }
 
-extension TestClient {
+extension SocketClient {
   /// From now on its host seems to be gone: no packet is taken, none is answered.
   fileprivate func dropAllPackets() throws {
     // A socket filter (bpf(4)) of one instruction, `ret #0`.

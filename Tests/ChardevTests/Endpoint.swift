@@ -26,7 +26,7 @@ enum Endpoint: String, CaseIterable, Sendable {
 
   var type: Int32 { Int32((isPacketed ? SOCK_SEQPACKET : SOCK_STREAM).rawValue) }
 
-  /// An address that nobody else has.
+  /// An address of its own.
   func address(in directory: TemporaryDirectory) -> SocketConfiguration.Address {
     switch self {
     case .path, .packets: .unix(path: directory["port0"])
@@ -44,7 +44,7 @@ final class ServedEndpoint {
   let chardev: any Chardev
   let frontEnd: RecordingFrontEnd
   let endpoint: Endpoint
-  private var clients: [TestClient] = []
+  private var clients: [SocketClient] = []
 
   init(
     _ endpoint: Endpoint, starts: Bool = true,
@@ -78,14 +78,14 @@ final class ServedEndpoint {
   }
 
   /// Connects a client, and lets the chardev take notice.
-  func connect() throws -> TestClient {
+  func connect() throws -> SocketClient {
     let client = try connectUnnoticed()
     loop.settle()
     return client
   }
 
-  func connectUnnoticed() throws -> TestClient {
-    let client = try #require(TestClient(try address, type: endpoint.type))
+  func connectUnnoticed() throws -> SocketClient {
+    let client = try #require(SocketClient(at: try address, type: endpoint.type))
     clients.append(client)
     return client
   }

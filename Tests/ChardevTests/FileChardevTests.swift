@@ -107,7 +107,7 @@ private let limitOfFiles = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
     #expect(frontEnd.read() == .transferred(1))
   }
 
-  /// H14: a full disk is counted, and holds nobody up.
+  /// H14: a full disk is counted, and holds nothing up.
   @Test func discardsWhatTheDiskHasNoRoomFor() throws {
     let file = try DescriptorChardev(path: "/dev/full")
     let frontEnd = RecordingFrontEnd(file)

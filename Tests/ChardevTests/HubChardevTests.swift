@@ -54,7 +54,7 @@ import Testing
     #expect(frontEnd.write("none") == .lost(4))
   }
 
-  /// The slowest sets the pace; nobody misses a byte or gets it twice.
+  /// The slowest sets the pace; no member misses a byte or gets it twice.
   @Test func waitsForTheSlowest() {
     left.connect()
     right.connect()

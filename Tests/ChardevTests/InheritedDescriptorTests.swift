@@ -20,10 +20,10 @@ struct InheritedDescriptorTests {
     return number
   }
 
-  private func socketPair(_ type: __socket_type) -> (ours: Int32, peer: TestClient) {
+  private func socketPair(_ type: __socket_type) -> (ours: Int32, peer: SocketClient) {
     var pair: [Int32] = [0, 0]
     #expect(socketpair(AF_UNIX, Int32(type.rawValue), 0, &pair) == 0)
-    return (pair[0], TestClient(owning: pair[1]))
+    return (pair[0], SocketClient(adopting: pair[1]))
   }
 
   private func isCloseOnExec(_ number: Int32) -> Bool { fcntl(number, F_GETFD) & FD_CLOEXEC != 0 }
@@ -59,7 +59,7 @@ struct InheritedDescriptorTests {
     let frontEnd = RecordingFrontEnd(chardev)
     try chardev.start(on: loop)
     #expect(chardev.filename == "disconnected:unix:\(place.path),server=on")
-    let client = try #require(TestClient(place.path))
+    let client = try #require(SocketClient(at: place.path))
     #expect(loop.turn { chardev.isConnected })
     #expect(frontEnd.write("hi") == .transferred(2))
     #expect(client.receiveText() == "hi")
@@ -108,7 +108,7 @@ struct InheritedDescriptorTests {
     let (number, peer) = socketPair(SOCK_STREAM)
     _ = fcntl(number, F_SETFD, FD_CLOEXEC)
     #expect(throws: ChardevError.self) { try open(number) }
-    #expect(isFileOpen(number), "it is somebody else's")
+    #expect(isOpen(number), "it is another's")
     _ = fcntl(number, F_SETFD, 0)
     let chardev = try open(number)
     #expect(throws: ChardevError.self, "it is in use") { try open(number) }

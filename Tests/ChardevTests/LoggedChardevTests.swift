@@ -48,7 +48,7 @@ import Testing
     #expect(log == "abcdef")
   }
 
-  /// A console's last words are in the log, whoever was connected; a channel's bytes wait.
+  /// A console's last words are in the log, whichever client was connected; a channel's bytes wait.
   @Test(arguments: [true, false])
   func takesAConsolesOutputThatNobodyIsThereFor(_ isConsole: Bool) throws {
     let frontEnd = try logged(takesUnattended: isConsole)
@@ -84,7 +84,7 @@ import Testing
     #expect(backend.isStopped)
   }
 
-  /// A record that is a pipe nobody reads, or a full disk, holds nobody up.
+  /// A record that is a pipe without a reader, or a full disk, holds nothing up.
   @Test func neverWaitsForItsFile() throws {
     let path = try directory.makePipe("log")
     let reader = FileDescriptor(owning: open(path, O_RDONLY | O_NONBLOCK))

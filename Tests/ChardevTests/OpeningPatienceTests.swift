@@ -13,7 +13,7 @@ struct OpeningPatienceTests {
 
   init() throws { directory = try TemporaryDirectory() }
 
-  /// Somebody else's lock on the directory, for as long as it lives.
+  /// Another program's lock on the directory, for as long as it lives.
   private func lock() throws -> FileDescriptor {
     let number = open(directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     let descriptor = FileDescriptor(owning: number)
@@ -87,7 +87,7 @@ struct OpeningPatienceTests {
 
   @Test("While the machine runs, peers that do not answer are waited for together, and briefly")
   func waitsForPeersOnce() throws {
-    // Its queue is full, so it answers nobody.
+    // Its queue is full, so it answers no one.
     let listener = try FileDescriptor(socketOf: AF_INET, type: Int32(SOCK_STREAM.rawValue))
     let number = listener.rawValue
     try systemCall("bind") { SocketAddress.loopback(AF_INET).withPointer { bind(number, $0, $1) } }

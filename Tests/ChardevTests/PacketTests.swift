@@ -45,7 +45,7 @@ struct PacketTests {
     let served = try ServedEndpoint(.packets)
     let client = try served.connect()
     let packet = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
-    #expect(client.send(packet) == packet.count)
+    #expect(client.send(packet))
     client.send("next")
     served.frontEnd.readLimit = 999
     served.frontEnd.setWantsReadable(true)

@@ -59,7 +59,7 @@ struct PassedDescriptorTests {
     try chardev.start(on: loop)
     #expect(loop.turn { chardev.isConnected })
     guard case .accepted(let peer) = listener.accept() else {
-      Issue.record("nobody came")
+      Issue.record("no client came")
       return
     }
     #expect(pass(through: peer.rawValue) == EPERM)
@@ -69,7 +69,7 @@ struct PassedDescriptorTests {
   func refusesPeersOfInheritedSockets(type: __socket_type) throws {
     var pair: [Int32] = [0, 0]
     #expect(socketpair(AF_UNIX, Int32(type.rawValue), 0, &pair) == 0)
-    let peer = TestClient(owning: pair[1])
+    let peer = SocketClient(adopting: pair[1])
     let chardev = try ChardevOpener().open(ChardevConfiguration(.descriptor(.number(pair[0]))))
     defer { chardev.stop() }
     #expect(pass(through: peer.descriptor) == EPERM)
@@ -82,10 +82,10 @@ struct PassedDescriptorTests {
     let number = try place.makeListener(access: SocketFileAccess(), takesDescriptors: true)
       .release()
     _ = fcntl(number, F_SETFD, 0)
-    let early = try #require(TestClient(place.path))
+    let early = try #require(SocketClient(at: place.path))
     let chardev = try ChardevOpener().open(ChardevConfiguration(.descriptor(.number(number))))
     defer { chardev.stop() }
-    let late = try #require(TestClient(place.path))
+    let late = try #require(SocketClient(at: place.path))
     #expect(pass(through: late.descriptor) == EPERM)
     let loop = try EventLoop()
     try chardev.start(on: loop)
@@ -115,7 +115,7 @@ struct PassedDescriptorTests {
   @Test func controlSocketsTakeDescriptors() throws {
     let directory = try TemporaryDirectory()
     let service = try ServiceSocket(SocketConfiguration(.unix(path: directory["qmp"])))
-    let client = try #require(TestClient(directory["qmp"]))
+    let client = try #require(SocketClient(at: directory["qmp"]))
     #expect(pass(through: client.descriptor) == 0)
     withExtendedLifetime(service) {}
   }

@@ -97,7 +97,7 @@ import Testing
     pipe.stop()
   }
 
-  /// U9, H14: a pipe that nobody reads holds back this port, and nothing is lost.
+  /// U9, H14: a pipe without a reader holds back this port, and nothing is lost.
   @Test func waitsForAReaderOnceThePipeIsFull() throws {
     let (pipe, frontEnd) = try started()
     let block = [UInt8](repeating: UInt8(ascii: "x"), count: 10_000)

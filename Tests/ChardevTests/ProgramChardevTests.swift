@@ -72,7 +72,7 @@ import Testing
       """
       test -e /proc/self/fd/\(leaked.rawValue) && echo leaked
       set -- $(sed -n 's/^Sig\\(Blk\\|Ign\\):\\t//p' /proc/self/status)
-      # Two of the C library's own are nobody's business.
+      # Two of the C library's own do not count.
       echo SigBlk:$((0x$1)) SigIgn:$((0x$2 & ~0x180000000))
       test $(cut -d' ' -f5 /proc/$$/stat) = $$ && echo own group
       """, on: loop)
@@ -91,7 +91,7 @@ import Testing
     served.frontEnd.write("\n")
     #expect(loop.turn { served.frontEnd.events == [.connected, .disconnected] })
     loop.settle()
-    #expect(served.source.startCount == 1, "nobody has asked for it")
+    #expect(served.source.startCount == 1, "no one has asked for it")
     served.frontEnd.chardev.session?.guestWillOpen()
     #expect(loop.turn { served.frontEnd.events == [.connected, .disconnected, .connected] })
     #expect(loop.turn { served.frontEnd.text.split(separator: "\n").count == 2 })
@@ -127,7 +127,7 @@ import Testing
     #expect(loop.turn { kill(-number, 0) == -1 })
   }
 
-  /// It serves nobody any more, and would stay for ever.
+  /// It has no client any more, and would stay for ever.
   @Test func endsWhenItClosesItsStreams() throws {
     let served = try Served("echo $$; exec <&- >&-; sleep 1000", grace: 100, on: loop)
     let number = try #require(served.readNumber())

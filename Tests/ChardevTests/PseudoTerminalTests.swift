@@ -63,7 +63,7 @@ import Testing
     terminal.stop()
   }
 
-  /// H13: the hang-up that is reported for ever wakes nobody, and the next program is noticed.
+  /// H13: the hang-up that is reported for ever wakes nothing, and the next program is noticed.
   @Test func hearsOfEveryProgramThatComesAndGoes() throws {
     frontEnd.setWantsReadable(true)
     var events: [RecordingFrontEnd.Event] = []
@@ -162,7 +162,7 @@ import Testing
     let program = open()
     setSize(program, 100, 30)
     #expect(loop.turn { listener.sizes == [[100, 30]] }, "on opening")
-    // Somebody else, as `stty -F` does.
+    // Another program, as `stty -F` does.
     do { setSize(open(), 80, 25) }
     #expect(loop.turn { listener.sizes.last == [80, 25] }, "on closing")
     setSize(program, 132, 43)

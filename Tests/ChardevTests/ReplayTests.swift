@@ -35,7 +35,7 @@ struct ReplayTests {
     var received: [UInt8] = []
     #expect(
       served.loop.turn {
-        received += client.receive(flags: Int32(MSG_DONTWAIT))
+        received += client.receive(waits: false)
         return received.count >= 1006
       })
     #expect(received == before.suffix(1000) + Array("and on".utf8))
@@ -91,7 +91,7 @@ struct ReplayTests {
     var received: [UInt8] = []
     #expect(
       served.loop.turn {
-        received += client.receive(flags: Int32(MSG_DONTWAIT))
+        received += client.receive(waits: false)
         return received.count >= before.count + after.count
       })
     #expect(received == before + after)

@@ -115,7 +115,7 @@ struct SocketConfigurationTests {
     let first = try ServedEndpoint(.tcp)
     let taken = try first.address.port
     guard taken < UInt16.max - 10 else { return }
-    // By its name, too: it is not to be had in another family meanwhile.
+    // By its name, too: it is not to be had in another family for as long.
     for host in ["127.0.0.1", "localhost"] {
       #expect(throws: ChardevError.self) {
         try open(SocketConfiguration(.tcp(host: host, port: taken)))

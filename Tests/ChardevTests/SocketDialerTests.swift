@@ -36,12 +36,12 @@ struct SocketDialerTests {
     func close() { socket = nil }
 
     /// The connection that has come, if one has.
-    func accept() -> TestClient? {
+    func accept() -> SocketClient? {
       guard let acceptance = socket?.accept(), case .accepted(let descriptor) = consume acceptance
       else { return nil }
       let flags = fcntl(descriptor.rawValue, F_GETFL)
       _ = fcntl(descriptor.rawValue, F_SETFL, flags & ~O_NONBLOCK)
-      return TestClient(owning: descriptor.release())
+      return SocketClient(adopting: descriptor.release())
     }
   }
 
@@ -62,7 +62,7 @@ struct SocketDialerTests {
           kind: endpoint.isPacketed ? .seqpacket : .stream)))
   }
 
-  /// A port that nobody listens at, most likely.
+  /// A port without a listener, most likely.
   private func freePort(_ endpoint: Endpoint) throws -> UInt16 {
     try Server(endpoint, in: try TemporaryDirectory()).address.port
   }

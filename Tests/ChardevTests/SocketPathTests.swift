@@ -38,7 +38,7 @@ import Testing
     let path = directory["port0"]
     try directory.makeSocket("port0")
     let server = try SocketChardev(path: path)
-    #expect(TestClient(path) != nil)
+    #expect(SocketClient(at: path) != nil)
     server.stop()
     #expect(directory.entries == [])
   }
@@ -54,10 +54,10 @@ import Testing
   @Test func leavesALiveSocketAloneThatIsTooBusyToAnswer() throws {
     let path = directory["busy"]
     let busy = try listen(at: path, backlog: 0)
-    var clients: [TestClient] = []
-    clients += [TestClient(path)].compactMap { $0 }
+    var clients: [SocketClient] = []
+    clients += [SocketClient(at: path)].compactMap { $0 }
     expectFailure(.inUse(path: path), at: path)
-    #expect(isFileOpen(busy.rawValue))
+    #expect(isOpen(busy.rawValue))
     #expect(directory.entries == ["busy"])
     #expect(clients.count == 1)
   }
@@ -119,7 +119,7 @@ import Testing
     #expect(path.utf8.count == 107)
     let server = try SocketChardev(path: path)
     #expect(directory.entries == [name])
-    #expect(TestClient(path) != nil)
+    #expect(SocketClient(at: path) != nil)
     server.stop()
   }
 
@@ -137,8 +137,8 @@ import Testing
     let successor = try listen(at: path, backlog: 1)
     server.stop()
     #expect(directory.entries == ["port0"])
-    #expect(TestClient(path) != nil)
-    #expect(isFileOpen(successor.rawValue))
+    #expect(SocketClient(at: path) != nil)
+    #expect(isOpen(successor.rawValue))
   }
 
   @Test func doesNotMindASocketThatIsGoneAlready() throws {
@@ -169,7 +169,7 @@ import Testing
       race.isOpen.store(true, ordering: .releasing)
       var arrived: UInt64 = 0
       while arrived < 4 { arrived += race.arrived.drain() }
-      #expect(TestClient(path) != nil)
+      #expect(SocketClient(at: path) != nil)
       race.mayEnd.store(true, ordering: .releasing)
       for thread in threads { thread.join() }
       #expect(race.winners.load(ordering: .relaxed) == 1)

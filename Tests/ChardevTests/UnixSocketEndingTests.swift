@@ -43,7 +43,7 @@ import Testing
     #expect(socket.frontEnd.write(bytes) == .transferred(100_000))
     socket.server.session?.disconnectClient()
     socket.server.session?.disconnectClient()
-    #expect(socket.server.isConnected, "the front end hears of it from the loop")
+    #expect(socket.server.isConnected, "the loop tells the front end")
     #expect(socket.frontEnd.write("x") == .disconnected)
     #expect(socket.frontEnd.read() == .disconnected)
     socket.loop.settle()

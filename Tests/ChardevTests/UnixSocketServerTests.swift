@@ -220,6 +220,6 @@ import Testing
     client.close()
     socket.loop.settle()
     #expect(frontEnd.events == (whenConnected ? [.connected] : [.connected, .disconnected]))
-    #expect(TestClient(socket.path) == nil)
+    #expect(SocketClient(at: socket.path) == nil)
   }
 }

@@ -6,7 +6,7 @@ import swiftvm_cli
 @Suite
 struct GoldenTextTests {
   private func output(_ words: String...) throws -> String {
-    let result = try Program.run(words.map { Array($0.utf8) }, in: TemporaryDirectory())
+    let result = try RunningProgram(swiftvm: words, in: TemporaryDirectory()).result()
     #expect(result.status == 0)
     return result.output
   }

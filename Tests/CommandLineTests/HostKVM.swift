@@ -8,16 +8,9 @@ enum HostKVM {
   static let requirement = ConditionTrait.enabled(
     if: access("/dev/kvm", R_OK | W_OK) == 0, "skipped: there is no /dev/kvm to open")
 
-  /// The micro guest's image, or nil where it has not been built.
-  static let microGuest: String? = {
-    let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-    let path = "/\(root)/guest-images/build/micro/guest.elf"
-    return access(path, R_OK) == 0 ? path : nil
-  }()
-
   /// For tests that need a guest that runs, too.
   static let guestRequirement = ConditionTrait.enabled(
-    if: microGuest != nil, "skipped: run guest-images/micro/build.sh first")
+    if: Checkout.microGuestObstacle == nil, "skipped: run guest-images/micro/build.sh first")
 
   /// Words that run a program where the commands have changed what /dev holds, for it alone.
   static func launcher(changingDevices commands: String) -> [String] {
@@ -32,7 +25,7 @@ enum HostKVM {
   /// Whether the executable, or another command, runs and succeeds by such words here.
   static func canLaunch(_ launcher: [String], _ command: [String]? = nil) -> Bool {
     guard let program = launcher.first, access(program, X_OK) == 0,
-      let command = try? command ?? [RunningProgram.path(), "--version"]
+      let command = try? command ?? [Checkout.executable(), "--version"]
     else { return false }
     let words = (launcher + command).map { "'\($0)'" }.joined(separator: " ")
     return system("exec >/dev/null 2>&1; " + words) == 0

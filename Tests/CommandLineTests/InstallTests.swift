@@ -15,11 +15,11 @@ struct InstallTests {
     for name in ["vmlinux", "vmlinuz", "initramfs.cpio"] {
       try directory.makeFile("images/" + name, bytes: Array(name.utf8))
     }
-    let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+    let root = Checkout.root
     // Whatever make runs the tests has flags of its own.
     let words = [
       "env", "-u", "MAKEFLAGS", "-u", "MAKELEVEL", "make", "-C", root, "install",
-      "DESTDIR=" + directory["root"], "PREFIX=/usr", "program=" + (try RunningProgram.path()),
+      "DESTDIR=" + directory["root"], "PREFIX=/usr", "program=" + (try Checkout.executable()),
       "images=" + directory["images"],
     ]
     status = system(words.map { "'\($0)'" }.joined(separator: " ") + " >/dev/null 2>&1")

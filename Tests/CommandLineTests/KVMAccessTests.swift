@@ -19,9 +19,10 @@ struct KVMAccessTests {
 
   private func expectRefusal(_ launcher: [String], _ words: [String]) throws {
     let before = directory.entries
-    let result = try Program.run(
-      bytes(["run", "--kernel", "kernel", "--virtserialport", "name=a,socket=a"]),
-      in: directory, launcher: launcher)
+    let result = try RunningProgram(
+      swiftvm: ["run", "--kernel", "kernel", "--virtserialport", "name=a,socket=a"],
+      in: directory, launcher: launcher
+    ).result()
     #expect(result.status == 2)
     #expect(result.output == "")
     #expect(result.errorOutput.hasPrefix("swiftvm: /dev/kvm"), "\(result.errorOutput)")
@@ -70,14 +71,15 @@ struct KVMAccessTests {
         changingDevices: "mount -t tmpfs none /dev && mknod \(mode) /dev/kvm c 10 232"
           + " && chown \(owner) /dev/kvm") + HostKVM.ordinaryUser
     try expectRefusal(launcher, ["permission denied: " + advice])
-    let result = try Program.run(bytes(["check"]), in: directory, launcher: launcher)
+    let result = try RunningProgram(swiftvm: ["check"], in: directory, launcher: launcher).result()
     #expect(result.status == 1)
     #expect(result.output.contains(advice))
   }
 
   @Test(.enabled(if: HostKVM.canLaunch(missing), "skipped: needs the right to mount"))
   func checksWithoutIt() throws {
-    let result = try Program.run(bytes(["check"]), in: directory, launcher: Self.missing)
+    let result = try RunningProgram(swiftvm: ["check"], in: directory, launcher: Self.missing)
+      .result()
     #expect(result.status == 1)
     #expect(result.output.contains("/dev/kvm"))
   }

@@ -29,8 +29,10 @@ struct MachineErrorTests {
     _ location: SourceLocation = #_sourceLocation
   ) throws {
     let before = directory.entries
-    let result = try Program.run(
-      bytes(["run"] + words + ["--virtserialport", "name=first,socket=first"]), in: directory)
+    let result = try RunningProgram(
+      swiftvm: bytes(["run"] + words + ["--virtserialport", "name=first,socket=first"]),
+      in: directory
+    ).result()
     #expect(result.status == 2, sourceLocation: location)
     #expect(result.output == "", sourceLocation: location)
     let error = result.errorOutput
@@ -59,9 +61,10 @@ struct MachineErrorTests {
   func countsDescriptors() throws {
     let ports = (1...20).map { "--virtserialport=name=p\($0),socket=p\($0)" }
     let before = directory.entries
-    let result = try Program.run(
-      bytes(["run", "--kernel", "kernel"] + ports), in: directory,
-      launcher: ["/bin/sh", "-c", "ulimit -n 64; exec \"$@\"", "sh"])
+    let result = try RunningProgram(
+      swiftvm: bytes(["run", "--kernel", "kernel"] + ports), in: directory,
+      launcher: ["/bin/sh", "-c", "ulimit -n 64; exec \"$@\"", "sh"]
+    ).result()
     #expect(result.status == 2)
     #expect(
       result.errorOutput
@@ -74,9 +77,10 @@ struct MachineErrorTests {
   @Test("A limit is named with its value and what needs it, and no option that was not given")
   func namesLimits() throws {
     func errors(_ limit: String, _ words: [String]) throws -> String {
-      let result = try Program.run(
-        bytes(["run", "--kernel", "kernel"] + words), in: directory,
-        launcher: ["/bin/sh", "-c", "ulimit \(limit); exec \"$@\"", "sh"])
+      let result = try RunningProgram(
+        swiftvm: bytes(["run", "--kernel", "kernel"] + words), in: directory,
+        launcher: ["/bin/sh", "-c", "ulimit \(limit); exec \"$@\"", "sh"]
+      ).result()
       #expect(result.status == 2)
       return result.errorOutput
     }
@@ -113,7 +117,7 @@ struct MachineErrorTests {
       "--append: the command line has", containing: "shorten it")
   }
 
-  @Test("A socket somebody listens on stays theirs, and works; what was made before goes")
+  @Test("A socket with a listener stays, and works; what was made before goes")
   func leavesALiveSocketAlone() throws {
     let listener = try Listener(directory["live"])
     try expectRefusal(
@@ -126,11 +130,12 @@ struct MachineErrorTests {
   func removesTheFirstSocket() throws {
     let listener = try Listener(directory["live"])
     let before = directory.entries
-    let result = try Program.run(
-      bytes([
+    let result = try RunningProgram(
+      swiftvm: [
         "run", "--kernel", "kernel", "--virtserialport", "name=one,socket=one",
         "--virtserialport", "name=live,socket=live",
-      ]), in: directory)
+      ], in: directory
+    ).result()
     #expect(result.status == 2)
     #expect(directory.entries == before)
     #expect(listener.answers)
@@ -139,12 +144,13 @@ struct MachineErrorTests {
   @Test("A host that has no memory for the guest fails the machine: status 1, and no socket stays")
   func hostFails() throws {
     let before = directory.entries
-    let result = try Program.run(
-      bytes([
-        "run", "--kernel", try #require(HostKVM.microGuest), "--memory", "2G",
+    let result = try RunningProgram(
+      swiftvm: [
+        "run", "--kernel", Checkout.microGuest, "--memory", "2G",
         "--virtserialport", "name=a,socket=a",
-      ]), in: directory,
-      launcher: ["/bin/sh", "-c", "ulimit -v 2000000; exec \"$@\"", "sh"])
+      ], in: directory,
+      launcher: ["/bin/sh", "-c", "ulimit -v 2000000; exec \"$@\"", "sh"]
+    ).result()
     #expect(result.status == 1)
     #expect(result.errorOutput.split(separator: "\n").count == 1, "\(result.errorOutput)")
     #expect(
@@ -158,28 +164,30 @@ struct MachineErrorTests {
     let listener = try Listener(directory["live"])
     try directory.makeFile("former", bytes: Array("former".utf8))
     let before = directory.entries
-    let result = try Program.run(
-      bytes([
+    let result = try RunningProgram(
+      swiftvm: [
         "run", "--kernel", "kernel", "--serial", "file=former",
         "--virtserialport", "name=new,file=new,log=record",
         "--virtserialport", "name=again,null,log=live2", "--virtserialport",
         "name=live,socket=live",
-      ]), in: directory)
+      ], in: directory
+    ).result()
     #expect(result.status == 2)
     #expect(directory.entries == before)
     #expect(directory.text(of: "former") == "former")
     #expect(listener.answers)
   }
 
-  @Test("A socket that nobody listens on any more is replaced", HostKVM.guestRequirement)
+  @Test("A socket without a listener is replaced", HostKVM.guestRequirement)
   func replacesAStaleSocket() throws {
     do { _ = try Listener(directory["stale"]) }
     #expect(directory.entries.contains("stale"))
-    let result = try Program.run(
-      bytes([
-        "run", "--kernel", try #require(HostKVM.microGuest), "--memory", "16M", "--append",
+    let result = try RunningProgram(
+      swiftvm: [
+        "run", "--kernel", Checkout.microGuest, "--memory", "16M", "--append",
         "run=hello", "--virtserialport", "name=stale,socket=stale",
-      ]), in: directory)
+      ], in: directory
+    ).result()
     #expect(result.status == 0)
     #expect(result.errorOutput == "")
     #expect(!directory.entries.contains("stale"))
@@ -187,12 +195,12 @@ struct MachineErrorTests {
 
   @Test("Two machines that start at once on one path: one wins", HostKVM.guestRequirement)
   func letsOneOfTwoWin() throws {
-    let guest = try #require(HostKVM.microGuest)
+    let guest = Checkout.microGuest
     let words = bytes([
       "run", "--kernel", guest, "--memory", "16M", "--append", "run=hello end=halt",
       "--virtserialport", "name=same,socket=same",
     ])
-    let machines = try (0..<2).map { _ in try RunningProgram(words, in: directory) }
+    let machines = try (0..<2).map { _ in try RunningProgram(swiftvm: words, in: directory) }
     #expect(
       waitUntil { machines.contains { $0.waitForEnd(seconds: 0) == .exited(2) } })
     let winner = try #require(machines.first { $0.waitForEnd(seconds: 0) == nil })
@@ -230,7 +238,7 @@ private final class Listener {
     guard let client = try? SocketClient(path) else { return false }
     let accepted = accept(descriptor, nil, nil)
     defer { close(accepted) }
-    // Clients that only looked whether somebody listens may come first.
+    // Clients that only looked for a listener may come first.
     client.send("x")
     return accepted >= 0
   }

@@ -70,8 +70,9 @@ struct ProgramTests {
   /// Runs the words and checks all that holds for every mistake.
   private func expectRefusal(_ words: [[UInt8]], _ beginning: String) throws {
     let before = directory.entries
-    let result = try Program.run(
-      words, in: directory, environment: ["SWIFTVM_GUEST_IMAGE=/nonexistent"])
+    let result = try RunningProgram(
+      swiftvm: words, in: directory, environment: ["SWIFTVM_GUEST_IMAGE=/nonexistent"]
+    ).result()
     #expect(result.status == 2)
     #expect(result.output == "")
     #expect(result.errorOutput.hasPrefix("swiftvm: " + beginning), "\(result.errorOutput)")
@@ -119,7 +120,7 @@ struct ProgramTests {
   }
 
   @Test func tellsItsVersion() throws {
-    let result = try Program.run(bytes(["--version"]), in: directory)
+    let result = try RunningProgram(swiftvm: ["--version"], in: directory).result()
     #expect(result.status == 0)
     #expect(result.output == "swiftvm 0.2.0\n")
     #expect(result.errorOutput == "")
@@ -127,15 +128,15 @@ struct ProgramTests {
 
   @Test(arguments: [["--help"], ["help"], ["run", "--help"], ["help", "check"]])
   func helpsOnStandardOutput(words: [String]) throws {
-    let result = try Program.run(bytes(words), in: directory)
+    let result = try RunningProgram(swiftvm: bytes(words), in: directory).result()
     #expect(result.status == 0)
     #expect(result.output.contains("Exit status:\n"))
     #expect(result.errorOutput == "")
   }
 
   @Test func staysQuietWhenAsked() throws {
-    let loud = try Program.run(bytes(["check"]), in: directory)
-    let quiet = try Program.run(bytes(["check", "--quiet"]), in: directory)
+    let loud = try RunningProgram(swiftvm: ["check"], in: directory).result()
+    let quiet = try RunningProgram(swiftvm: ["check", "--quiet"], in: directory).result()
     #expect(loud.output.contains("This host can"))
     #expect(quiet.output == "")
     #expect(quiet.errorOutput == "")

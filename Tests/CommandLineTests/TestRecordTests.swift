@@ -20,7 +20,7 @@ struct TestRecordTests {
     let directory = try TemporaryDirectory()
     let record = (planned + events).map { $0 + "\n" }.joined()
     try directory.makeFile("events", bytes: Array(record.utf8))
-    let tests = "/" + #filePath.split(separator: "/").dropLast(2).joined(separator: "/")
+    let tests = Checkout.root + "/Tests"
     let command = "'\(tests)/outcomes' '\(directory["events"])' >'\(directory["outcomes"])'"
     #expect(system(command) == 0)
     return directory.text(of: "outcomes").split(separator: "\n").map(String.init)

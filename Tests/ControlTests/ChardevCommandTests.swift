@@ -1,4 +1,5 @@
 import Chardev
+import TestSupport
 import Testing
 
 @testable import Control
@@ -8,7 +9,7 @@ import Testing
 @Suite(ControlRig.requirement)
 struct ChardevCommandTests: CommandSuite {
   let rig: ControlRig
-  let client: RigClient
+  let client: LineClient
 
   init() throws {
     rig = try ControlRig()

@@ -66,12 +66,15 @@ final class ControlRig {
   }
 
   /// A client that has said nothing yet.
-  func connect() throws -> RigClient {
-    RigClient(try SocketClient(directory["qmp"]), rig: self)
+  func connect() throws -> LineClient { client(try SocketClient(directory["qmp"])) }
+
+  /// A client whose waiting keeps the server going.
+  func client(_ socket: SocketClient) -> LineClient {
+    LineClient(socket) { [self] _, condition in turn(condition) }
   }
 
   /// A client that has negotiated.
-  func ready() throws -> RigClient {
+  func ready() throws -> LineClient {
     let client = try connect()
     _ = client.line()
     _ = client.ask(#"{"execute":"qmp_capabilities"}"#)
@@ -97,90 +100,10 @@ extension ControlRig {
   }
 }
 
-/// A client whose waiting keeps the server going.
-final class RigClient {
-  let socket: SocketClient
-  private let rig: ControlRig
-  private var received: [UInt8] = []
-  /// Descriptors that have come with replies.
-  private(set) var descriptors: [Int32] = []
-  private(set) var isAtEnd = false
-
-  init(_ socket: SocketClient, rig: ControlRig) {
-    self.socket = socket
-    self.rig = rig
-  }
-
-  deinit { for descriptor in descriptors { close(descriptor) } }
-
-  /// Sends a text, and returns the next line that is no event.
-  func ask(_ text: String) -> String? {
-    send(text)
-    return reply()
-  }
-
-  /// The next line that is no event.
-  func reply() -> String? {
-    while let line = line() { if !line.contains(#""event": ""#) { return line } }
-    return nil
-  }
-
-  func send(_ text: String) { send(Array(text.utf8)) }
-
-  /// Sends all, however slowly it is taken.
-  func send(_ bytes: [UInt8]) {
-    var rest = bytes[...]
-    _ = rig.turn {
-      rest = rest.dropFirst(socket.sendWhatFits(Array(rest.prefix(65536))))
-      return rest.isEmpty
-    }
-  }
-
-  /// The next line; nil at the end, or where none comes.
-  func line() -> String? {
-    var line: String?
-    _ = rig.turn {
-      receive()
-      if let end = received.firstIndex(of: UInt8(ascii: "\n")) {
-        line = String(decoding: received[..<end].filter { $0 != 0x0d }, as: UTF8.self)
-        received.removeSubrange(...end)
-      }
-      return line != nil || isAtEnd
-    }
-    return line
-  }
-
-  /// Whether the server closes the connection.
-  func isClosed() -> Bool {
-    rig.turn {
-      receive()
-      return isAtEnd
-    }
-  }
-
-  /// Sends a text with a descriptor.
-  func send(_ text: String, with descriptor: Int32) {
-    let connection = ControlConnection(FileDescriptor(owning: dup(socket.descriptor)))
-    _ = connection.send(Array(text.utf8)[...], descriptor: descriptor)
-  }
-
-  private func receive() {
-    let connection = ControlConnection(FileDescriptor(owning: dup(socket.descriptor)))
-    withUnsafeTemporaryAllocation(byteCount: 65536, alignment: 1) { room in
-      let receipt = connection.receive(into: room) { descriptors.append($0.release()) }
-      switch receipt {
-      case .bytes(let count): received += room.prefix(count)
-      case .wouldBlock: break
-      case .end, .failed: isAtEnd = true
-      }
-    }
-  }
-}
-
 /// A suite of tests of commands.
 protocol CommandSuite {
   /// One that has negotiated.
-  var client: RigClient { get }
+  var client: LineClient { get }
 }
 
 extension CommandSuite {

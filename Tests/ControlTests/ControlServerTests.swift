@@ -43,7 +43,7 @@ struct ControlServerTests {
   }
 
   @Test func refusesClientsBeyondTheLimit() throws {
-    var clients: [RigClient] = []
+    var clients: [LineClient] = []
     for _ in 0..<ControlServer.clientLimit { clients.append(try rig.ready()) }
     let refused = try rig.connect()
     #expect(refused.line()?.contains("there are 16 QMP clients already") == true)

@@ -9,7 +9,7 @@ import Testing
 @Suite(ControlRig.requirement)
 struct DescriptorCommandTests: CommandSuite {
   let rig: ControlRig
-  let client: RigClient
+  let client: LineClient
 
   init() throws {
     rig = try ControlRig()
@@ -23,17 +23,17 @@ struct DescriptorCommandTests: CommandSuite {
     #expect(
       ask("getfd", #"{"fdname":"x"}"#)
         == "!GenericError: No file descriptor supplied via SCM_RIGHTS")
-    client.send(#"{"execute":"getfd","arguments":{"fdname":"x"}}"#, with: descriptor)
+    client.send(#"{"execute":"getfd","arguments":{"fdname":"x"}}"#, passing: descriptor)
     #expect(client.line() == #"{"return": {}}"#)
     #expect(add("socket", #"{"addr":{"type":"fd","data":{"str":"x"}}}"#) == "{}")
     #expect(rig.spares == ["c"])
     #expect(
       ask("closefd", #"{"fdname":"x"}"#)
         == "!GenericError: File descriptor named 'x' not found")
-    client.send(#"{"execute":"getfd","arguments":{"fdname":"x"}}"#, with: descriptor)
+    client.send(#"{"execute":"getfd","arguments":{"fdname":"x"}}"#, passing: descriptor)
     #expect(client.line() == #"{"return": {}}"#)
     #expect(ask("closefd", #"{"fdname":"x"}"#) == "{}")
-    client.send(#"{"execute":"getfd","arguments":{"fdname":"1x"}}"#, with: descriptor)
+    client.send(#"{"execute":"getfd","arguments":{"fdname":"1x"}}"#, passing: descriptor)
     #expect(client.line()?.contains("a name not starting with a digit") == true)
   }
 
@@ -42,7 +42,7 @@ struct DescriptorCommandTests: CommandSuite {
     let descriptor = open(path, O_RDWR)
     defer { close(descriptor) }
     #expect(ask("query-fdsets") == "[]")
-    client.send(#"{"execute":"add-fd","arguments":{"opaque":"o"}}"#, with: descriptor)
+    client.send(#"{"execute":"add-fd","arguments":{"opaque":"o"}}"#, passing: descriptor)
     let reply = try #require(client.line())
     #expect(reply.hasPrefix(#"{"return": {"fdset-id": 0, "fd": "#))
     #expect(ask("query-fdsets").hasSuffix(#""opaque": "o"}]}]"#))
@@ -67,7 +67,7 @@ struct DescriptorCommandTests: CommandSuite {
       #"{"execute":"getfd","arguments":{"fdname":1}}"#, #"{"execute":"getfd","x":1}"#,
       #"{"execute":"query-name"}"#, "{]",
     ] {
-      client.send(failing + "\r\n", with: descriptor)
+      client.send(failing + "\r\n", passing: descriptor)
       _ = client.line()
       #expect(
         ask("getfd", #"{"fdname":"x"}"#)
@@ -81,10 +81,10 @@ struct DescriptorCommandTests: CommandSuite {
     let descriptor = open(path, O_RDWR)
     defer { close(descriptor) }
     // As QEMU's own clients do.
-    client.send(" ", with: descriptor)
+    client.send(" ", passing: descriptor)
     rig.settle()
     #expect(ask("getfd", #"{"fdname":"x"}"#) == "{}")
-    client.send(#"{"execute":"getfd","#, with: descriptor)
+    client.send(#"{"execute":"getfd","#, passing: descriptor)
     rig.settle()
     client.send(#""arguments":{"fdname":"y"}}"#)
     #expect(client.line() == #"{"return": {}}"#)
@@ -95,9 +95,9 @@ struct DescriptorCommandTests: CommandSuite {
     let descriptor = open(path, O_RDWR)
     defer { close(descriptor) }
     let text = String(repeating: "x", count: 4097)
-    client.send(#"{"execute":"getfd","arguments":{"fdname":"\#(text)"}}"#, with: descriptor)
+    client.send(#"{"execute":"getfd","arguments":{"fdname":"\#(text)"}}"#, passing: descriptor)
     #expect(client.line()?.contains("Parameter 'fdname' has more than 256 bytes") == true)
-    client.send(#"{"execute":"add-fd","arguments":{"opaque":"\#(text)"}}"#, with: descriptor)
+    client.send(#"{"execute":"add-fd","arguments":{"opaque":"\#(text)"}}"#, passing: descriptor)
     #expect(client.line()?.contains("Parameter 'opaque' has more than 4096 bytes") == true)
     #expect(ask("query-fdsets") == "[]")
   }
@@ -118,7 +118,7 @@ struct DescriptorCommandTests: CommandSuite {
   func refusesConnectionsOverTCP() throws {
     let rig = try ControlRig(address: .tcp(host: "127.0.0.1", port: 0))
     let port = try #require(rig.socket.name.split(separator: ":").last.flatMap { UInt16($0) })
-    let client = RigClient(SocketClient(adopting: Loopback.connect(to: port)), rig: rig)
+    let client = rig.client(try SocketClient(localPort: port))
     _ = client.line()
     _ = client.ask(#"{"execute":"qmp_capabilities"}"#)
     let reply = client.ask(#"{"execute":"x-swiftvm-connect","arguments":{"port":"n"}}"#)

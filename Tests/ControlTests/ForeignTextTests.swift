@@ -12,7 +12,7 @@ struct ForeignTextTests: CommandSuite {
   private static let marks = Array(String(repeating: "\u{315}\u{316}", count: 100_000).utf8)
 
   let rig: ControlRig
-  let client: RigClient
+  let client: LineClient
 
   init() throws {
     rig = try ControlRig()

@@ -11,7 +11,7 @@ import Testing
 @Suite(ControlRig.requirement)
 struct HostRightTests: CommandSuite {
   let rig: ControlRig
-  let client: RigClient
+  let client: LineClient
 
   init() throws {
     rig = try ControlRig(opensHost: false)
@@ -69,7 +69,7 @@ struct HostRightTests: CommandSuite {
   func usesPassedDescriptors() throws {
     let descriptor = open("/dev/null", O_RDWR)
     defer { close(descriptor) }
-    client.send(#"{"execute":"getfd","arguments":{"fdname":"x"}}"#, with: descriptor)
+    client.send(#"{"execute":"getfd","arguments":{"fdname":"x"}}"#, passing: descriptor)
     #expect(client.line() == #"{"return": {}}"#)
     #expect(add("socket", #"{"addr":{"type":"fd","data":{"str":"x"}}}"#) == "{}")
     let others = rig.server.context(

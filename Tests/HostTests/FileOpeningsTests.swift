@@ -72,8 +72,14 @@ import Testing
   }
 
   @Test func runsOutNoLongerThanItMay() {
+    var isLate = false
+    loop.after(milliseconds: 60_000) { isLate = true }
     loop.begin()
+    let start = monotonicSeconds()
     loop.drain(limitMilliseconds: 5)
+    let seconds = monotonicSeconds() - start
+    #expect(seconds >= 0.005 && seconds < 30)
+    #expect(!isLate)
     loop.finish()
   }
 }

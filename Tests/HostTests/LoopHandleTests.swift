@@ -79,10 +79,15 @@ import Testing
 
   @Test func returnsFromRunAtOnceWhenStoppedBefore() throws {
     let loop = try EventLoop()
+    var isLate = false
+    loop.after(milliseconds: 60_000) { isLate = true }
+    let start = monotonicSeconds()
     loop.stop()
     loop.run()
     loop.remote.stop()
     loop.run()
+    #expect(monotonicSeconds() - start < 30)
+    #expect(!isLate)
   }
 
   private final class Record: Sendable {

@@ -1,12 +1,33 @@
 import Glibc
 import Host
+import TestSupport
 import Testing
 
 @Suite struct TextPagesTests {
-  @Test("The program runs on without it in memory")
+  /// How much of the program's code is in memory, in KiB.
+  private func residentCode() throws -> Int {
+    let bundle = try #require(realpath("/proc/self/exe", nil))
+    defer { free(bundle) }
+    let path = String(cString: bundle)
+    var isCode = false
+    var sum = 0
+    for line in File.text("/proc/self/smaps").split(separator: "\n") {
+      let words = line.split(separator: " ")
+      if words.count >= 6 { isCode = words[1] == "r-xp" && words[5] == path }
+      if words.count == 3, isCode, words[0] == "Rss:" { sum += Int(words[1]) ?? 0 }
+    }
+    return sum
+  }
+
+  @Test("The program's code leaves memory, and runs on; again and again")
   func isReleased() throws {
-    try TextPages.release()
-    try TextPages.release()
+    for _ in 1...3 {
+      let before = try residentCode()
+      try TextPages.release()
+      let after = try residentCode()
+      #expect(before > 0 && after > 0, "looking takes some of it")
+      #expect(after <= before)
+    }
   }
 }
 

@@ -3,21 +3,16 @@ import GuestMemory
 import Host
 import KVM
 import Synchronization
+import TestSupport
 
 /// A machine that runs the bare-metal guest of `guest-images/micro`, entered by PVH.
 ///
 /// Stops with the last reference to it.
 final class MicroGuest {
-  static let image: [UInt8]? = {
-    let tests = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-    return try? readFile("/\(tests)/guest-images/build/micro/guest.elf")
-  }()
-
   /// Why the tests that use it are skipped, when they are.
-  static let requirement =
-    image == nil ? "skipped: run guest-images/micro/build.sh first" : KVMHost.requirement
+  static let requirement = Checkout.microGuestObstacle ?? KVMHost.requirement
 
-  static var isAvailable: Bool { image != nil && KVMHost.isAvailable }
+  static var isAvailable: Bool { Checkout.microGuestObstacle == nil && KVMHost.isAvailable }
 
   let memory: GuestMemory
   let machine: KVMVirtualMachine
@@ -51,7 +46,7 @@ final class MicroGuest {
 
   /// The segments of the image, and PVH's start information with the command line.
   private func load(_ commandLine: String) throws -> UInt64 {
-    let image = Self.image ?? []
+    let image = try File.contents(Checkout.microGuest)
     let entry = try image.withUnsafeBytes { bytes in
       let header = bytes.loadUnaligned(as: Elf64_Ehdr.self)
       for index in 0..<Int(header.e_phnum) {
@@ -105,17 +100,6 @@ final class MicroGuest {
   func end(of processor: Int = 0) -> VCPUEnd? { ports.current.ends[processor] }
 }
 
-private func readFile(_ path: String) throws -> [UInt8] {
-  let file = FileDescriptor(owning: try systemCall("open") { open(path, O_RDONLY | O_CLOEXEC) })
-  var bytes: [UInt8] = []
-  var chunk = [UInt8](repeating: 0, count: 65536)
-  while true {
-    let count = try systemCall("read") { read(file.rawValue, &chunk, chunk.count) }
-    if count == 0 { return bytes }
-    bytes += chunk[..<count]
-  }
-}
-
 /// What the micro guest finds at its ports and addresses: COM1, the ways to end, and registers that
 /// remember what was written.
 final class MicroGuestPorts: VCPUExitHandler {
@@ -150,7 +134,7 @@ final class MicroGuestPorts: VCPUExitHandler {
   func wait(seconds: Double, until condition: (State) -> Bool) -> Bool {
     let deadline = Deadline(seconds: seconds)
     while !condition(current) {
-      guard deadline.wait(for: progress.rawValue) else { return condition(current) }
+      guard deadline.waitForInput(of: progress.rawValue) else { return condition(current) }
       progress.drain()
     }
     return true

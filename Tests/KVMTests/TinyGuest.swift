@@ -3,6 +3,7 @@ import GuestMemory
 import Host
 import KVM
 import Synchronization
+import TestSupport
 
 /// A machine of 2 MiB with a few hand-made instructions at 0x8000, in 64-bit mode, the first and
 /// the fourth GiB mapped identically.
@@ -118,7 +119,7 @@ final class Recorder: VCPUExitHandler {
   func waitUntil(seconds: Double, _ condition: () -> Bool) -> Bool {
     let deadline = Deadline(seconds: seconds)
     while !condition() {
-      guard deadline.wait(for: progress.rawValue) else { return condition() }
+      guard deadline.waitForInput(of: progress.rawValue) else { return condition() }
       progress.drain()
     }
     return true
@@ -148,32 +149,6 @@ final class Recorder: VCPUExitHandler {
   private func note(_ access: Access) {
     accesses.withLock { $0.append(access) }
     progress.signal()
-  }
-}
-
-/// A moment after which a test gives up waiting.
-struct Deadline {
-  private let end: Double
-
-  init(seconds: Double) { end = Self.now + seconds }
-
-  /// Seconds of the monotonic clock.
-  static var now: Double {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
-  }
-
-  /// Waits until the descriptor is readable; false once the moment has passed.
-  func wait(for descriptor: Int32) -> Bool {
-    while true {
-      let left = end - Self.now
-      guard left > 0 else { return false }
-      var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-      let result = poll(&waiting, 1, Int32(left * 1000) + 1)
-      if result > 0 { return true }
-      if result < 0, errno != EINTR { return false }
-    }
   }
 }
 

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 extension StockGuestTests {
@@ -20,8 +21,8 @@ extension StockGuestTests {
       try agent.run("pidof qemu-ga || { rm -f /tmp/qga.*; /scripts/qemu-ga >/tmp/qga.out 2>&1 & }")
     }
 
-    private func ask(_ client: PortClient, _ id: Int) throws {
-      try client.send("{\"execute\": \"guest-sync\", \"arguments\": {\"id\": \(id)}}\n")
+    private func ask(_ client: SocketClient, _ id: Int) throws {
+      try client.sendAll("{\"execute\": \"guest-sync\", \"arguments\": {\"id\": \(id)}}\n")
     }
 
     /// The first line that a new client reads, which is to be the answer to what it asked.
@@ -57,8 +58,8 @@ extension StockGuestTests {
     }
 
     /// Asks for a megabyte in base64.
-    private func askForALongAnswer(_ client: PortClient, _ handle: Int) throws {
-      try client.send(
+    private func askForALongAnswer(_ client: SocketClient, _ handle: Int) throws {
+      try client.sendAll(
         "{\"execute\": \"guest-file-read\", \"arguments\": {\"handle\": \(handle), \"count\": 1000000}}\n"
       )
     }

@@ -66,7 +66,7 @@ extension StockGuestTests {
       ])
     func impossiblePortsAreRefused(_: String, arguments: [String], text: String) throws {
       let refused = try Guest(Guest.Options(action: "poweroff", arguments: arguments))
-      #expect(try refused.awaitEnd(seconds: 30) == .exit(2))
+      #expect(try refused.awaitEnd(seconds: 30) == .exited(2))
       #expect(refused.messages.contains(text), "\(refused.messages)")
       #expect(refused.messages.split(separator: "\n").count == 1)
     }

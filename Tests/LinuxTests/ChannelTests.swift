@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 extension StockGuestTests {
@@ -38,7 +39,7 @@ extension StockGuestTests {
         "exec 3<>\(Self.path(Port.fedora)); vport wait - host <&3; read -r line <&3;"
           + " echo \"you said: $line\" >&3")
       let client = try guest.connect(Port.fedora)
-      try client.send("hello guest\n")
+      try client.sendAll("hello guest\n")
       #expect(try client.receiveLine() == "you said: hello guest")
       try agent.finish("demo")
     }
@@ -48,7 +49,7 @@ extension StockGuestTests {
         "late", "exec 3<>\(Self.path(Port.second)); echo >/tmp/late.open; vport echo - 6 <&3")
       try agent.run("until [ -e /tmp/late.open ]; do usleep 20000; done")
       let client = try guest.connect(Port.second)
-      try client.send("later\n")
+      try client.sendAll("later\n")
       #expect(try client.receiveLine() == "later")
       try agent.finish("late")
     }
@@ -59,14 +60,14 @@ extension StockGuestTests {
       #expect(alone == "IN HUP")
       let client = try guest.connect(Port.second)
       #expect(try agent.run("vport wait \(path) host 20000") == "OUT")
-      try client.send("x")
+      try client.sendAll("x")
       #expect(try agent.run("vport wait \(path) in 20000") == "IN OUT")
     }
 
     @Test func pollTellsThatTheClientHasLeft() throws {
       let path = Self.path(Port.second)
       try agent.start("leave", "exec 3<>\(path); vport wait - host <&3; vport wait - hup <&3")
-      var client: PortClient? = try guest.connect(Port.second)
+      var client: SocketClient? = try guest.connect(Port.second)
       try agent.run("until grep -q OUT /tmp/leave.out; do usleep 20000; done")
       #expect(client != nil)
       client = nil
@@ -76,11 +77,11 @@ extension StockGuestTests {
     @Test func secondClientIsRefusedAtOnce() throws {
       try agent.start("only", "vport echo \(Self.path(Port.second)) 12")
       let first = try guest.connect(Port.second)
-      try first.send("first\n")
+      try first.sendAll("first\n")
       #expect(try first.receiveLine() == "first")
       let second = try guest.connect(Port.second)
       #expect(try second.receiveToEnd(seconds: 5).isEmpty)
-      try first.send("again\n")
+      try first.sendAll("again\n")
       #expect(try first.receiveLine() == "again")
       try agent.finish("only")
     }
@@ -89,13 +90,13 @@ extension StockGuestTests {
       let text = String(repeating: "0123456789abcdef", count: 4096)
       do {
         let client = try guest.connect(Port.unopened)
-        try client.send(text)
+        try client.sendAll(text)
       }
       #expect(try agent.run("head -c \(text.utf8.count) \(Self.path(Port.unopened))") == text)
     }
 
     @Test func memoryStaysFlatWithOneIdlePort() throws {
-      let resident = try ResidentMemory.ofHost(guest.process)
+      let resident = ProcessStatus(of: guest.process.pid).residentKibibytesBesideGuest
       print("figure: \(resident) KiB resident beside the guest's memory")
       #expect(resident < 16 << 10)
     }

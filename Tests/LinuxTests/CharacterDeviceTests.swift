@@ -22,7 +22,7 @@ extension StockGuestTests {
       #expect(try agent.run("vport open \(path)") == "open")
       let client = try guest.connect(Port.opened)
       #expect(try agent.run("vport wait \(path) host 20000") == "OUT")
-      try client.send("x")
+      try client.sendAll("x")
       #expect(try agent.run("head -c 1 \(path)") == "x")
     }
 
@@ -63,10 +63,10 @@ extension StockGuestTests {
       do {
         let client = try guest.connect(Port.polled)
         #expect(try agent.line(2, of: "poll") == "OUT")
-        try client.send("left")
+        try client.sendAll("left")
         #expect(try agent.line(3, of: "poll") == "IN OUT")
       }
-      // What the client left is still there; then reading says that nobody is.
+      // What the client left is still there; then reading says that no client is.
       #expect(try agent.line(4, of: "poll") == "IN HUP")
       #expect(try agent.line(5, of: "poll") == "read 4")
       #expect(try agent.line(6, of: "poll") == "IN HUP")
@@ -82,10 +82,10 @@ extension StockGuestTests {
       do {
         let client = try guest.connect(Port.signalled)
         #expect(try agent.line(2, of: "signals") == "SIGIO OUT")
-        try client.send("data")
+        try client.sendAll("data")
         #expect(try agent.line(3, of: "signals") == "SIGIO IN OUT")
         #expect(try agent.line(4, of: "signals") == "read data")
-        try client.send("left")
+        try client.sendAll("left")
       }
       // One signal may stand for the bytes and the hang-up together.
       try agent.wait(
@@ -106,7 +106,7 @@ extension StockGuestTests {
       try agent.run("vport wait \(Self.path(Port.blocking)) host 20000")
       try agent.startProgram("reader", "head -c 10 \(Self.path(Port.blocking))")
       try agent.wait(for: "reader", toSleepIn: .read)
-      try client.send("0123456789")
+      try client.sendAll("0123456789")
       #expect(try agent.finish("reader") == "0123456789")
     }
 
@@ -118,7 +118,7 @@ extension StockGuestTests {
         "exec 3<>\(path); vport wait - host <&3; vport read-nonblock - <&3; vport wait - in <&3;"
           + " vport read-nonblock - <&3")
       #expect(try agent.line(2, of: "reader") == "EAGAIN")
-      try client.send("0123456789")
+      try client.sendAll("0123456789")
       #expect(try agent.finish("reader").hasSuffix("\nread 10"))
       // With a client that does not read there is room for the queue and the socket, and no more.
       let written = try agent.run(
@@ -136,8 +136,8 @@ extension StockGuestTests {
       try agent.start(
         "line",
         "exec 3<>\(path); vport wait - host <&3 >/dev/null; echo >&3; head -c 1 <&3 | wc -l")
-      #expect(try client.receive() == [UInt8(ascii: "\n")])
-      try client.send("\n")
+      #expect(try client.receivePiece() == [UInt8(ascii: "\n")])
+      try client.sendAll("\n")
       #expect(try agent.finish("line") == "1")
       let counters = try agent.run(
         "cat /sys/kernel/debug/virtio-ports/$(basename $(readlink \(path)))")

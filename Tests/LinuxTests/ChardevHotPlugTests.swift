@@ -1,4 +1,5 @@
 import Control
+import TestSupport
 import Testing
 
 /// Host ends of every kind that come, are used by a port, and go.
@@ -41,7 +42,7 @@ extension StockGuestTests.PortHotPlugTests {
         "wait": false,
       ])
     let port = try tcpPort("tcp")
-    return ("tcp", { try guest.checkEcho("tcp", try PortClient(localPort: port)) })
+    return ("tcp", { try guest.checkEcho("tcp", try SocketClient(localPort: port)) })
   }
 
   /// From `disconnected:tcp:127.0.0.1:PORT,server=on`.

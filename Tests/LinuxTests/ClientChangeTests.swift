@@ -25,7 +25,7 @@ extension StockGuestTests {
         "clients", "vport clients /dev/virtio-ports/\(ClientChangePort.gap) \(how) \(Self.rounds)")
       for round in 0..<Self.rounds {
         let client = try guest.connect(ClientChangePort.gap)
-        try client.send("\(round)\n")
+        try client.sendAll("\(round)\n")
       }
       #expect(
         try agent.finish("clients", seconds: 180) == "clients \(Self.rounds) lines \(Self.rounds)")

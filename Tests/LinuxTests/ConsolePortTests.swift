@@ -9,7 +9,7 @@ extension StockGuestTests {
 
     /// The guest, its terminal, and where clients of its second console go.
     private struct Setup {
-      let terminal: PseudoTerminal
+      let terminal: UserTerminal
       let directory: TemporaryDirectory
       let guest: Guest
       let agent: Agent
@@ -18,7 +18,7 @@ extension StockGuestTests {
       var console: String { directory["console"] }
 
       init() throws {
-        terminal = try PseudoTerminal()
+        terminal = UserTerminal()
         terminal.resize(columns: 97, rows: 43)
         directory = try TemporaryDirectory()
         guest = try Guest(
@@ -43,7 +43,7 @@ extension StockGuestTests {
       try checkSocketLogin(setup)
       try checkNoLoginOnChannel(setup)
       try checkOutputIsNeverHeld(setup)
-      #expect(try setup.guest.powerOff() == .exit(0))
+      #expect(try setup.guest.powerOff() == .exited(0))
     }
 
     private func checkSize(_ setup: Setup) throws {
@@ -76,44 +76,44 @@ extension StockGuestTests {
       try startGetty(setup, "getty0", "hvc0")
       for (password, answer) in [("sardine", "Login incorrect"), ("swordfish", "# ")] {
         try terminal.awaitText("login: ", seconds: 60)
-        try terminal.type("root\r")
+        terminal.type("root\r")
         try terminal.awaitText("Password: ", seconds: 60)
-        try terminal.type(password + "\r")
+        terminal.type(password + "\r")
         try terminal.awaitText(answer, seconds: 60)
       }
-      try terminal.type("tty\r")
+      terminal.type("tty\r")
       try terminal.awaitText("/dev/hvc0", seconds: 60)
-      try terminal.type("exit\r")
+      terminal.type("exit\r")
       try setup.agent.finish("getty0")
     }
 
     private func checkSocketLogin(_ setup: Setup) throws {
-      let client = try PortClient(setup.console)
+      let client = try SocketClient(setup.console)
       try startGetty(setup, "getty1", "hvc1")
       try client.awaitText("login: ")
-      try client.send("root\r")
+      try client.sendAll("root\r")
       try client.awaitText("Password: ")
-      try client.send("swordfish\r")
+      try client.sendAll("swordfish\r")
       try client.awaitText("# ")
-      try client.send("tty; exit\r")
+      try client.sendAll("tty; exit\r")
       try client.awaitText("\n/dev/hvc1")
       try setup.agent.finish("getty1")
     }
 
-    /// A channel is no terminal: nobody can be asked for a password there.
+    /// A channel is no terminal: a program cannot ask for a password there.
     private func checkNoLoginOnChannel(_ setup: Setup) throws {
       let client = try setup.guest.connect(Self.port)
       let getty = "timeout 30 getty -L 115200 virtio-ports/\(Self.port) vt100"
       #expect(try setup.agent.answer(to: getty).status != 0)
       // Nothing but getty's complaint.
-      let said = client.unreadCount > 0 ? try client.receive() : []
+      let said = client.unreadCount > 0 ? try client.receivePiece() : []
       #expect(!String(decoding: said, as: UTF8.self).contains("login:"))
     }
 
     /// Linux spins until a console's bytes are taken, sixteen at a time, each of which costs the
     /// client's socket hundreds: what it has no room for is dropped.
     private func checkOutputIsNeverHeld(_ setup: Setup) throws {
-      let client = try PortClient(setup.console)
+      let client = try SocketClient(setup.console)
       try setup.agent.run("seq 1 8000 >/dev/hvc1", seconds: 120)
       #expect(client.unreadCount > 0)
     }

@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 extension StockGuestTests {
@@ -18,10 +19,10 @@ extension StockGuestTests {
 
     static func path(_ port: String) -> String { "/dev/virtio-ports/" + port }
 
-    func checkEcho(_ port: String, _ client: PortClient, _ word: String) throws {
+    func checkEcho(_ port: String, _ client: SocketClient, _ word: String) throws {
       try agent.run("await-port \(port)")
       try agent.start("echo", "vport echo \(Self.path(port)) \(word.utf8.count + 1)")
-      try client.send(word + "\n")
+      try client.sendAll(word + "\n")
       #expect(try client.receiveLine() == word)
       try agent.finish("echo")
     }
@@ -99,7 +100,7 @@ extension StockGuestTests {
         try agent.start("outwards", "seq 1 50000000 >\(Self.path(Port.outwards))")
         try agent.start("inwards", "cat \(Self.path(Port.inwards)) >/dev/null")
         var stream = try reading.receive(exactly: 256 << 10)
-        try writing.send([UInt8](repeating: UInt8(ascii: "x"), count: 256 << 10))
+        try writing.sendAll([UInt8](repeating: UInt8(ascii: "x"), count: 256 << 10))
         try agent.runClosed(
           "cd /sys/bus/virtio/drivers/virtio_console; echo virtio0 >unbind; echo virtio0 >bind")
         try agent.wait(until: "[ -s /tmp/outwards.status ]", "the writer's end")
@@ -107,7 +108,7 @@ extension StockGuestTests {
           "kill $(pidof cat) || true; await-port \(Port.outwards); await-port \(Port.inwards)")
         try agent.start("mark", "echo end of round \(round) >\(Self.path(Port.outwards))")
         // What came before is the numbers from 1 on, cut off somewhere.
-        while !stream.ends(with: "end of round \(round)\n") { stream += try reading.receive() }
+        while !stream.ends(with: "end of round \(round)\n") { stream += try reading.receivePiece() }
         try checkIsPrefixOfNumbers(stream.dropLast("end of round \(round)\n".utf8.count))
         try agent.finish("mark")
         try checkTaken(writing, round)
@@ -122,10 +123,10 @@ extension StockGuestTests {
     }
 
     /// The guest has what the client says now, after whatever else was still on its way.
-    private func checkTaken(_ client: PortClient, _ round: Int) throws {
+    private func checkTaken(_ client: SocketClient, _ round: Int) throws {
       try agent.start(
         "take", "grep -q 'end of round \(round)$' <\(Self.path(Port.inwards))")
-      try client.send("end of round \(round)\n")
+      try client.sendAll("end of round \(round)\n")
       try agent.finish("take")
     }
 
@@ -134,11 +135,11 @@ extension StockGuestTests {
       let client = try guest.connect(Port.steady)
       try agent.startProgram("held", "vport echo \(Self.path(Port.steady))")
       for round in 1...3 {
-        try client.send("round \(round)\n")
+        try client.sendAll("round \(round)\n")
         #expect(try client.receiveLine() == "round \(round)")
         #expect(try agent.run("vport hibernate", seconds: 120) == "restored")
       }
-      try client.send("and on\n")
+      try client.sendAll("and on\n")
       #expect(try client.receiveLine() == "and on")
       try agent.stop("held")
       try checkNames()

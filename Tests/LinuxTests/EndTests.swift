@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 extension StockGuestTests {
@@ -14,7 +15,7 @@ extension StockGuestTests {
         Guest.Options(
           action: "reboot", ports: [Self.port], append: "quiet reboot=\(method)",
           arguments: ["--no-reboot"]))
-      #expect(try guest.awaitEnd() == .exit(status))
+      #expect(try guest.awaitEnd() == .exited(status))
       #expect(guest.console.contains("init: reboot"))
       #expect(guest.messages.contains(status == 4 ? "triple fault" : "reset"))
       #expect(guest.sockets == [])
@@ -53,9 +54,9 @@ extension StockGuestTests {
       try checkSignal(SIGTERM, status: 143, guest)
     }
 
-    private func checkEcho(_ agent: Agent, _ client: PortClient) throws {
+    private func checkEcho(_ agent: Agent, _ client: SocketClient) throws {
       try agent.start("echo", "vport echo /dev/virtio-ports/\(Self.port) 6")
-      try client.send("hello\n")
+      try client.sendAll("hello\n")
       #expect(try client.receiveLine() == "hello")
       try agent.finish("echo")
     }
@@ -70,10 +71,10 @@ extension StockGuestTests {
     }
 
     private func checkSignal(_ signal: Int32, status: Int32, _ guest: Guest) throws {
-      let start = Deadline.now
+      let start = monotonicSeconds()
       guest.process.signal(signal)
-      #expect(try guest.awaitEnd(seconds: 30) == .exit(status))
-      let seconds = Deadline.now - start
+      #expect(try guest.awaitEnd(seconds: 30) == .exited(status))
+      let seconds = monotonicSeconds() - start
       print("figure: ended \(seconds) s after signal \(signal)")
       #expect(seconds < 1)
       #expect(guest.sockets == [])

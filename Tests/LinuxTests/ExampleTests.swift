@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 /// What the examples show, and splice(2).

@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 /// What the status tells of kernels that break down, and of guests that halt.
@@ -11,7 +12,7 @@ extension StockGuestTests.EndTests {
       Guest.Options(
         action: "crash",
         arguments: ["--no-reboot"] + (console == "hvc0" ? ["--virtconsole", "stdio"] : [])))
-    #expect(try guest.awaitEnd() == .exit(7))
+    #expect(try guest.awaitEnd() == .exited(7))
     #expect(guest.console.contains("Kernel panic - not syncing: sysrq triggered crash"))
     #expect(guest.messages.hasSuffix("swiftvm: the guest panicked\n"))
   }
@@ -21,7 +22,7 @@ extension StockGuestTests.EndTests {
     let guest = try Guest(
       Guest.Options(
         action: "crash", arguments: ["-device", "pvpanic", "-action", "panic=shutdown"]))
-    #expect(try guest.awaitEnd() == .exit(7))
+    #expect(try guest.awaitEnd() == .exited(7))
     #expect(
       guest.console.contains("---[ end Kernel panic - not syncing: sysrq triggered crash ]---"))
     #expect(guest.messages.contains("the guest panicked"))
@@ -35,7 +36,7 @@ extension StockGuestTests.EndTests {
     try guest.awaitAgent()
     // The stock kernel has nothing that breaks it and lets it live: its words, by its own way.
     try guest.agent.run("echo '<1>invalid opcode: 0000 [#1] PREEMPT SMP NOPTI' >/dev/kmsg")
-    #expect(try guest.powerOff() == .exit(10))
+    #expect(try guest.powerOff() == .exited(10))
     #expect(guest.messages.hasSuffix("had an oops before the guest ended\n"))
   }
 
@@ -44,7 +45,7 @@ extension StockGuestTests.EndTests {
     let guest = try Guest(Guest.Options(arguments: ["--no-reboot", "--cpus", "\(cpus)"]))
     try guest.awaitAgent()
     try guest.agent.say("halt -f")
-    #expect(try guest.awaitEnd(seconds: 30) == .exit(8))
+    #expect(try guest.awaitEnd(seconds: 30) == .exited(8))
     #expect(guest.console.contains("reboot: System halted"))
     #expect(guest.messages.hasSuffix("nothing could wake them\n"))
     #expect(guest.sockets == [])
@@ -63,7 +64,7 @@ extension StockGuestTests.EndTests {
       until: { guest.messages.contains("every CPU of the guest has halted") }, "the line")
     #expect(guest.process.isRunning)
     guest.process.signal(SIGTERM)
-    #expect(try guest.awaitEnd(seconds: 30) == .exit(143))
+    #expect(try guest.awaitEnd(seconds: 30) == .exited(143))
   }
 
   @Test("--on-sigterm powerdown lets the guest shut down")
@@ -72,7 +73,7 @@ extension StockGuestTests.EndTests {
     try guest.awaitAgent()
     try guest.startPowerButtonDaemon()
     guest.process.signal(SIGTERM)
-    #expect(try guest.awaitEnd(seconds: 60) == .exit(0))
+    #expect(try guest.awaitEnd(seconds: 60) == .exited(0))
     #expect(guest.console.contains("reboot: Power down"))
   }
 
@@ -83,7 +84,7 @@ extension StockGuestTests.EndTests {
     let guest = try Guest(
       Guest.Options(
         action: "poweroff", append: "", arguments: others + ["--virtconsole", "stdio"]))
-    #expect(try guest.awaitEnd() == .exit(0))
+    #expect(try guest.awaitEnd() == .exited(0))
     #expect(guest.console.contains("init: poweroff, "))
   }
 }

@@ -22,7 +22,7 @@ extension StockGuestTests {
         separator: "\n")
       #expect(strings.contains { $0.hasSuffix("io.systemd.credential:test=a,b") })
       #expect(strings.contains("second"))
-      #expect(try guest.powerOff() == .exit(0))
+      #expect(try guest.powerOff() == .exited(0))
     }
 
     @Test("No error of ACPI, and no line for each slot unless a control socket may plug devices in")
@@ -35,7 +35,7 @@ extension StockGuestTests {
         #expect(
           lines.contains { $0.contains("_OSC: OS now controls [PME AER PCIeCapability LTR]") })
         #expect(lines.count { $0.contains("acpiphp: Slot [") } == (hasControl ? 31 : 0))
-        #expect(try guest.powerOff() == .exit(0))
+        #expect(try guest.powerOff() == .exited(0))
       }
     }
   }

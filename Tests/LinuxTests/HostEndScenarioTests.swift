@@ -1,10 +1,11 @@
 import Control
 import Glibc
+import TestSupport
 import Testing
 
 /// Host ends that take more than a line to show.
 extension StockGuestTests.HostEndTests {
-  /// A pipe that nobody reads holds up its own writer, and nobody else.
+  /// A pipe without a reader holds up its own writer, and no other.
   @Test("virtio_trace_pipenb") func unreadPipeHoldsUpItsWriterOnly() throws {
     _ = try onHost("mkfifo unread")
     try plug("unread", "pipe=unread")
@@ -32,7 +33,7 @@ extension StockGuestTests.HostEndTests {
     }
     let client = try guest.connect("shared")
     for (keys, answer) in [("a", "1 heard a"), ("\u{1}cb", "2 heard b"), ("\u{1}cc", "1 heard c")] {
-      try client.send(keys + "\n")
+      try client.sendAll(keys + "\n")
       try client.awaitText(answer + "\n")
     }
     try unplug("shared.1", "shared.2")
@@ -75,7 +76,7 @@ extension StockGuestTests.HostEndTests {
     let range = (first: 47_310, last: 47_312)
     for (index, port) in ["early", "late"].enumerated() {
       try plug(port, "tcp=\(range.first)-\(range.last)")
-      try guest.checkEcho(port, try PortClient(localPort: UInt16(range.first + index)))
+      try guest.checkEcho(port, try SocketClient(localPort: UInt16(range.first + index)))
     }
     try unplug("early", "late")
   }
@@ -89,9 +90,9 @@ extension StockGuestTests.HostEndTests {
     #expect(waiting.messages.contains("waiting for a client of"))
     #expect(waiting.console.isEmpty)
     let client = try waiting.connect(port)
-    try client.send("hello\n")
+    try client.sendAll("hello\n")
     let answer = try client.receiveLine(seconds: Guest.bootLimit)
     #expect(answer.hasPrefix("hello host") && answer.hasSuffix("you said: hello"), "\(answer)")
-    #expect(try waiting.awaitEnd() == .exit(0))
+    #expect(try waiting.awaitEnd() == .exited(0))
   }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 extension StockGuestTests {
@@ -55,13 +56,13 @@ extension StockGuestTests {
       try check(guest, kernel)
       try guest.expectRestart { try guest.agent.say("reboot -f") }
       try check(guest, kernel)
-      guard !kernel.hasACPI else { return #expect(try guest.powerOff() == .exit(0)) }
+      guard !kernel.hasACPI else { return #expect(try guest.powerOff() == .exited(0)) }
       // Without ACPI nothing tells Linux how to power off: it halts.
       try guest.agent.say("poweroff -f")
       try Deadline(seconds: 60).wait(
         until: { guest.console.contains("reboot: System halted") }, "the guest to halt")
       guest.process.signal(SIGTERM)
-      #expect(try guest.awaitEnd(seconds: 30) == .exit(128 + SIGTERM))
+      #expect(try guest.awaitEnd(seconds: 30) == .exited(128 + SIGTERM))
     }
 
     private func check(_ guest: Guest, _ kernel: Kernel) throws {

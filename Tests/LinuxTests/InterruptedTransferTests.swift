@@ -1,4 +1,5 @@
 import Control
+import TestSupport
 import Testing
 
 extension StockGuestTests {
@@ -60,11 +61,11 @@ extension StockGuestTests {
       try agent.stop("relay")
     }
 
-    /// Clients come, speak and leave while the guest is stopped; it hears of all that afterwards.
+    /// Clients come, speak and leave while the guest is stopped; it is told all that afterwards.
     @Test("virtio_serial_stop_continue") func clientsMayComeInAPause() throws {
       try agent.startProgram("echo", "vport echo \(Self.path(Port.line))")
-      var client: PortClient? = try guest.connect(Port.line)
-      try client?.send("before\n")
+      var client: SocketClient? = try guest.connect(Port.line)
+      try client?.sendAll("before\n")
       #expect(try client?.receiveLine() == "before")
       for round in 1...5 {
         try control.execute("stop")
@@ -72,7 +73,7 @@ extension StockGuestTests {
         try control.execute("stop")
         client = nil
         let next = try guest.connect(Port.line)
-        try next.send("in pause \(round)\n")
+        try next.sendAll("in pause \(round)\n")
         #expect(try control.execute("query-status")["running"] == false)
         try control.execute("cont")
         #expect(try next.receiveLine() == "in pause \(round)")
@@ -148,7 +149,7 @@ extension StockGuestTests {
     }
 
     /// Unplugs and plugs a port in each round, by the same id and name; its client stays. Each fifth
-    /// time nobody reads, and everything is full.
+    /// time no client reads, and everything is full.
     private func checkReplugging(_ port: (Int) -> String) throws {
       try plugPorts()
       let traffic = try startTraffic(Port.pluggedSource, Port.pluggedSink)

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 extension StockGuestTests {
@@ -17,7 +18,7 @@ extension StockGuestTests {
       /// Of one port's bytes out of the guest, a second.
       var throughput = 0.0
 
-      /// Whoever is starved has nothing, or next to nothing. Others have a share of the processors at
+      /// A port that is starved has nothing, or next to nothing. Others have a share of the processors at
       /// least, of which the odd port's program and client take theirs.
       func isFair(_ alone: Figures) -> Bool {
         median <= 4 * alone.median + alone.worst && throughput >= alone.throughput / 4
@@ -51,7 +52,7 @@ extension StockGuestTests {
           "reader", "sh -c 'exec <\(path); vport wait - host; exec cat >/dev/null'")
         nonisolated(unsafe) let client = try guest.connect(Port.odd)
         let bytes = [UInt8](repeating: 0, count: 64 << 10)
-        let flood = BackgroundThread { try? client.send(bytes, seconds: 1) }
+        let flood = BackgroundThread { try? client.sendAll(bytes, seconds: 1) }
         try measure()
         flood.stop()
         try agent.stop("reader")
@@ -62,7 +63,7 @@ extension StockGuestTests {
       try checkOthers("a flood out of the guest") { measure in
         try agent.startProgram("writer", "sh -c 'exec cat /dev/zero >\(Self.path(Port.odd))'")
         nonisolated(unsafe) let client = try guest.connect(Port.odd)
-        let flood = BackgroundThread { _ = try? client.receive(seconds: 1) }
+        let flood = BackgroundThread { _ = try? client.receivePiece(seconds: 1) }
         try measure()
         try agent.stop("writer")
         flood.stop()
@@ -74,7 +75,7 @@ extension StockGuestTests {
         try agent.startProgram(
           "opener", "sh -c 'while :; do vport open \(Self.path(Port.odd)); done >/dev/null'")
         let clients = BackgroundThread { [guest] in
-          try? guest.connect(Port.odd).send("x")
+          try? guest.connect(Port.odd).sendAll("x")
         }
         try measure()
         clients.stop()
@@ -83,7 +84,7 @@ extension StockGuestTests {
     }
 
     /// Measures the others by themselves, and then beside what the body does around its measurement.
-    /// What the host does meanwhile may spoil a comparison, but hardly three.
+    /// What the host does at the time may spoil a comparison, but hardly three.
     private func checkOthers(
       _ beside: String, _ body: (_ measure: () throws -> Void) throws -> Void
     ) throws {
@@ -106,11 +107,11 @@ extension StockGuestTests {
       var times: [Double] = []
       for round in 1...Self.rounds {
         for client in clients {
-          let start = Deadline.now
-          try client.send("trip\(round)\n")
+          let start = monotonicSeconds()
+          try client.sendAll("trip\(round)\n")
           #expect(try client.receiveLine() == "trip\(round)")
           // The first round has to wait for sixty programs to start.
-          if round > 1 { times.append(Deadline.now - start) }
+          if round > 1 { times.append(monotonicSeconds() - start) }
         }
       }
       let answer = try agent.finish("echoes")
@@ -129,10 +130,10 @@ extension StockGuestTests {
     private func measureThroughput() throws -> Double {
       let client = try guest.connect(Port.bulk)
       try agent.start("bulk", "vport bench-send \(Self.path(Port.bulk)) \(Self.bulkBytes)")
-      let rest = Self.bulkBytes - (try client.receive().count)
-      let start = Deadline.now
+      let rest = Self.bulkBytes - (try client.receivePiece().count)
+      let start = monotonicSeconds()
       _ = try client.receive(exactly: rest)
-      let seconds = Deadline.now - start
+      let seconds = monotonicSeconds() - start
       try agent.finish("bulk")
       return Double(rest) / seconds
     }

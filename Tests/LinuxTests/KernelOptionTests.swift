@@ -12,7 +12,7 @@ extension StockGuestTests {
       let agent = try guest.agent
       try agent.start("echo", "vport echo /dev/virtio-ports/\(Self.port) 6")
       let client = try guest.connect(Self.port)
-      try client.send("hello\n")
+      try client.sendAll("hello\n")
       #expect(try client.receiveLine() == "hello")
       try agent.finish("echo")
       #expect(try agent.run("nproc") == "\(cpus)")
@@ -33,7 +33,7 @@ extension StockGuestTests {
 
     private func checkPowerOff(_ guest: Guest) throws {
       #expect(guest.sockets.sorted() == [Self.port, Guest.agentPort].sorted())
-      #expect(try guest.powerOff() == .exit(0))
+      #expect(try guest.powerOff() == .exited(0))
       #expect(guest.sockets == [])
     }
 
@@ -67,13 +67,13 @@ extension StockGuestTests {
           ports: [Self.port], append: "",
           arguments: [
             "--cpus", "4", "--serial", "file=\(console)",
-            "--kernel", LinuxHost.image + "/vmlinuz",
+            "--kernel", Checkout.guestImages + "/vmlinuz",
             "--initrd", directory["extra.cpio"],
-            "--initrd", LinuxHost.image + "/initramfs.cpio",
+            "--initrd", Checkout.guestImages + "/initramfs.cpio",
           ]))
       do {
         let early = try guest.connect(Self.port)
-        try early.send("early\n")
+        try early.sendAll("early\n")
         try guest.awaitAgent()
         #expect(try guest.agent.run("head -n 1 /dev/virtio-ports/\(Self.port)") == "early")
       }
@@ -102,11 +102,11 @@ extension StockGuestTests {
       let kernel = directory["vmlinux"]
       // Another type of note than PVH's 18.
       let change = #"s/(\x04\0\0\0[\x04\x08]\0\0\0)\x12(\0\0\0Xen\0)/$1\x7f$2/"#
-      _ = try Tool.shell("perl -0777 -pe '\(change)' \(LinuxHost.image)/vmlinux >\(kernel)")
+      _ = try Tool.shell("perl -0777 -pe '\(change)' \(Checkout.guestImages)/vmlinux >\(kernel)")
       let guest = try Guest(
         Guest.Options(
           ports: [Self.port], append: "quiet pci=nomsi",
-          arguments: ["--kernel", kernel, "--initrd", LinuxHost.image + "/initramfs.cpio"]))
+          arguments: ["--kernel", kernel, "--initrd", Checkout.guestImages + "/initramfs.cpio"]))
       try guest.awaitAgent()
       try checkBasics(guest, cpus: 1)
       #expect(try loader(guest) == "255")

@@ -7,7 +7,7 @@ extension StockGuestTests.CharacterDeviceTests {
     let sink = try guest.connect(Port.sinks[0])
     try agent.start(
       "basic", "vport forward 15 4096 \(Self.path(Port.source)) \(Self.path(Port.sinks[0]))")
-    try client.send("fifteen letters")
+    try client.sendAll("fifteen letters")
     #expect(String(decoding: try sink.receive(exactly: 15), as: UTF8.self) == "fifteen letters")
     #expect(try agent.finish("basic") == "forwarded 15")
   }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 /// One side writes while the other is away, or does not read.
@@ -35,7 +36,7 @@ extension StockGuestTests.CharacterDeviceTests {
     try agent.wait(for: "unheard", toSleepIn: .write)
     try agent.stop("unheard")
     let client = try guest.connect(Port.unheard)
-    try client.send("is anybody there\n")
+    try client.sendAll("is anybody there\n")
     #expect(client.unreadCount == 0)
     #expect(client.untakenCount > 0)
     try agent.start("answer", "vport echo \(path) 17")
@@ -56,7 +57,7 @@ extension StockGuestTests.CharacterDeviceTests {
     try agent.start(
       "collector", "vport collect \(Self.path(Port.unopened)) \(firstCount + 6) | cut -d ' ' -f 1,2"
     )
-    try first.send("+tail\n")
+    try first.sendAll("+tail\n")
     #expect(try agent.finish("collector") == "received \(firstCount + 6)")
   }
 
@@ -100,8 +101,8 @@ struct ThrottledPorts: Sendable, CustomTestStringConvertible {
     /// Of TCP; nil for a Unix socket.
     var number: UInt16?
 
-    func connect(_ guest: Guest) throws -> PortClient {
-      try number.map { try PortClient(localPort: $0) } ?? guest.connect(name)
+    func connect(_ guest: Guest) throws -> SocketClient {
+      try number.map { try SocketClient(localPort: $0) } ?? guest.connect(name)
     }
   }
 

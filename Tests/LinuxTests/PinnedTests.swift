@@ -14,7 +14,7 @@ extension StockGuestTests {
       #expect(try agent.run("nproc") == "\(cpus)")
       for round in 1...200 { #expect(try agent.run("echo \(round)") == "\(round)") }
       try checkLoopback(guest, bytes: 4 << 20)
-      #expect(try guest.powerOff() == .exit(0))
+      #expect(try guest.powerOff() == .exited(0))
     }
 
     private func checkLoopback(_ guest: Guest, bytes: Int) throws {

@@ -1,4 +1,5 @@
 import Control
+import TestSupport
 import Testing
 
 /// Many ports that come and go.
@@ -82,7 +83,7 @@ extension StockGuestTests.PortHotPlugTests {
   private func unplugInUse(_ port: String, _ there: inout Set<String>) throws {
     let client = try guest.connect(port)
     try agent.start("used", "vport echo /dev/virtio-ports/\(port)")
-    try client.send("hello\n")
+    try client.sendAll("hello\n")
     #expect(try client.receiveLine() == "hello")
     try unplug(port, &there)
     try agent.wait(until: "[ -s /tmp/used.status ]", "the end of the program that used \(port)")

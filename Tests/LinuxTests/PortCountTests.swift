@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 extension StockGuestTests {
@@ -12,22 +13,22 @@ extension StockGuestTests {
         Guest.Device(
           id: "of\(count)", keys: ["max-ports=\(count + 1)"], ports: Self.names(count))
       }
-      let start = Deadline.now
+      let start = monotonicSeconds()
       let guest = try Guest(Guest.Options(devices: devices, arguments: ["--memory", "1G"]))
       try guest.awaitAgent()
       let names = counts.flatMap(Self.names) + [Guest.agentPort]
       try checkNames(guest, names)
-      let seconds = Deadline.now - start
+      let seconds = monotonicSeconds() - start
       print("figure: \(names.count) ports named \(seconds) s after the start")
       for count in counts {
         for number in Set([1, (count + 1) / 2, count]) {
           try checkEcho(guest, "of\(count).\(number)")
         }
       }
-      let resident = try ResidentMemory.ofHost(guest.process)
-      let allocated = try ResidentMemory.allocated(by: guest.process)
+      let resident = ProcessStatus(of: guest.process.pid).residentKibibytesBesideGuest
+      let allocated = ProcessStatus(of: guest.process.pid).allocatedKibibytesBesideGuest
       print("figure: \(resident) KiB resident with all of them, \(allocated) allocated")
-      #expect(try guest.powerOff() == .exit(0))
+      #expect(try guest.powerOff() == .exited(0))
       #expect(guest.sockets == [])
       if names.count > 1024 { #expect(try allocated - allocatedWithFewPorts() < 4 << 10) }
     }
@@ -38,7 +39,7 @@ extension StockGuestTests {
       let guest = try Guest(Guest.Options(ports: few))
       try guest.awaitAgent()
       for port in few { try checkEcho(guest, port) }
-      let allocated = try ResidentMemory.allocated(by: guest.process)
+      let allocated = ProcessStatus(of: guest.process.pid).allocatedKibibytesBesideGuest
       print("figure: \(allocated) KiB allocated with eight ports")
       return allocated
     }
@@ -55,10 +56,10 @@ extension StockGuestTests {
       let paths = all.map { "/dev/virtio-ports/" + $0 }.joined(separator: " ")
       try guest.agent.start("echoes", "for port in \(paths); do vport echo $port 6 & done; wait")
       let clients = try all.map { try guest.connect($0) }
-      for client in clients { try client.send("hello\n") }
+      for client in clients { try client.sendAll("hello\n") }
       for client in clients { #expect(try client.receiveLine() == "hello") }
       try guest.agent.finish("echoes")
-      #expect(try guest.powerOff() == .exit(0))
+      #expect(try guest.powerOff() == .exited(0))
     }
 
     private func checkNames(_ guest: Guest, _ names: [String]) throws {
@@ -75,7 +76,7 @@ extension StockGuestTests {
     private func checkEcho(_ guest: Guest, _ name: String) throws {
       try guest.agent.start("echo", "vport echo /dev/virtio-ports/\(name) \(name.utf8.count + 1)")
       let client = try guest.connect(name)
-      try client.send(name + "\n")
+      try client.sendAll(name + "\n")
       #expect(try client.receiveLine() == name)
       try guest.agent.finish("echo")
     }

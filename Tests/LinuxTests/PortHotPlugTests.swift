@@ -1,4 +1,5 @@
 import Control
+import TestSupport
 import Testing
 
 extension StockGuestTests {
@@ -95,7 +96,7 @@ extension StockGuestTests {
       _ = try Tool.shell("exec 3<>\(path); echo a word >&3; grep -q -m 1 'heard a word' <&3")
       try agent.start("echo", "vport echo /dev/virtio-ports/beside")
       let client = try guest.connect("beside")
-      try client.send("hello\n")
+      try client.sendAll("hello\n")
       #expect(try client.receiveLine() == "hello")
       try guest.remove("vs3")
       for job in ["shell", "echo"] {

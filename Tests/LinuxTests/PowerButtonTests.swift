@@ -23,7 +23,7 @@ extension StockGuestTests.EndTests {
     try control.awaitEvent("SHUTDOWN") {
       $0["guest"] == true && $0["reason"] == "guest-shutdown"
     }
-    #expect(try guest.awaitEnd() == .exit(0))
+    #expect(try guest.awaitEnd() == .exited(0))
     #expect(try client.receiveToEnd().isEmpty)
   }
 }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 extension StockGuestTests {
@@ -13,7 +14,7 @@ extension StockGuestTests {
       let client = QEMUGuestAgent(try guest.connect(ProgramPort.guestAgent))
       try client.synchronize(1, seconds: Guest.bootLimit)
       try client.say("guest-shutdown")
-      #expect(try guest.awaitEnd(seconds: 60) == .exit(0))
+      #expect(try guest.awaitEnd(seconds: 60) == .exited(0))
       #expect(guest.console.contains("hypervisor initiated shutdown"))
     }
 
@@ -35,7 +36,7 @@ extension StockGuestTests {
       let rest = String(decoding: try client.receiveToEnd(), as: UTF8.self)
       #expect(rest.hasSuffix("\n"))
       log += rest.split(separator: "\n").map(String.init)
-      #expect(try guest.awaitEnd() == .exit(7))
+      #expect(try guest.awaitEnd() == .exited(7))
 
       #expect(log.contains { $0.contains(" kernel:") && $0.contains("Linux version") })
       let steps = log.filter { $0.contains(" installer: step ") }

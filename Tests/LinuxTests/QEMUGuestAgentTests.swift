@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 /// qemu-guest-agent.
@@ -103,7 +104,7 @@ extension StockGuestTests.ProgramTests {
         try client.synchronize(number)
         try client.say("guest-info")
       }
-      try guest.connect(Port.guestAgent).send("{\"execute\": \"guest-in")
+      try guest.connect(Port.guestAgent).sendAll("{\"execute\": \"guest-in")
     }
     #expect(try connectToGuestAgent().run("echo here").output == "here\n")
   }

@@ -1,4 +1,5 @@
 import Control
+import TestSupport
 import Testing
 
 /// Clients that come and go while the guest goes on.
@@ -17,7 +18,7 @@ extension StockGuestTests.ChannelTests {
     var stream: [UInt8] = []
     for _ in 0..<Self.rounds {
       let client = try guest.connect(Port.drained)
-      stream += try client.receive(most: 4096)
+      stream += try client.receivePiece(most: 4096)
       client.stopReceiving()
       stream += try client.receiveToEnd()
     }
@@ -62,7 +63,7 @@ extension StockGuestTests.ChannelTests {
     try expectNumbers(bytes, after: count)
   }
 
-  /// Or nobody's, on a port that is to be so: then it is counted.
+  /// Or no client's, on a port that is to be so: then it is counted.
   @Test func queuedBytesAreDiscarded() throws {
     try startCounting("discarded", port: Port.discarded)
     let count = try leaveUnread(Port.discarded, "discarded")
@@ -84,7 +85,7 @@ extension StockGuestTests.ChannelTests {
     try agent.start("collect", "vport collect \(Self.path(Port.second)) \(Self.rounds * size)")
     for round in 0..<Self.rounds {
       let client = try guest.connect(Port.second)
-      try client.send(Array(bytes[round * size..<(round + 1) * size]))
+      try client.sendAll(Array(bytes[round * size..<(round + 1) * size]))
     }
     let sum = try Tool.shell("head -c \(Self.rounds * size) '\(file)' | sha256sum").prefix(64)
     #expect(try agent.finish("collect") == "received \(Self.rounds * size) sha256 \(sum)")
@@ -96,7 +97,7 @@ extension StockGuestTests.ChannelTests {
     try agent.start("echo", "vport echo \(Self.path(Port.second)) \(count)")
     for line in lines {
       let client = try guest.connect(Port.second)
-      try client.send(line + "\n")
+      try client.sendAll(line + "\n")
       #expect(try client.receiveLine() == line)
     }
     #expect(try agent.finish("echo") == "echoed \(count)")

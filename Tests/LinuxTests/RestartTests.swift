@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 import Testing
 
 extension StockGuestTests {
@@ -22,25 +23,25 @@ extension StockGuestTests {
       try guest.agent.start("inwards", "cat \(Self.path(Port.inwards)) >/dev/null")
       _ = try reading.receive(exactly: 256 << 10)
       let traffic = BackgroundThread {
-        _ = try? writing.send([UInt8](repeating: UInt8(ascii: "\n"), count: 4096), seconds: 1)
-        _ = try? reading.receive(seconds: 0.1)
+        _ = try? writing.sendAll([UInt8](repeating: UInt8(ascii: "\n"), count: 4096), seconds: 1)
+        _ = try? reading.receivePiece(seconds: 0.1)
       }
       try guest.expectRestart { try guest.agent.say("reboot -f") }
       traffic.stop()
       for port in Port.all { try guest.agent.run("await-port \(port)") }
       try guest.agent.run("vport wait \(Self.path(Port.inwards)) host")
       try guest.agent.start("loop", "cat \(Self.path(Port.inwards)) >\(Self.path(Port.outwards))")
-      try writing.send("\nafter the restart\n")
+      try writing.sendAll("\nafter the restart\n")
       while try reading.receiveLine() != "after the restart" {}
       // And nothing is between one byte and the next any more.
-      try writing.send("and on\n")
+      try writing.sendAll("and on\n")
       #expect(try reading.receiveLine() == "and on")
       try guest.agent.run("kill $(pidof cat)")
     }
 
     /// Not one client is there while the guest goes down and comes up.
     @Test("stressed_restart: without clients") func restartWithoutClients() throws {
-      var client: PortClient? = try guest.connect(Port.trigger)
+      var client: SocketClient? = try guest.connect(Port.trigger)
       try guest.expectRestart {
         try guest.agent.start(
           "restart",
@@ -54,7 +55,7 @@ extension StockGuestTests {
       }
       let next = try guest.connect(Port.trigger)
       try guest.agent.start("echo", "vport echo \(Self.path(Port.trigger)) 6")
-      try next.send("again\n")
+      try next.sendAll("again\n")
       #expect(try next.receiveLine() == "again")
       try guest.agent.finish("echo")
     }
@@ -84,10 +85,10 @@ extension StockGuestTests {
     @Test func kexecStartsAnotherKernel() throws {
       let client = try guest.connect(Port.trigger)
       for file in ["vmlinuz", "initramfs.cpio"] {
-        let bytes = try File.contents(LinuxHost.image + "/" + file)
+        let bytes = try File.contents(Checkout.guestImages + "/" + file)
         try guest.agent.start(
           "take", "head -c \(bytes.count) \(Self.path(Port.trigger)) >/tmp/\(file)")
-        try client.send(bytes, seconds: 120)
+        try client.sendAll(bytes, seconds: 120)
         try guest.agent.finish("take", seconds: 120)
       }
       try guest.agent.startProgram("held", "vport hold \(Self.path(Port.outwards))")
@@ -98,7 +99,7 @@ extension StockGuestTests {
       }
       #expect(try guest.agent.run("cat /proc/cmdline").hasSuffix(" kexeced"))
       try guest.agent.start("echo", "vport echo \(Self.path(Port.trigger)) 6")
-      try client.send("again\n")
+      try client.sendAll("again\n")
       #expect(try client.receiveLine() == "again")
       try guest.agent.finish("echo")
     }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 extension StockGuestTests.ChannelTests {
@@ -26,19 +27,19 @@ extension StockGuestTests.ChannelTests {
 
   @Test func clientThatStopsReadingBlocksItsWriterOnly() throws {
     let mebibytes = 8
-    let before = try ResidentMemory.ofHost(guest.process)
+    let before = ProcessStatus(of: guest.process.pid).residentKibibytesBesideGuest
     try agent.start("blocked", "vport send \(Self.path(Port.blocked)) \(mebibytes)M 4")
     let client = try guest.connect(Port.blocked)
     try Deadline(seconds: 60).wait(until: { client.unreadCount > 64 << 10 }, "a full socket")
 
-    // Others go on meanwhile, and what is not read stays in the guest.
+    // Others go on, and what is not read stays in the guest.
     let transfer = Transfer(port: Port.fedora, seed: 5, guest: guest)
     var others = Pump()
     try transfer.start(mebibytes: mebibytes, pump: &others)
     _ = try others.run(seconds: 120)
     try transfer.check(mebibytes: mebibytes)
     #expect(try agent.answer(to: "[ -e /tmp/blocked.status ]").status == 1)
-    let grown = try ResidentMemory.ofHost(guest.process) - before
+    let grown = ProcessStatus(of: guest.process.pid).residentKibibytesBesideGuest - before
     print("figure: \(grown) KiB more resident with a blocked writer")
     #expect(grown < 2 << 10)
 

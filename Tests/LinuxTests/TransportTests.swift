@@ -60,12 +60,12 @@ extension StockGuestTests {
           devices: [Guest.Device(id: "single", keys: ["multiport=off"])],
           arguments: ["--virtconsole", "socket=\(path),bus=single.0"]))
       try guest.awaitAgent()
-      let client = try PortClient(path)
+      let client = try SocketClient(path)
       try guest.agent.start("single", "read -r line </dev/hvc0; echo \"heard $line\" >/dev/hvc0")
-      try client.send("a word\n")
+      try client.sendAll("a word\n")
       try client.awaitText("heard a word")
       try guest.agent.finish("single")
-      #expect(try guest.powerOff() == .exit(0))
+      #expect(try guest.powerOff() == .exited(0))
     }
 
     /// Each device has the features, the interrupts and the bytes that it should.
@@ -80,7 +80,7 @@ extension StockGuestTests {
         try checkDevice(guest, device)
         try checkBytes(guest, device)
       }
-      #expect(try guest.powerOff() == .exit(0))
+      #expect(try guest.powerOff() == .exited(0))
     }
 
     private func checkDevice(_ guest: Guest, _ device: Expected) throws {
@@ -113,7 +113,7 @@ extension StockGuestTests {
       let source = try guest.connect(device.port)
       let (port, sink) = ("/dev/virtio-ports/\(device.port)", "/dev/virtio-ports/\(device.sink)")
       try agent.start("echo", "vport echo \(port) 6")
-      try source.send("hello\n")
+      try source.sendAll("hello\n")
       #expect(try source.receiveLine() == "hello", "\(device.id)")
       try agent.finish("echo")
 

@@ -19,7 +19,7 @@ struct BootFileTests {
 
   /// A guest that boots again when it is told to, with files of its own, an hour old.
   private func start() throws -> MicroVM {
-    try directory.makeFile("kernel", bytes: Array(contents(of: MicroVM.kernelPath)))
+    try directory.makeFile("kernel", bytes: File.contents(Checkout.microGuest))
     try directory.makeFile("initrd", size: 1 << 20)
     for name in ["kernel", "initrd"] {
       var times = [timespec(tv_sec: 1, tv_nsec: 0), timespec(tv_sec: 1, tv_nsec: 0)]
@@ -28,16 +28,6 @@ struct BootFileTests {
     return try MicroVM(
       "run=console mode=msix port=a wait=host send=boot echo=1 end=asked",
       options: ["--initrd", "initrd"], in: directory, kernel: "kernel")
-  }
-
-  private func contents(of path: String) throws -> [UInt8] {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
-    defer { close(file) }
-    var status = stat()
-    #expect(fstat(file, &status) == 0)
-    var bytes = [UInt8](repeating: 0, count: status.st_size)
-    #expect(pread(file, &bytes, bytes.count, 0) == bytes.count)
-    return bytes
   }
 
   @Test(

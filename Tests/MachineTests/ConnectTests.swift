@@ -14,18 +14,6 @@ struct ConnectTests {
     return vm
   }
 
-  /// Runs a verb to its end: its status, and what it printed on either stream.
-  private func verb(
-    _ words: [String], of vm: MicroVM
-  ) throws -> (status: Int32?, output: String) {
-    let program = try RunningProgram(
-      (words + ["--control", "qmp"]).map { Array($0.utf8) }, in: vm.directory)
-    let ending = program.waitForEnd(seconds: 30)
-    var status: Int32?
-    if case .exited(let code) = ending { status = code }
-    return (status, program.output + program.errorOutput)
-  }
-
   @Test("A port for one client that has one refuses others by name, and the one stays")
   func refusesWhereSomebodyIs() throws {
     let vm = try machine("name=a,socket=a")
@@ -33,9 +21,9 @@ struct ConnectTests {
     client.send("first\n")
     #expect(client.line() == "echo first")
     for words in [["send", "a", "x"], ["recv", "a", "--lines", "1"], ["connect", "a"]] {
-      let refused = try verb(words, of: vm)
+      let refused = try startVerb(words, in: vm.directory).result()
       #expect(refused.status == 1)
-      #expect(refused.output.contains("a client is there already"))
+      #expect(refused.allOutput.contains("a client is there already"))
     }
     client.send("poweroff\n")
     #expect(client.line() == "echo poweroff")
@@ -49,12 +37,12 @@ struct ConnectTests {
     var refusal: String?
     var sent = 0
     while refusal == nil, sent < 60 {
-      let result = try verb(["send", "b", "\(sent)"], of: vm)
+      let result = try verb("send", "b", "\(sent)", in: vm.directory)
       if result.status == 0 { sent += 1 } else { refusal = result.output }
     }
     #expect((20..<60).contains(sent))
     #expect(refusal?.contains("the guest has not read what others left") == true)
-    #expect(try verb(["stop"], of: vm).status == 0)
+    #expect(try verb("stop", in: vm.directory).status == 0)
     #expect(vm.status() == 6)
   }
 
@@ -64,10 +52,10 @@ struct ConnectTests {
     let first = try vm.connect()
     let second = try vm.connect()
     #expect(vm.says("port 1 opened"))
-    #expect(try verb(["send", "a", "to all"], of: vm) == (0, ""))
+    #expect(try verb("send", "a", "to all", in: vm.directory) == (0, ""))
     #expect(first.line() == "echo to all")
     #expect(second.line() == "echo to all")
-    #expect(try verb(["send", "a", "poweroff"], of: vm) == (0, ""))
+    #expect(try verb("send", "a", "poweroff", in: vm.directory) == (0, ""))
     #expect(first.line() == "echo poweroff")
     #expect(vm.status() == 0)
   }
@@ -76,9 +64,11 @@ struct ConnectTests {
   func passesByTheListOfUsers() throws {
     let vm = try machine("name=a,socket=a,allow-uid=\(getuid() + 1)", lines: 1)
     #expect(try vm.connect().isAtEnd)
-    #expect(try verb(["send", "a", "poweroff"], of: vm) == (0, ""))
+    #expect(try verb("send", "a", "poweroff", in: vm.directory) == (0, ""))
     #expect(
-      try verb(["recv", "a", "--lines", "1", "--timeout", "20"], of: vm) == (0, "echo poweroff\n"))
+      try verb("recv", "a", "--lines", "1", "--timeout", "20", in: vm.directory) == (
+        0, "echo poweroff\n"
+      ))
     #expect(vm.status() == 0)
   }
 
@@ -86,9 +76,9 @@ struct ConnectTests {
   func sendsPackets() throws {
     let vm = try machine("name=a,socket=a,seqpacket")
     for word in ["one", "poweroff"] {
-      #expect(try verb(["send", "a", word], of: vm) == (0, ""))
+      #expect(try verb("send", "a", word, in: vm.directory) == (0, ""))
       #expect(
-        try verb(["recv", "a", "--lines", "1", "--timeout", "20"], of: vm)
+        try verb("recv", "a", "--lines", "1", "--timeout", "20", in: vm.directory)
           == (0, "echo \(word)\n"))
     }
     #expect(vm.status() == 0)

@@ -39,7 +39,7 @@ struct ConsoleTests {
     #expect(machine.lines.contains("8259 level-triggered 0xe20"))
   }
 
-  @Test("The guest hears of its port in the order its driver relies on")
+  @Test("The guest is told about its port in the order its driver relies on")
   func keepsTheOrder() throws {
     let machine = try MicroVM(
       "run=console mode=msix port=org.fedoraproject.port.0 wait=host",
@@ -128,7 +128,7 @@ struct ConsoleTests {
     case .chardev:
       let client = try machine.connect("e")
       #expect(client.line() == "help!")
-      // Nobody reads it.
+      // It has no reader.
       client.send("what is the matter?\n")
     case .shared:
       #expect(waitUntil { machine.directory.text(of: "emergency").contains("help!\n") })

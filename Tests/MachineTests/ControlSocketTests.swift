@@ -36,11 +36,11 @@ struct ControlSocketTests {
     let listener = Loopback.listen()
     defer { close(listener.descriptor) }
     let words = [
-      "run", "--kernel", MicroVM.kernelPath, "-chardev", "socket,id=m,fd=9,server=on,wait=off",
+      "run", "--kernel", Checkout.microGuest, "-chardev", "socket,id=m,fd=9,server=on,wait=off",
       "-mon", "chardev=m,mode=control",
     ]
     let program = try RunningProgram(
-      words.map { Array($0.utf8) }, in: directory,
+      swiftvm: words, in: directory,
       launcher: ["/bin/sh", "-c", "exec 9<&0; exec \"$@\" </dev/null", "sh"],
       input: listener.descriptor)
     #expect(program.waitForEnd() == .exited(2))

@@ -33,7 +33,7 @@ struct DaemonTests {
     let directory = try TemporaryDirectory()
     try directory.makeFile("text", bytes: Array("no kernel".utf8))
     let words = ["run", "--kernel", "text", "--daemonize", "--virtserialport", "name=a,socket=a"]
-    let program = try RunningProgram(words.map { Array($0.utf8) }, in: directory)
+    let program = try RunningProgram(swiftvm: words, in: directory)
     #expect(program.waitForEnd() == .exited(2))
     #expect(program.errorOutput.hasPrefix("swiftvm: --kernel text: "))
     #expect(directory.entries == ["text"])

@@ -30,7 +30,7 @@ struct DeviceHotPlugTests {
     allowsHotPlug: Bool = true
   ) throws -> VirtualMachine {
     var configuration = VirtualMachineConfiguration(
-      bootLoader: LinuxBootLoader(kernelPath: MicroVM.kernelPath, commandLine: commandLine),
+      bootLoader: LinuxBootLoader(kernelPath: Checkout.microGuest, commandLine: commandLine),
       memorySize: 16 << 20, consoleDevices: devices,
       serialPort: SerialPortConfiguration(attachment: .file(path: directory["log"])))
     configuration.allowsHotPlug = allowsHotPlug

@@ -147,7 +147,7 @@ struct EndTests {
     client.close()
   }
 
-  @Test("What the guest printed last reaches whoever reads the console's pipe slowly")
+  @Test("What the guest printed last reaches a slow reader of the console's pipe")
   func lingersForTheConsole() throws {
     let directory = try TemporaryDirectory()
     let descriptor = open(try directory.makePipe("pipe"), O_RDONLY | O_CLOEXEC | O_NONBLOCK)

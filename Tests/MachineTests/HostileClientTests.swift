@@ -59,14 +59,14 @@ struct HostileClientTests {
       client.close()
     }
     // The first ones may come before the last one's going was noticed.
-    #expect(waitUntil { (try? machine.connect().receive(4096)) ?? nil != nil })
+    #expect(waitUntil { (try? machine.connect().receive(4096).isEmpty) == false })
     let end = machine.process.end(by: SIGTERM)
     #expect(end.ending == .exited(143))
     #expect(end.seconds < 1)
     #expect(machine.directory.entries == [])
   }
 
-  @Test("A socket's file that somebody removed or replaced is left to them")
+  @Test("A socket's file that another program removed or replaced is left alone")
   func leavesForeignFiles() throws {
     let machine = try MicroVM("run=hello end=halt", ports: ["a", "b"])
     #expect(machine.says("done"))

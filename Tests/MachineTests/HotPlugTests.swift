@@ -22,7 +22,7 @@ struct HotPlugTests {
   private func machine(_ commandLine: String, ports: [String]) throws -> VirtualMachine {
     try VirtualMachine(
       VirtualMachineConfiguration(
-        bootLoader: LinuxBootLoader(kernelPath: MicroVM.kernelPath, commandLine: commandLine),
+        bootLoader: LinuxBootLoader(kernelPath: Checkout.microGuest, commandLine: commandLine),
         memorySize: 16 << 20,
         consoleDevices: [
           VirtioConsoleDeviceConfiguration(id: "vs0", ports: ports.map { port($0) })

@@ -12,7 +12,7 @@ struct LibraryTests {
   ) -> VirtualMachineConfiguration {
     VirtualMachineConfiguration(
       bootLoader: LinuxBootLoader(
-        kernelPath: MicroVM.kernelPath, commandLine: commandLine),
+        kernelPath: Checkout.microGuest, commandLine: commandLine),
       memorySize: 16 << 20,
       consoleDevices: devices.map { names in
         VirtioConsoleDeviceConfiguration(

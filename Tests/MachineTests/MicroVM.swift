@@ -6,16 +6,9 @@ import Testing
 /// `swiftvm run` of the bare-metal guest of `guest-images/micro`, as a process with a directory of
 /// its own. Killed with the last reference.
 struct MicroVM {
-  static let kernelPath: String = {
-    let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
-    return "/\(root)/guest-images/build/micro/guest.elf"
-  }()
-
   /// Why the tests that use it are skipped; nil where they are not.
   private static let obstacle: String? = {
-    guard access(kernelPath, R_OK) == 0 else {
-      return "skipped: run guest-images/micro/build.sh first"
-    }
+    if let obstacle = Checkout.microGuestObstacle { return obstacle }
     do throws(HypervisorError) {
       _ = try Hypervisor()
       return nil
@@ -42,7 +35,7 @@ struct MicroVM {
   init(
     _ commandLine: String, ports: [String] = ["a"], options: [String] = [],
     in directory: TemporaryDirectory? = nil, launcher: [String] = [], standardError: Int32? = nil,
-    kernel: String = kernelPath, memory: String = "16M"
+    kernel: String = Checkout.microGuest, memory: String = "16M"
   ) throws {
     self.directory = try directory ?? TemporaryDirectory()
     let sockets = ports.flatMap { ["--virtserialport", "name=\($0),socket=\($0)"] }
@@ -50,8 +43,7 @@ struct MicroVM {
       ["run", "--kernel", kernel, "--memory", memory, "--append", commandLine]
       + sockets + options
     process = try RunningProgram(
-      words.map { Array($0.utf8) }, in: self.directory, launcher: launcher,
-      standardError: standardError)
+      swiftvm: words, in: self.directory, launcher: launcher, standardError: standardError)
   }
 
   /// A client of a port's socket.
@@ -68,7 +60,28 @@ struct MicroVM {
   func says(_ line: String) -> Bool { process.waitForLine(line) }
 
   /// Waits for the end and returns its status; nil where a signal killed the process, or nothing.
-  func status(seconds: Double = 20) -> Int32? {
-    if case .exited(let status) = process.waitForEnd(seconds: seconds) { status } else { nil }
-  }
+  func status(seconds: Double = 20) -> Int32? { process.result(seconds: seconds).status }
+}
+
+/// Runs one of the program's verbs to its end.
+///
+/// - Parameters:
+///   - control: whether it is told the control socket "qmp" in the directory; else machines are found
+///     by their names.
+///   - input: an open descriptor for its standard input.
+func verb(
+  _ words: String..., in directory: TemporaryDirectory, control: Bool = true, input: Int32? = nil
+) throws -> (status: Int32?, output: String) {
+  let result = try startVerb(words, in: directory, control: control, input: input).result()
+  return (result.status, result.allOutput)
+}
+
+/// Starts a verb.
+func startVerb(
+  _ words: [String], in directory: TemporaryDirectory, control: Bool = true, input: Int32? = nil
+) throws -> RunningProgram {
+  let target = control ? ["--control", "qmp"] : []
+  return try RunningProgram(
+    swiftvm: words + target, in: directory,
+    environment: ["XDG_RUNTIME_DIR=" + directory.path], input: input)
 }

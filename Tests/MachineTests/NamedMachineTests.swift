@@ -12,12 +12,11 @@ struct NamedMachineTests {
   /// Starts a machine with this name, and a port of that name, too.
   private func start(_ name: String, socket: String? = nil) throws -> RunningProgram {
     let words = [
-      "run", "--kernel", MicroVM.kernelPath, "--memory", "16M", "--append", "run=hello end=spin",
+      "run", "--kernel", Checkout.microGuest, "--memory", "16M", "--append", "run=hello end=spin",
       "--name", name, "--virtserialport", "name=\(name),socket=\(socket ?? name)",
     ]
     return try RunningProgram(
-      words.map { Array($0.utf8) }, in: directory,
-      environment: ["XDG_RUNTIME_DIR=" + directory.path])
+      swiftvm: words, in: directory, environment: ["XDG_RUNTIME_DIR=" + directory.path])
   }
 
   private func list() throws -> (status: Int32?, output: String) {

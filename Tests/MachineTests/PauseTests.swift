@@ -20,7 +20,7 @@ struct PauseTests {
       id: "p", name: "a", attachment: .unixSocketServer(path: directory["a"]))
     let machine = try VirtualMachine(
       VirtualMachineConfiguration(
-        bootLoader: LinuxBootLoader(kernelPath: MicroVM.kernelPath, commandLine: commandLine),
+        bootLoader: LinuxBootLoader(kernelPath: Checkout.microGuest, commandLine: commandLine),
         memorySize: 16 << 20,
         consoleDevices: [VirtioConsoleDeviceConfiguration(id: "vs0", ports: [port])],
         serialPort: SerialPortConfiguration(attachment: .file(path: directory["log"])),

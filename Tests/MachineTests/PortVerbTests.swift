@@ -51,7 +51,7 @@ struct PortVerbTests {
     #expect(pty.isCooked)
   }
 
-  @Test("Without a terminal, connect passes all of the input, and shows what comes meanwhile")
+  @Test("Without a terminal, connect passes all of the input, and shows what comes in between")
   func connectsAPipe() throws {
     let vm = try machine(Self.echo)
     let pipe = Pipe()
@@ -78,7 +78,7 @@ struct PortVerbTests {
     pipe.put("off\n")
     _ = consume pipe
     #expect(sending.waitForEnd() == .exited(0))
-    // The guest ends once somebody takes its answer, which need not be this one.
+    // The guest ends once a client takes its answer, which need not be this one.
     _ = try verb("recv", "a", "--timeout", "20", in: vm.directory)
     #expect(vm.status() == 0)
   }

@@ -67,7 +67,7 @@ struct QEMUCommandTests {
   func startsPaused() throws {
     let directory = try TemporaryDirectory()
     var configuration = VirtualMachineConfiguration(
-      bootLoader: LinuxBootLoader(kernelPath: MicroVM.kernelPath, commandLine: "run=hello"),
+      bootLoader: LinuxBootLoader(kernelPath: Checkout.microGuest, commandLine: "run=hello"),
       memorySize: 16 << 20,
       serialPort: SerialPortConfiguration(attachment: .file(path: directory["log"])))
     configuration.startsPaused = true

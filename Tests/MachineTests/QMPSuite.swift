@@ -18,7 +18,7 @@ extension QMPSuite {
     let port = VirtioConsolePortConfiguration(
       id: "p", name: "a", attachment: .unixSocketServer(path: directory["a"]))
     var configuration = VirtualMachineConfiguration(
-      bootLoader: LinuxBootLoader(kernelPath: MicroVM.kernelPath, commandLine: commandLine),
+      bootLoader: LinuxBootLoader(kernelPath: Checkout.microGuest, commandLine: commandLine),
       memorySize: 16 << 20,
       consoleDevices: [VirtioConsoleDeviceConfiguration(id: "vs0", ports: ports ?? [port])],
       serialPort: SerialPortConfiguration(attachment: .file(path: directory["log"])))

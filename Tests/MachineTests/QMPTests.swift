@@ -105,7 +105,7 @@ struct QMPTests: QMPSuite {
 
   @Test("No host end is made that writes over the kernel")
   func sparesTheKernel() throws {
-    let kernel = try directory.makeLink("kernel", to: MicroVM.kernelPath)
+    let kernel = try directory.makeLink("kernel", to: Checkout.microGuest)
     let machine = try machine("run=hello end=halt", ports: [])
     let directory = directory
     let (_, notes) = try run(machine) { notes in

@@ -2,7 +2,7 @@ import Glibc
 import TestSupport
 import Testing
 
-/// Standard streams that are closed, or that nobody reads: they are not to hold a machine up.
+/// Standard streams that are closed, or have no reader: they do not hold a machine up.
 @Suite(MicroVM.requirement)
 struct StandardStreamTests {
   private static let hello = "run=console mode=msix port=a wait=host send=hello echo=1 end=spin"

@@ -19,7 +19,7 @@ struct StartOnClientTests {
     }
     var configuration = VirtualMachineConfiguration(
       bootLoader: LinuxBootLoader(
-        kernelPath: MicroVM.kernelPath, commandLine: commandLine),
+        kernelPath: Checkout.microGuest, commandLine: commandLine),
       memorySize: 16 << 20,
       consoleDevices: [VirtioConsoleDeviceConfiguration(ports: ports)])
     configuration.serialPort.attachment = .file(path: directory["serial"])

@@ -32,7 +32,7 @@ struct VerbTests {
     let gone = try verb("unplug", "pb", in: directory)
     #expect(gone == (1, "swiftvm: unplug: Device 'pb' not found\n"))
     #expect(try verb("send", "a", "poweroff", in: directory) == (0, ""))
-    // The guest ends once somebody takes its answer.
+    // The guest ends once a client takes its answer.
     #expect(
       try verb("recv", "a", "--lines", "1", "--timeout", "20", in: directory)
         == (0, "echo poweroff\n"))
@@ -53,8 +53,7 @@ struct VerbTests {
       #expect(
         try verb("recv", "a", "--lines", "1", "--timeout", "20", in: directory) == (0, "hello\n"))
     }
-    let follower = try RunningProgram(
-      ["recv", "a", "--control", "qmp"].map { Array($0.utf8) }, in: directory)
+    let follower = try startVerb(["recv", "a"], in: directory)
     #expect(waitUntil { follower.output == "hello\n" })
     let qmp = try QMPClient(directory["qmp"])
     #expect(qmp.ask("ringbuf-write", #"{"device":"ring","data":"more\n"}"#) == "{}")

@@ -1,24 +1,14 @@
-import Glibc
-import Host
-
 /// A text of this checkout that people read: its lines, the rows of its tables, its links.
 package struct Document {
   /// The checkout's directory, with a slash at its end.
-  package static let root =
-    "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/") + "/"
+  package static let root = Checkout.root + "/"
 
   /// Its lines, empty ones included.
   package let lines: [String]
 
   /// Reads the file of this path in the checkout.
   package init(_ path: String) throws {
-    guard let file = fopen(Self.root + path, "r") else {
-      throw SystemError("open " + path, errno: errno)
-    }
-    defer { fclose(file) }
-    var bytes: [UInt8] = []
-    while case let byte = getc(file), byte != EOF { bytes.append(UInt8(truncatingIfNeeded: byte)) }
-    lines = String(decoding: bytes, as: UTF8.self)
+    lines = String(decoding: try File.contents(Self.root + path), as: UTF8.self)
       .split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
   }
 

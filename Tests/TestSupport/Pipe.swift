@@ -24,3 +24,20 @@ package struct Pipe: ~Copyable {
     _ = write(writing.rawValue, bytes, bytes.count)
   }
 }
+
+/// Two connected Unix sockets.
+package struct SocketPair: ~Copyable {
+  package let ours: FileDescriptor
+  package let theirs: FileDescriptor
+
+  package init() {
+    var ends: [Int32] = [-1, -1]
+    guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0 else {
+      fatalError("socketpair: \(errno)")
+    }
+    ours = FileDescriptor(owning: ends[0])
+    theirs = FileDescriptor(owning: ends[1])
+  }
+}
+
+package func isOpen(_ descriptor: Int32) -> Bool { fcntl(descriptor, F_GETFD) != -1 }

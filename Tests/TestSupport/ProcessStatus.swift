@@ -9,6 +9,13 @@ package struct ProcessStatus {
   /// Resident memory in bytes.
   package var residentBytes: Int { number("VmRSS", in: "/proc/\(pid)/status") << 10 }
 
+  /// Resident memory in KiB without mappings of 64 MiB and more, which are a guest's memory.
+  package var residentKibibytesBesideGuest: Int { sum("Rss") }
+
+  /// What it has allocated of that: without the program's pages, which are the page cache's and
+  /// come and go.
+  package var allocatedKibibytesBesideGuest: Int { sum("Anonymous") }
+
   /// Open descriptors.
   package var descriptorCount: Int { entries("/proc/\(pid)/fd").count }
 
@@ -26,29 +33,29 @@ package struct ProcessStatus {
 
   /// The scheduler's letter for the main thread: S while it sleeps.
   package var mainThreadState: String {
-    let line = read("/proc/\(pid)/task/\(pid)/status").split(separator: "\n")
+    let line = File.text("/proc/\(pid)/task/\(pid)/status").split(separator: "\n")
       .first { $0.hasPrefix("State:") }
     return line?.split(whereSeparator: { $0 == "\t" || $0 == " " }).dropFirst().first
       .map(String.init) ?? ""
   }
 
+  /// The sum of a line of all mappings that are smaller than a guest's memory.
+  private func sum(_ name: String) -> Int {
+    var (sum, size) = (0, 0)
+    for line in File.text("/proc/\(pid)/smaps").split(separator: "\n") {
+      let words = line.split(separator: " ")
+      guard words.count == 3, let value = Int(words[1]) else { continue }
+      if words[0] == "Size:" { size = value }
+      if words[0] == name + ":", size < 64 << 10 { sum += value }
+    }
+    return sum
+  }
+
   private func number(_ name: String, in path: String) -> Int {
-    for line in read(path).split(separator: "\n") where line.hasPrefix(name + ":") {
+    for line in File.text(path).split(separator: "\n") where line.hasPrefix(name + ":") {
       return Int(line.split(whereSeparator: { $0 == "\t" || $0 == " " })[1]) ?? -1
     }
     return -1
-  }
-
-  private func read(_ path: String) -> String {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return "" }
-    defer { close(descriptor) }
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 65536)
-    while case let count = Glibc.read(descriptor, &buffer, buffer.count), count > 0 {
-      bytes += buffer.prefix(count)
-    }
-    return String(decoding: bytes, as: UTF8.self)
   }
 
   private func entries(_ path: String) -> [Int32] {

@@ -2,38 +2,31 @@ import Control
 import Glibc
 import Host
 
-/// A client of a machine's control socket that has negotiated. Replies come without what is around
-/// them; events are kept until they are asked for.
+/// A client of a machine's control socket that has negotiated, and gives one command after another.
+/// Events are kept until they are asked for.
 package final class QMPClient {
-  private let connection: ControlConnection
-  private var received: [UInt8] = []
+  private let client: LineClient
+  /// Those that came while something else was waited for, the oldest first.
   private var events: [String] = []
-  private var descriptors: [Int32] = []
 
+  /// Connects as soon as a listener is there.
   package init(_ path: String) throws {
-    let socket = try SocketClient(path)
-    connection = ControlConnection(FileDescriptor(owning: dup(socket.descriptor)))
-    guard nextLine()?.contains(#""QMP""#) == true, ask("qmp_capabilities") == "{}" else {
-      throw SystemError("QMP at " + path, errno: EPROTO)
-    }
+    client = LineClient(try SocketClient(path))
+    guard client.line(seconds: 30)?.contains(#""QMP""#) == true, ask("qmp_capabilities") == "{}"
+    else { throw SystemError("QMP at " + path, errno: EPROTO) }
   }
+
+  // MARK: - Commands as texts
 
   /// Gives a command; returns its value, or its error's text.
   package func ask(_ command: String, _ arguments: String = "{}", passing descriptor: Int32? = nil)
     -> String?
   {
-    let request = #"{"execute": "\#(command)", "arguments": \#(arguments)}"#
-    guard send(Array(request.utf8), passing: descriptor) else { return nil }
-    while let line = nextLine() {
-      if let value = line.between(#"{"return": "#, "}") { return value }
-      if let problem = line.between(#"{"error": {"class": ""#, #""}}"#) {
-        return problem.ranges(of: #"", "desc": ""#).first.map {
-          String(problem[$0.upperBound...])
-        }
-      }
-      events.append(line)
+    guard let line = reply(to: command, arguments, passing: descriptor) else { return nil }
+    if let value = line.between(#"{"return": "#, "}") { return value }
+    return line.between(#"{"error": {"class": ""#, #""}}"#).flatMap { problem in
+      problem.ranges(of: #"", "desc": ""#).first.map { String(problem[$0.upperBound...]) }
     }
-    return nil
   }
 
   /// The first event of this name that has not been asked for: its data, empty for none. Waits for
@@ -47,7 +40,7 @@ package final class QMPClient {
           String(event[range.upperBound...]).between(#", "data": "#, "}") ?? ""
         }
       }
-      guard let line = nextLine() else { return nil }
+      guard let line = client.line() else { return nil }
       events.append(line)
     }
   }
@@ -59,36 +52,64 @@ package final class QMPClient {
   }
 
   /// A descriptor that came with a reply.
-  package func takeDescriptor() -> Int32? { descriptors.popLast() }
+  package func takeDescriptor() -> Int32? { client.takeDescriptor() }
 
-  private func send(_ bytes: [UInt8], passing descriptor: Int32?) -> Bool {
-    // A request fits into the socket's buffer, unless the machine does not read.
-    connection.send(bytes[...], descriptor: descriptor) == bytes.count
+  // MARK: - Commands as values
+
+  /// Gives a command, and returns what it returns. Fails if it does.
+  @discardableResult
+  package func execute(_ command: String, _ arguments: JSONValue = [:]) throws -> JSONValue {
+    let reply = try parsedReply(to: command, arguments)
+    guard let value = reply["return"] else { throw Failure("\(command): \(reply.printed)") }
+    return value
   }
 
-  /// The next line; nil at the end, or where none comes.
-  private func nextLine() -> String? {
-    var isAtEnd = false
-    _ = waitUntil {
-      isAtEnd = !receive()
-      return isAtEnd || received.contains(UInt8(ascii: "\n"))
+  /// Gives a command that is to be refused, and returns the error's text.
+  package func refusal(of command: String, _ arguments: JSONValue = [:]) throws -> String {
+    let reply = try parsedReply(to: command, arguments)
+    guard let text = reply["error"]?["desc"]?.text else {
+      throw Failure("\(command) is not refused: \(reply.printed)")
     }
-    guard let end = received.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
-    defer { received.removeSubrange(...end) }
-    return String(decoding: received[..<end].filter { $0 != 0x0d }, as: UTF8.self)
+    return text
   }
 
-  /// Takes what is there; false at the end.
-  private func receive() -> Bool {
-    withUnsafeTemporaryAllocation(byteCount: 65536, alignment: 1) { room in
-      let receipt = connection.receive(into: room) { descriptors.append($0.release()) }
-      switch receipt {
-      case .bytes(let count): received += room.prefix(count)
-      case .wouldBlock: break
-      case .end, .failed: return false
+  /// Waits for an event of that name, which may have come already. It and those before it are
+  /// forgotten.
+  package func awaitEvent(
+    _ name: String, seconds: Double = 60, where isMeant: (JSONValue) -> Bool = { _ in true }
+  ) throws {
+    let deadline = Deadline(seconds: seconds)
+    while true {
+      let found = try events.firstIndex { line in
+        let event = try JSONParser.parse(Array(line.utf8))
+        return event["event"] == .string(name) && isMeant(event["data"] ?? [:])
       }
-      return true
+      if let found { return events.removeSubrange(...found) }
+      guard let line = client.line(seconds: deadline.secondsLeft) else {
+        throw Failure("no \(name), but \(events)")
+      }
+      events.append(line)
     }
+  }
+
+  private func parsedReply(to command: String, _ arguments: JSONValue) throws -> JSONValue {
+    guard let line = reply(to: command, arguments.printed, seconds: 60) else {
+      throw Failure("\(command): no reply within a minute")
+    }
+    return try JSONParser.parse(Array(line.utf8))
+  }
+
+  /// The line that replies to a command; nil where none comes.
+  private func reply(
+    to command: String, _ arguments: String, passing descriptor: Int32? = nil, seconds: Double = 20
+  ) -> String? {
+    client.send(
+      #"{"execute": "\#(command)", "arguments": \#(arguments)}"# + "\n", passing: descriptor)
+    while let line = client.line(seconds: seconds) {
+      if line.hasPrefix(#"{"return""#) || line.hasPrefix(#"{"error""#) { return line }
+      events.append(line)
+    }
+    return nil
   }
 }
 

@@ -22,7 +22,7 @@ package final class StubDevice: VirtioDevice {
     offeredFeatures = features
   }
 
-  /// The configuration changes, and a driver that is there hears of it.
+  /// The configuration changes, and a driver that is there is told.
   package func changeConfiguration() {
     configurationChanges &+= 1
     driver?.notifyConfigurationChange()

@@ -46,27 +46,12 @@ package final class TemporaryDirectory: Sendable {
   /// Makes a file with this content.
   @discardableResult
   package func makeFile(_ name: String, bytes: [UInt8]) throws -> String {
-    let descriptor = open(self[name], O_CREAT | O_WRONLY | O_TRUNC, 0o644)
-    guard descriptor >= 0 else { throw SystemError("open", errno: errno) }
-    defer { close(descriptor) }
-    guard write(descriptor, bytes, bytes.count) == bytes.count else {
-      throw SystemError("write", errno: errno)
-    }
+    try File.write(bytes, to: self[name])
     return self[name]
   }
 
   /// A file's content; empty where there is none.
-  package func text(of name: String) -> String {
-    let descriptor = open(self[name], O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return "" }
-    defer { close(descriptor) }
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 65536)
-    while case let count = read(descriptor, &buffer, buffer.count), count > 0 {
-      bytes += buffer.prefix(count)
-    }
-    return String(decoding: bytes, as: UTF8.self)
-  }
+  package func text(of name: String) -> String { File.text(self[name]) }
 
   @discardableResult
   package func makeLink(_ name: String, to target: String) throws -> String {
@@ -74,7 +59,7 @@ package final class TemporaryDirectory: Sendable {
     return self[name]
   }
 
-  /// Makes a socket in the file system that nobody listens on.
+  /// Makes a socket in the file system without a listener.
   @discardableResult
   package func makeSocket(_ name: String) throws -> String {
     guard mknod(self[name], S_IFSOCK | 0o755, 0) == 0 else {

@@ -28,3 +28,24 @@ private final class Body {
   let call: @Sendable () -> Void
   init(call: @escaping @Sendable () -> Void) { self.call = call }
 }
+
+/// Does something again and again, beside the test, until it is stopped or released.
+package final class BackgroundThread {
+  private let stopRequests = Counter()
+  private let thread: pthread_t
+  private var hasEnded = false
+
+  package init(_ step: @escaping @Sendable () -> Void) {
+    thread = startThread { [stopRequests] in while stopRequests.value == 0 { step() } }
+  }
+
+  deinit { stop() }
+
+  /// Returns once the last step is done.
+  package func stop() {
+    guard !hasEnded else { return }
+    hasEnded = true
+    stopRequests.add(1)
+    pthread_join(thread, nil)
+  }
+}

@@ -1,4 +1,4 @@
-import Glibc
+import TestSupport
 import Testing
 
 /// The README's picture of the way of a byte, held to the code.
@@ -14,9 +14,7 @@ import Testing
     var caller: Int?
   }
 
-  private enum Problem: Error { case unreadable(String) }
-
-  private static let root = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+  private static let root = Checkout.root
 
   @Test(
     "The picture names at most twelve files each way, each once, and every step calls the next one",
@@ -26,9 +24,9 @@ import Testing
     #expect((8...12).contains(steps.count))
     #expect(Set(steps.map(\.file)).count == steps.count, "a file is entered twice")
     for step in steps {
-      let text = try Self.read("\(Self.root)/Sources/\(step.file)")
+      let text = try Self.text("\(Self.root)/Sources/\(step.file)")
       let callers = try step.caller.map { caller in
-        let file = try Self.read("\(Self.root)/Sources/\(steps[caller].file)")
+        let file = try Self.text("\(Self.root)/Sources/\(steps[caller].file)")
         return steps[caller].functions.map { Self.body(of: $0, in: file) }
       }
       for (place, function) in step.functions.enumerated() {
@@ -80,7 +78,7 @@ import Testing
 
   private static func steps(under title: String) throws -> [Step] {
     var steps: [Step] = []
-    let lines = try read("\(root)/README.md").split(
+    let lines = try text("\(root)/README.md").split(
       separator: "\n", omittingEmptySubsequences: false)
     let picture = lines.drop { !$0.hasPrefix("    \(title)") }.dropFirst()
       .prefix { !$0.allSatisfy { $0 == " " } }
@@ -99,11 +97,7 @@ import Testing
     return steps
   }
 
-  private static func read(_ path: String) throws -> String {
-    guard let file = fopen(path, "r") else { throw Problem.unreadable(path) }
-    defer { fclose(file) }
-    var bytes: [UInt8] = []
-    while case let byte = getc(file), byte != EOF { bytes.append(UInt8(byte)) }
-    return String(decoding: bytes, as: UTF8.self)
+  private static func text(_ path: String) throws -> String {
+    String(decoding: try File.contents(path), as: UTF8.self)
   }
 }

@@ -71,12 +71,14 @@ import Virtio
   func acceptsARingThatEndsWithMemory() throws {
     var configuration = MockQueue(memory: memory, base: 0x1000, size: 8).configuration()
     configuration.usedRing = Self.memoryEnd - 72
-    _ = try Virtqueue(index: 5, configuration: configuration, features: [], memory: memory)
+    let split = try Virtqueue(index: 5, configuration: configuration, features: [], memory: memory)
+    #expect(try !split.hasAvailable)
     var packed = MockPackedQueue(memory: memory, base: 0x1000, size: 8).configuration()
     packed.descriptorTable = Self.memoryEnd - 128
     packed.usedRing = Self.memoryEnd - 4
-    _ = try Virtqueue(
+    let queue = try Virtqueue(
       index: 5, configuration: packed, features: RingLayout.packed.features, memory: memory)
+    #expect(try !queue.hasAvailable)
   }
 
   @Test(

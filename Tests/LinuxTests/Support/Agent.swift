@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Talks to guest-images/scripts/agent: a shell in the guest, behind a port.
 final class Agent {
   struct Answer {
@@ -5,9 +7,9 @@ final class Agent {
     let output: String
   }
 
-  private let client: PortClient
+  private let client: SocketClient
 
-  init(_ client: PortClient) { self.client = client }
+  init(_ client: SocketClient) { self.client = client }
 
   /// Runs a command; returns what it printed, without the last line end. Fails if it does.
   @discardableResult
@@ -21,7 +23,7 @@ final class Agent {
 
   /// Runs a command, whatever comes of it.
   func answer(to command: String, seconds: Double = 60) throws -> Answer {
-    try client.send(command + "\n")
+    try client.sendAll(command + "\n")
     var lines: [String] = []
     while true {
       let line = try client.receiveLine(seconds: seconds)
@@ -47,7 +49,7 @@ final class Agent {
   }
 
   /// Says a command that ends the guest, and so has no answer.
-  func say(_ command: String) throws { try client.send(command + "\n") }
+  func say(_ command: String) throws { try client.sendAll(command + "\n") }
 
   /// Starts a command that runs beside the following ones; `finish` has its result.
   func start(_ name: String, _ command: String) throws {

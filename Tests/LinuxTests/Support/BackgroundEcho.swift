@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 
 /// Has the guest send back block after block through a port that is plugged for it, beside the test.
 final class BackgroundEcho {
@@ -23,7 +24,7 @@ final class BackgroundEcho {
     nonisolated(unsafe) let client = try guest.connect(port)
     thread = BackgroundThread { [outcome] in
       do {
-        try client.send(Self.block)
+        try client.sendAll(Self.block)
         guard try client.receive(exactly: Self.block.count) == Self.block else {
           throw Failure("another block came back")
         }

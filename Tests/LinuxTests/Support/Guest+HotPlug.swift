@@ -1,4 +1,5 @@
 import Control
+import TestSupport
 
 /// Ports, their host ends and whole devices that come and go, by the control socket.
 extension Guest {
@@ -77,7 +78,7 @@ extension Guest {
     let paths = ports.map { "/dev/virtio-ports/" + $0 }.joined(separator: " ")
     try agent.start("echoes", "for port in \(paths); do vport echo $port 6 & done; wait")
     let clients = try ports.map { try connect($0) }
-    for client in clients { try client.send("hello\n") }
+    for client in clients { try client.sendAll("hello\n") }
     for (port, client) in zip(ports, clients) {
       let answer = try client.receiveLine()
       guard answer == "hello" else { throw Failure("\(port) answers \(answer) to hello") }
@@ -86,11 +87,11 @@ extension Guest {
   }
 
   /// The guest sends back a line through a port.
-  func checkEcho(_ port: String, _ client: PortClient, _ word: String = "hello") throws {
+  func checkEcho(_ port: String, _ client: SocketClient, _ word: String = "hello") throws {
     try agent.run("await-port \(port)")
     try agent.start(
       "echo", "vport echo /dev/virtio-ports/\(port) \(word.utf8.count + 1)")
-    try client.send(word + "\n")
+    try client.sendAll(word + "\n")
     let answer = try client.receiveLine()
     guard answer == word else { throw Failure("\(port) answers \(answer) to \(word)") }
     try agent.finish("echo")

@@ -60,7 +60,7 @@ final class Guest: @unchecked Sendable {
     "blocked for more than",
   ]
 
-  let process: ChildProcess
+  let process: RunningProgram
   private let directory: TemporaryDirectory
   private let portNames: [String]
   private let mayWarn: Bool
@@ -78,11 +78,11 @@ final class Guest: @unchecked Sendable {
     var words = options.launcher + [LinuxHost.executable, "run", "--append", append]
     words += options.arguments
     if options.isGeneric {
-      let image = LinuxHost.image + "/generic"
+      let image = Checkout.guestImages + "/generic"
       words += ["--kernel", image + "/vmlinux", "--initrd", image + "/initramfs.cpio"]
     }
     if options.hasPrograms {
-      words += ["--kernel", LinuxHost.image + "/vmlinux", "--initrd", ProgramImage.initramfs]
+      words += ["--kernel", Checkout.guestImages + "/vmlinux", "--initrd", ProgramImage.initramfs]
     }
     let first = Device(id: "first", ports: firstPorts)
     for device in options.devices.isEmpty ? [] : [first] + options.devices {
@@ -102,9 +102,7 @@ final class Guest: @unchecked Sendable {
       words += ["-chardev", "socket,id=\(id),path=\(directory[id]),server=on,wait=off"]
     }
     if options.hasControl { words += ["--qmp", directory[Self.controlSocket]] }
-    let streams = options.terminal.map { ChildProcess.Streams.terminal($0) }
-    process = try ChildProcess(
-      words, streams: streams ?? .files(output: directory["console"], error: directory["error"]))
+    process = try RunningProgram(words, terminal: options.terminal)
   }
 
   deinit { checkKernel() }
@@ -127,7 +125,7 @@ final class Guest: @unchecked Sendable {
   /// Where a port's clients go.
   func socketPath(_ port: String) -> String { directory[port] }
 
-  func connect(_ port: String) throws -> PortClient { try PortClient(socketPath(port)) }
+  func connect(_ port: String) throws -> SocketClient { try SocketClient(socketPath(port)) }
 
   /// A file of this guest's folder on the host.
   func file(_ name: String) -> String { directory[name] }
@@ -177,7 +175,7 @@ final class Guest: @unchecked Sendable {
   var sockets: [String] { portNames.filter { File.exists(directory[$0]) } }
 
   /// What the guest wrote to its console, if that went to standard output.
-  var console: String { File.text(directory["console"]) }
+  var console: String { process.output }
 
   /// How many lines of the console begin so.
   func count(of start: String) -> Int {
@@ -185,7 +183,7 @@ final class Guest: @unchecked Sendable {
   }
 
   /// What the executable said.
-  var messages: String { File.text(directory["error"]) }
+  var messages: String { process.errorOutput }
 
   /// The last of console and messages, for a failure's report.
   var log: String {
@@ -194,12 +192,15 @@ final class Guest: @unchecked Sendable {
   }
 
   /// Waits for the guest's own end.
-  func awaitEnd(seconds: Double = Guest.bootLimit) throws -> ChildProcess.End {
-    do { return try process.wait(seconds: seconds) } catch { throw Failure("\(error)\n\(log)") }
+  func awaitEnd(seconds: Double = Guest.bootLimit) throws -> RunningProgram.Ending {
+    guard let ending = process.waitForEnd(seconds: seconds) else {
+      throw Failure("the machine did not end within \(Int(seconds)) s\n\(log)")
+    }
+    return ending
   }
 
   /// Has the guest power off, and waits for that.
-  func powerOff() throws -> ChildProcess.End {
+  func powerOff() throws -> RunningProgram.Ending {
     #expect(try mayWarn || agent.run("cat /proc/sys/kernel/tainted") == "0")
     try agent.say("poweroff -f")
     return try awaitEnd(seconds: 60)

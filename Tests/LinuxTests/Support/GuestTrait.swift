@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 /// One guest for all tests of a suite: booting takes many times longer than most of them.

@@ -1,10 +1,11 @@
 import Glibc
+import TestSupport
 
 /// Moves bytes between files and clients' sockets, all flows at once, on the calling thread.
 struct Pump {
   /// One direction of one client.
   private struct Flow {
-    let client: PortClient
+    let client: SocketClient
     let isSending: Bool
     let file: Int32
     var left: Int
@@ -16,7 +17,7 @@ struct Pump {
   private var buffer = [UInt8](repeating: 0, count: 256 << 10)
 
   /// A file is sent whole.
-  mutating func send(_ path: String, to client: PortClient) throws {
+  mutating func send(_ path: String, to client: SocketClient) throws {
     let file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { throw Failure(call: "open \(path)") }
     let count = Int(lseek(file, 0, Int32(SEEK_END)))
@@ -25,7 +26,7 @@ struct Pump {
   }
 
   /// So many bytes are received into a new file.
-  mutating func receive(_ count: Int, from client: PortClient, into path: String) throws {
+  mutating func receive(_ count: Int, from client: SocketClient, into path: String) throws {
     let file = open(path, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0o600)
     guard file >= 0 else { throw Failure(call: "open \(path)") }
     flows.append(Flow(client: client, isSending: false, file: file, left: count))
@@ -34,11 +35,11 @@ struct Pump {
   /// Runs until every flow is done; returns how long that took, in seconds.
   mutating func run(seconds: Double) throws -> Double {
     defer { for flow in flows { close(flow.file) } }
-    let start = Deadline.now
+    let start = monotonicSeconds()
     let deadline = Deadline(seconds: seconds)
     while true {
       let unfinished = flows.indices.filter { flows[$0].left > 0 }
-      guard !unfinished.isEmpty else { return Deadline.now - start }
+      guard !unfinished.isEmpty else { return monotonicSeconds() - start }
       var entries = unfinished.map { index in
         pollfd(
           fd: flows[index].client.descriptor,
@@ -58,18 +59,14 @@ struct Pump {
       guard count > 0 else { throw Failure(call: "read of the file to send") }
       flows[index].pending = buffer[..<count]
     }
-    let count = flows[index].pending.withUnsafeBytes {
-      Glibc.send(
-        flows[index].client.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-    }
-    guard count >= 0 || errno == EAGAIN else { throw Failure(call: "send") }
-    flows[index].pending = flows[index].pending.dropFirst(max(count, 0))
-    flows[index].left -= max(count, 0)
+    let count = try flows[index].client.sendSome(flows[index].pending) ?? 0
+    flows[index].pending = flows[index].pending.dropFirst(count)
+    flows[index].left -= count
   }
 
   private mutating func receiveSome(_ index: Int) throws {
     let most = min(buffer.count, flows[index].left)
-    let count = recv(flows[index].client.descriptor, &buffer, most, 0)
+    let count = recv(flows[index].client.descriptor, &buffer, most, Int32(MSG_DONTWAIT))
     if count < 0, errno == EAGAIN { return }
     guard count > 0 else { throw Failure(call: "recv with \(flows[index].left) bytes left") }
     guard write(flows[index].file, buffer, count) == count else { throw Failure(call: "write") }

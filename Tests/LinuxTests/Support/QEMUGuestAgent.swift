@@ -1,4 +1,5 @@
 import FoundationEssentials
+import TestSupport
 
 /// Talks to qemu-guest-agent: a line of JSON each way (QEMU's qga/qapi-schema.json).
 final class QEMUGuestAgent {
@@ -11,15 +12,15 @@ final class QEMUGuestAgent {
   /// What a command without a value returns.
   struct Nothing: Decodable {}
 
-  private let client: PortClient
+  private let client: SocketClient
   static let timesOut = 60.0
 
-  init(_ client: PortClient) { self.client = client }
+  init(_ client: SocketClient) { self.client = client }
 
   /// Begins anew, whatever earlier clients have left: the agent drops half a command of theirs, and
   /// its answers to them end with the byte 0xFF, which is not UTF-8.
   func synchronize(_ number: Int, seconds: Double = timesOut) throws {
-    try client.send([0xFF])
+    try client.sendAll([0xFF])
     try say("guest-sync-delimited", "{\"id\": \(number)}")
     while true {
       let line = try client.receiveLine(seconds: seconds)
@@ -30,7 +31,7 @@ final class QEMUGuestAgent {
 
   /// Sends a command.
   func say(_ command: String, _ arguments: String = "{}") throws {
-    try client.send("{\"execute\": \"\(command)\", \"arguments\": \(arguments)}\n")
+    try client.sendAll("{\"execute\": \"\(command)\", \"arguments\": \(arguments)}\n")
   }
 
   /// Runs a command and returns what it does.

@@ -1,3 +1,5 @@
+import TestSupport
+
 /// The host's side of spice-vdagentd's port: messages in chunks (spice-protocol, spice/vd_agent.h).
 final class SpiceAgent {
   static let clipboard: UInt32 = 4
@@ -16,11 +18,11 @@ final class SpiceAgent {
   private static let longestChunk = 2048
   private static let headerSize = 20
 
-  private let client: PortClient
+  private let client: SocketClient
   /// Bytes of messages not taken yet.
   private var pending: [UInt8] = []
 
-  init(_ client: PortClient) { self.client = client }
+  init(_ client: SocketClient) { self.client = client }
 
   static func words(_ words: UInt32...) -> [UInt8] {
     words.flatMap { word in (0..<4).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } }
@@ -38,7 +40,7 @@ final class SpiceAgent {
     var size = firstChunk
     while !rest.isEmpty {
       let chunk = rest.prefix(size)
-      try client.send(Self.words(Self.clientPort, UInt32(chunk.count)) + chunk)
+      try client.sendAll(Self.words(Self.clientPort, UInt32(chunk.count)) + chunk)
       rest = rest.dropFirst(size)
       size = Self.longestChunk
     }

@@ -5,14 +5,11 @@ import TestSupport
 enum Tool {
   /// Runs a shell command; returns what it printed, without the last line end.
   static func shell(_ command: String, seconds: Double = 120) throws -> String {
-    let results = try TemporaryDirectory()
-    let process = try ChildProcess(
-      ["/bin/sh", "-c", command],
-      streams: .files(output: results["output"], error: results["error"]))
-    let end = try process.wait(seconds: seconds)
-    let output = File.text(results["output"])
-    guard end == .exit(0) else {
-      throw Failure("\(command): \(end): \(output)\(File.text(results["error"]))")
+    let result = try RunningProgram(["/bin/sh", "-c", command]).result(seconds: seconds)
+    let output = result.output
+    guard result.status == 0 else {
+      let status = result.status.map { "status \($0)" } ?? "no status within \(seconds) s"
+      throw Failure("\(command): \(status): \(result.allOutput)")
     }
     return output.hasSuffix("\n") ? String(output.dropLast()) : output
   }

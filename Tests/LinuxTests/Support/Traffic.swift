@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 
 /// Numbered records on their way through the guest, into one port and out of another. They flow
 /// while `flow` runs, and after it as long as the sockets have bytes and room.
@@ -8,8 +9,8 @@ final class Traffic {
   private let guest: Guest
   private let source: String
   private let sink: String
-  private var sending: PortClient?
-  private var receiving: PortClient?
+  private var sending: SocketClient?
+  private var receiving: SocketClient?
   /// The first record that is not in `unsent` yet.
   private var next = 0
   private var unsent: ArraySlice<UInt8> = []

@@ -1,8 +1,8 @@
 import Glibc
 
 /// Files in whole, for logs and what /proc says.
-enum File {
-  static func contents(_ path: String) throws -> [UInt8] {
+package enum File {
+  package static func contents(_ path: String) throws -> [UInt8] {
     let file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { throw Failure(call: "open \(path)") }
     defer { close(file) }
@@ -20,8 +20,8 @@ enum File {
     }
   }
 
-  static func write(_ bytes: [UInt8], to path: String) throws {
-    let file = open(path, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0o600)
+  package static func write(_ bytes: [UInt8], to path: String) throws {
+    let file = open(path, O_CREAT | O_WRONLY | O_TRUNC | O_CLOEXEC, 0o644)
     guard file >= 0 else { throw Failure(call: "open \(path)") }
     defer { close(file) }
     var rest = bytes[...]
@@ -33,9 +33,9 @@ enum File {
   }
 
   /// The file as text; empty if it is not there.
-  static func text(_ path: String) -> String {
+  package static func text(_ path: String) -> String {
     String(decoding: (try? contents(path)) ?? [], as: UTF8.self)
   }
 
-  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+  package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 }
