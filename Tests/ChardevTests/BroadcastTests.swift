@@ -234,7 +234,7 @@ struct BroadcastTests {
     #expect(served.counters.acceptedClients == 64)
   }
 
-  @Test func callsNobodyAfterStop() throws {
+  @Test func callsNoDelegateAfterStop() throws {
     let served = try serve()
     let client = try served.connect()
     client.send("left over")

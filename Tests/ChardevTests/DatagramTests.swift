@@ -94,7 +94,7 @@ struct DatagramTests {
   }
 
   @Test("A peer that is not there, as ICMP tells, may come back")
-  func errorsDisconnectNobody() throws {
+  func errorsDisconnectNoPeer() throws {
     let peer = try Peer()
     let port = peer.port
     var absent: Peer? = try Peer()

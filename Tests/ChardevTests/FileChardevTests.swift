@@ -55,7 +55,7 @@ private let limitOfFiles = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
     #expect(directory.text(of: "former") == "former")
   }
 
-  @Test func goesOnAtTheEndOfAFileThatSomebodyEmpties() throws {
+  @Test func goesOnAtTheEndOfAnEmptiedFile() throws {
     let path = directory["log"]
     let file = try DescriptorChardev(path: path)
     let frontEnd = RecordingFrontEnd(file)

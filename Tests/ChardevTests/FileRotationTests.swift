@@ -78,7 +78,7 @@ import Testing
     expectSame(content("log.1") + content("log"), bytes(0..<4200))
   }
 
-  @Test func doesNotMoveAFileThatSomebodyElseHasMoved() throws {
+  @Test func doesNotMoveAFileThatAnotherHasMoved() throws {
     let frontEnd = try open()
     frontEnd.write(bytes(0..<4000))
     #expect(rename(directory["log"], directory["elsewhere"]) == 0)
@@ -89,7 +89,7 @@ import Testing
     expectSame(content("log"), [0xaa] + bytes(4096..<4200))
   }
 
-  @Test func startsOverWithAFileThatSomebodyEmpties() throws {
+  @Test func startsOverWithAnEmptiedFile() throws {
     let frontEnd = try open()
     frontEnd.write(bytes(0..<4000))
     truncate(directory["log"], 0)

@@ -90,7 +90,7 @@ import Testing
     #expect(left.received.count == HubChardev.pendingLimit)
   }
 
-  @Test func aClientThatLeavesHoldsNobodyUp() {
+  @Test func aClientThatLeavesHoldsNoOtherUp() {
     left.connect()
     right.connect()
     right.writeRoom = 1

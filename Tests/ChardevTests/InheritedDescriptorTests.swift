@@ -85,7 +85,7 @@ struct InheritedDescriptorTests {
     #expect(frontEnds[1].write("out") == .transferred(3))
     var bytes = [UInt8](repeating: 0, count: 10)
     #expect(read(reader.rawValue, &bytes, 10) == 3)
-    #expect(frontEnds[0].write("to nobody") == .lost(9))
+    #expect(frontEnds[0].write("to absent") == .lost(9))
     #expect(frontEnds[1].read() == .wouldBlock)
     #expect(source.filename == "fd:\(input[0])")
     for frontEnd in frontEnds { frontEnd.chardev.stop() }

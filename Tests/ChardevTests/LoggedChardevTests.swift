@@ -50,7 +50,7 @@ import Testing
 
   /// A console's last words are in the log, whichever client was connected; a channel's bytes wait.
   @Test(arguments: [true, false])
-  func takesAConsolesOutputThatNobodyIsThereFor(_ isConsole: Bool) throws {
+  func takesAConsolesOutputWithoutAClient(_ isConsole: Bool) throws {
     let frontEnd = try logged(takesUnattended: isConsole)
     #expect(frontEnd.write("panic") == (isConsole ? .transferred(5) : .disconnected))
     #expect(log == (isConsole ? "panic" : ""))

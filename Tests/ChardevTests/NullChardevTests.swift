@@ -32,7 +32,7 @@ import Testing
     #expect(loop.sleepsThroughATurn())
   }
 
-  @Test func callsNobodyAfterStop() throws {
+  @Test func callsNoDelegateAfterStop() throws {
     let null = NullChardev()
     let frontEnd = RecordingFrontEnd(null)
     let loop = try EventLoop()

@@ -76,7 +76,7 @@ import Testing
   }
 
   /// H14: readers and writers that come and go; no end of file, no hang-up, no wake-up for nothing.
-  @Test func outlivesWhoeverComesAndGoes() throws {
+  @Test func outlivesReadersThatComeAndGo() throws {
     let (pipe, frontEnd) = try started()
     frontEnd.setWantsReadable(true)
     for round in 0..<3 {

@@ -36,7 +36,7 @@ import Testing
     #expect(terminal.path.hasPrefix("/dev/pts/"))
     #expect(terminal.filename == "pty:" + terminal.path)
     #expect(frontEnd.events == [])
-    #expect(frontEnd.write("nobody") == .disconnected)
+    #expect(frontEnd.write("unread") == .disconnected)
     #expect(frontEnd.read() == .disconnected)
     frontEnd.setWantsReadable(true)
     frontEnd.setWantsWritable(true)
@@ -80,7 +80,7 @@ import Testing
       #expect(frontEnd.events == events)
       loop.settle()
       #expect(loop.sleepsThroughATurn())
-      #expect(frontEnd.write("nobody") == .disconnected)
+      #expect(frontEnd.write("unread") == .disconnected)
     }
     terminal.stop()
   }
@@ -173,7 +173,7 @@ import Testing
     terminal.stop()
   }
 
-  @Test func tellsNobodyAfterStop() throws {
+  @Test func tellsNoDelegateAfterStop() throws {
     let program = open()
     terminal.stop()
     loop.settle()
@@ -241,7 +241,7 @@ private final class ResizeListener: ChardevDelegate {
 
   private func drop(_ link: consuming TerminalLink) {}
 
-  @Test func leavesAloneWhatSomebodyElseHasMade() throws {
+  @Test func leavesAloneWhatAnotherHasMade() throws {
     let other = try PseudoTerminal(link: directory["live"])
     try directory.makeFile("file", bytes: [1, 2])
     try directory.makeLink("elsewhere", to: "/nonexistent")

@@ -102,7 +102,7 @@ struct ReplayTests {
   @Test("Without it nothing is taken without a client, nothing is repeated", arguments: policies)
   func replaysNothingByDefault(policy: SocketConfiguration.Clients) throws {
     let served = try serve(0, policy)
-    #expect(served.frontEnd.write("for nobody") == .disconnected)
+    #expect(served.frontEnd.write("unwanted") == .disconnected)
     let client = try served.connect()
     #expect(served.frontEnd.write("for you") == .transferred(7))
     #expect(client.receiveText() == "for you")

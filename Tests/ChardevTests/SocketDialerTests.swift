@@ -91,7 +91,7 @@ struct SocketDialerTests {
   }
 
   @Test(arguments: Endpoint.all)
-  func saysSoWhereNobodyListens(at endpoint: Endpoint) throws {
+  func saysSoWhereNothingListens(at endpoint: Endpoint) throws {
     let directory = try TemporaryDirectory()
     let port = try endpoint == .tcp || endpoint == .tcp6 ? freePort(endpoint) : 0
     let error = #expect(throws: ChardevError.self) {
@@ -173,10 +173,10 @@ struct SocketDialerTests {
   @Test func anAddressThatDoesNotAnswerIsFollowedByTheNext() throws {
     let directory = try TemporaryDirectory()
     let server = try Server(.path, in: directory)
-    let nobody = try SocketAddress(abstractName: directory["nobody"])
+    let absent = try SocketAddress(abstractName: directory["absent"])
     let loop = try EventLoop()
     let dialer = SocketDialer(
-      [nobody, server.address], name: "test", isPacketed: false, tcp: TCPOptions(),
+      [absent, server.address], name: "test", isPacketed: false, tcp: TCPOptions(),
       reconnectMilliseconds: 60_000)
     let chardev = SocketChardev(dialer)
     defer { chardev.stop() }

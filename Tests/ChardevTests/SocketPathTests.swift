@@ -234,7 +234,7 @@ private func isPermissionMissed() -> Bool {
 }
 
 private func isPermissionMissed(in directory: String) -> Bool {
-  // Root may write anywhere; nobody may not.
+  // Root may write anywhere; other users may not.
   if geteuid() == 0 { seteuid(65534) }
   defer { seteuid(getuid()) }
   let path = "\(directory)/port0"

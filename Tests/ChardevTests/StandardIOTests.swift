@@ -198,7 +198,7 @@ import Testing
     standardIO.stop()
   }
 
-  @Test func callsNobodyAfterStop() throws {
+  @Test func callsNoDelegateAfterStop() throws {
     let console = try Console()
     console.type("x")
     console.frontEnd.setWantsReadable(true)

@@ -80,7 +80,7 @@ import Testing
     #expect(socket.frontEnd.read() == .transferred(1))
   }
 
-  @Test func isSilentAboutBytesThatNobodyWants() throws {
+  @Test func isSilentAboutUnwantedBytes() throws {
     let socket = try ServedSocket()
     let client = try socket.connect()
     client.send("early")
@@ -181,7 +181,7 @@ import Testing
     #expect(first.receiveText() == "me too")
   }
 
-  @Test func callsNobodyAfterStop() throws {
+  @Test func callsNoDelegateAfterStop() throws {
     let socket = try ServedSocket()
     let client = try socket.connect()
     client.send("left over")

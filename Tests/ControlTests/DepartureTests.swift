@@ -65,7 +65,7 @@ struct DepartureTests {
   }
 
   @Test("An event that cannot be sent costs no command")
-  func survivesEventsMeanwhile() throws {
+  func survivesEventsUntilThen() throws {
     let client = try rig.ready()
     client.socket.send(commands)
     client.socket.close()

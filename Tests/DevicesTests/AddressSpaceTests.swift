@@ -27,7 +27,7 @@ import Testing
       ])
   }
 
-  @Test func straddlingTheEndReachesNobody() throws {
+  @Test func straddlingTheEndReachesNoDevice() throws {
     let next = RecordingDevice(size: 8)
     try space.add(0x100..<0x108, device: device)
     try space.add(0x108..<0x110, device: next)
@@ -51,7 +51,7 @@ import Testing
   }
 
   @Test(arguments: [-1, 0, 9, .max, .min])
-  func widthsThatAreNoneReachNobody(width: Int) throws {
+  func widthsThatAreNoneReachNoDevice(width: Int) throws {
     try space.add(0x100..<0x108, device: device)
     #expect(space.read(address: 0x100, width: width) == (width > 0 ? .max : 0))
     space.write(address: 0x100, width: width, value: 1)

@@ -26,7 +26,7 @@ struct StandardErrorTests {
     return dup(pipe.reading.rawValue)
   }
 
-  @Test func aTerminalThatNobodyReadsHoldsNothingUp() async {
+  @Test func anUnreadTerminalHoldsNothingUp() async {
     await #expect(processExitsWith: .exitCode(7)) {
       let pty = UserTerminal()
       dup2(pty.terminal.rawValue, STDERR_FILENO)
@@ -36,14 +36,14 @@ struct StandardErrorTests {
     }
   }
 
-  @Test func aPipeThatNobodyReadsHoldsNothingUp() async {
+  @Test func anUnreadPipeHoldsNothingUp() async {
     await #expect(processExitsWith: .exitCode(7)) {
       _ = Self.standardErrorBecomesAPipe()
       exit(Self.flood() ? 7 : 1)
     }
   }
 
-  @Test func aSocketThatNobodyReadsHoldsNothingUp() async {
+  @Test func anUnreadSocketHoldsNothingUp() async {
     await #expect(processExitsWith: .exitCode(7)) {
       let pair = SocketPair()
       dup2(pair.ours.rawValue, STDERR_FILENO)

@@ -45,7 +45,7 @@ struct InterruptRouterTests {
   }
 
   /// Whatever the guest writes into its MSI-X table, the other vectors go on.
-  @Test func nonsenseMessagesHurtNobodyElse() throws {
+  @Test func nonsenseMessagesHurtNoOtherRoute() throws {
     let guest = try MicroGuest("run=wait-interrupt vector=0x53")
     let router = InterruptRouter(machine: guest.machine)
     let good = try #require(router.makeRoute())

@@ -30,7 +30,7 @@ extension StockGuestTests.CharacterDeviceTests {
 
   /// Neither side listens: the guest's writer waits and can be interrupted; the client's bytes stay
   /// with it. What comes then is whole.
-  @Test("serial_no_listening") func bothSidesMaySpeakToNobody() throws {
+  @Test("serial_no_listening") func bothSidesMaySpeakWithoutAPeer() throws {
     let path = Self.path(Port.unheard)
     try agent.startProgram("unheard", "sh -c 'echo lost >\(path)'")
     try agent.wait(for: "unheard", toSleepIn: .write)

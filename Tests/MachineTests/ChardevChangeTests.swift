@@ -139,7 +139,7 @@ struct ChardevChangeTests: QMPSuite {
         ("file", #"{"out":"\#(directory["none/x"])"}"#),
         ("file", #"{"out":"\#(directory["log"])"}"#),
         ("socket", Self.socket(directory["qmp"])), ("ringbuf", #"{"size":3}"#),
-        ("socket", Self.socket(directory["nobody"], #","server":false"#)),
+        ("socket", Self.socket(directory["absent"], #","server":false"#)),
       ] {
         notes.add(qmp.ask("chardev-change", Self.change("c", type, data)) == "{}")
       }
@@ -179,7 +179,7 @@ struct ChardevChangeTests: QMPSuite {
     let directory = directory
     let (_, notes) = try run(machine) { notes in
       guard let qmp = try? QMPClient(directory["qmp"]) else { return }
-      for id in ["m", "serial0", "s", "nobody"] {
+      for id in ["m", "serial0", "s", "absent"] {
         notes.add(qmp.ask("chardev-change", Self.change(id, "null", "{}")))
       }
       notes.add(qmp.ask("query-chardev")?.contains(#""label": "s", "filename": "null""#))
@@ -188,7 +188,7 @@ struct ChardevChangeTests: QMPSuite {
     #expect(
       notes == [
         "Mux device hotswap not supported yet",
-        "Chardev user does not support chardev hotswap", "{}", "Chardev 'nobody' does not exist",
+        "Chardev user does not support chardev hotswap", "{}", "Chardev 'absent' does not exist",
         "true", "{}",
       ])
   }

@@ -15,7 +15,7 @@ struct ConnectTests {
   }
 
   @Test("A port for one client that has one refuses others by name, and the one stays")
-  func refusesWhereSomebodyIs() throws {
+  func refusesWhereAClientIs() throws {
     let vm = try machine("name=a,socket=a")
     let client = try vm.connect()
     client.send("first\n")

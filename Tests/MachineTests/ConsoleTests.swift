@@ -101,7 +101,7 @@ struct ConsoleTests {
 
   @Test("A driver without MULTIPORT has no port here, and is not held back by that")
   func takesAPlainDriver() throws {
-    let machine = try MicroVM("run=console mode=msix multiport=no send=nobody")
+    let machine = try MicroVM("run=console mode=msix multiport=no send=unread")
     #expect(machine.status() == 0)
     #expect(machine.lines.last == "done")
   }

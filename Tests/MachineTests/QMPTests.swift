@@ -3,7 +3,7 @@ import SwiftVM
 import TestSupport
 import Testing
 
-/// QMP with a machine behind it: a guest that runs hears of what clients do.
+/// QMP with a machine behind it: a running guest is told what clients do.
 @Suite(MicroVM.requirement)
 struct QMPTests: QMPSuite {
   let directory: TemporaryDirectory

@@ -83,7 +83,7 @@ struct ResourceTests {
   }
 
   @Test("Notifications of queues that no port has cost no descriptor")
-  func bellsOfNobodyCostNothing() throws {
+  func notificationsWithoutAPortCostNothing() throws {
     let machine = try MicroVM("run=bells mode=poll end=halt")
     let status = ProcessStatus(of: machine.process.pid)
     #expect(machine.says("max ports 31"))

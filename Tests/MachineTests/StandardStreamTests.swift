@@ -26,7 +26,7 @@ struct StandardStreamTests {
   }
 
   @Test("A terminal on standard error that has stopped holds nothing up")
-  func goesOnWithATerminalThatNobodyReads() throws {
+  func goesOnWithAnUnreadTerminal() throws {
     let pty = UserTerminal()
     let machine = try MicroVM(
       "run=hello end=spin", ports: (1...30).map { "p\($0)" }, options: ["--qmp", "qmp"],
@@ -55,7 +55,7 @@ struct StandardStreamTests {
   }
 
   @Test("Nor does a pipe that is full to the last byte")
-  func endsWithAPipeThatNobodyReads() throws {
+  func endsWithAnUnreadPipe() throws {
     let pipe = Pipe()
     pipe.put(String(repeating: "x", count: 65536))
     let machine = try MicroVM(

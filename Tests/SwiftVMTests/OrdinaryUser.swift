@@ -2,6 +2,6 @@ import Glibc
 
 /// Gives up root's rights for good, in the process of an exit test; ends it where that fails.
 func becomeOrdinaryUser() {
-  let nobody: uid_t = 65534
-  if geteuid() == 0, setuid(nobody) != 0 { exit(70) }
+  let unprivileged: uid_t = 65534
+  if geteuid() == 0, setuid(unprivileged) != 0 { exit(70) }
 }
