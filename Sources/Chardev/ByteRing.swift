@@ -43,6 +43,12 @@ struct ByteRing: ~Copyable {
     segments.forEachPiece(limit: limit) { append($0) }
   }
 
+  /// Counts bytes that are not kept, where none are kept.
+  mutating func skip(_ count: Int) {
+    end &+= UInt64(count)
+    start = end
+  }
+
   /// Offers the bytes from a position on, or from the oldest one if that is later, up to `limit`: as
   /// two segments, of which any may be empty.
   func withSegments<R>(

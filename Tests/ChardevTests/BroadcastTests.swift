@@ -91,8 +91,9 @@ struct BroadcastTests {
   func aStoppedClientIsDisconnected() throws {
     let loop = try EventLoop()
     let directory = try TemporaryDirectory()
-    let chardev = BroadcastChardev(
-      SocketListener(try ListeningSocket(path: directory["port0"])), patienceMilliseconds: 20)
+    let chardev = HubChardev(
+      clientsOf: SocketListener(try ListeningSocket(path: directory["port0"])),
+      patienceMilliseconds: 20)
     let frontEnd = RecordingFrontEnd(chardev)
     try chardev.start(on: loop)
     defer { chardev.stop() }
@@ -228,7 +229,7 @@ struct BroadcastTests {
 
   @Test func thereAreAtMostSixtyFour() throws {
     let served = try serve()
-    for _ in 0..<BroadcastChardev.capacity { _ = try served.connect() }
+    for _ in 0..<HubChardev.clientCapacity { _ = try served.connect() }
     #expect(try served.connect().isAtEnd)
     #expect(served.counters.refusedClients == 1)
     #expect(served.counters.acceptedClients == 64)

@@ -89,7 +89,7 @@ final class RecordingFrontEnd: ChardevDelegate {
     }
   }
 
-  /// Writes until the host end has taken nothing for a while: a terminal that is full may make room
+  /// Writes until the backend has taken nothing for a while: a terminal that is full may make room
   /// once more, as the kernel moves what it holds. Returns how many bytes went.
   func fill() -> Int {
     let block = [UInt8](repeating: UInt8(ascii: "x"), count: 10_000)
@@ -186,12 +186,11 @@ final class ServedSocket {
   /// Kept, so that a client leaves when the test says so, and not after its last mention.
   private var clients: [SocketClient] = []
 
-  init(starts: Bool = true, admission: any AdmissionPolicy = ExclusiveAdmission()) throws {
+  init(starts: Bool = true) throws {
     loop = try EventLoop()
     directory = try TemporaryDirectory()
     path = directory["port0"]
-    server = SocketChardev(
-      SocketListener(try ListeningSocket(path: path)), admission: admission)
+    server = SocketChardev(SocketListener(try ListeningSocket(path: path)))
     frontEnd = RecordingFrontEnd(server)
     if starts { try server.start(on: loop) }
   }

@@ -91,7 +91,7 @@ final class ServedEndpoint {
   }
 
   var counters: SocketCounters {
-    (chardev as? SocketChardev)?.counters ?? (chardev as? BroadcastChardev)?.counters
+    (chardev as? SocketChardev)?.counters ?? (chardev as? HubChardev)?.counters
       ?? SocketCounters()
   }
 

@@ -45,7 +45,7 @@ struct PassedDescriptorTests {
     #expect(pass(through: client.rawValue) == EPERM)
   }
 
-  @Test("Whom a socket connects to", arguments: [nil, 1000])
+  @Test("Which address a socket connects to", arguments: [nil, 1000])
   func refusesServers(reconnect: Int?) throws {
     let directory = try TemporaryDirectory()
     let listener = try ListeningSocket(path: directory["s"])
@@ -65,7 +65,7 @@ struct PassedDescriptorTests {
     #expect(pass(through: peer.rawValue) == EPERM)
   }
 
-  @Test("Who is at the other end of an inherited socket", arguments: [SOCK_STREAM, SOCK_DGRAM])
+  @Test("Which peer an inherited socket has", arguments: [SOCK_STREAM, SOCK_DGRAM])
   func refusesPeersOfInheritedSockets(type: __socket_type) throws {
     var pair: [Int32] = [0, 0]
     #expect(socketpair(AF_UNIX, Int32(type.rawValue), 0, &pair) == 0)

@@ -1,7 +1,7 @@
 import Glibc
 import Host
 
-/// Why a host end cannot be made, in a clause that names the path, address or number.
+/// Why a backend cannot be made, in a clause that names the path, address or number.
 package struct ChardevError: Error, CustomStringConvertible {
   package let description: String
 
@@ -14,8 +14,8 @@ package struct ChardevOpener {
   /// What a person's typing at the process's terminal may do beside reaching the guest; nil passes
   /// every byte on.
   package var escape: EscapeKey?
-  /// Whether the front end is a console, whose output is worth a record even while nobody is
-  /// connected.
+  /// Whether the front end is a console, whose output is worth a record even while no client
+  /// is connected.
   package var isForConsole: Bool
   /// How long others are waited for.
   package var patience: OpeningPatience
@@ -32,7 +32,7 @@ package struct ChardevOpener {
     self.whenEnded = whenEnded
   }
 
-  /// Opens a host end.
+  /// Opens a backend.
   package func open(
     _ configuration: ChardevConfiguration
   ) throws(ChardevError) -> any Chardev {
@@ -42,7 +42,7 @@ package struct ChardevOpener {
     return MuxChardev(chardev, escape: escape, whenEnded: whenEnded).makeEnd()
   }
 
-  /// Opens a host end for several front ends; each is to have one of its ends.
+  /// Opens a backend for several front ends; each is to have one of its ends.
   package func openMultiplexed(
     _ configuration: ChardevConfiguration
   ) throws(ChardevError) -> MuxChardev {
@@ -84,9 +84,50 @@ package struct ChardevOpener {
   }
 
   private func openSeveral(_ members: [ChardevConfiguration]) throws(ChardevError) -> any Chardev {
-    guard !members.isEmpty else { throw ChardevError("there is no host end; name at least one") }
+    guard !members.isEmpty else { throw ChardevError("there is no backend; name at least one") }
     var chardevs: [any Chardev] = []
     for member in members { chardevs.append(try open(member)) }
     return HubChardev(chardevs)
+  }
+}
+
+/// How long the opening of backends may wait for others, all together. For one thread.
+package final class OpeningPatience {
+  /// What is left for programs that are making sockets in the same directory, in milliseconds.
+  private(set) var forLocks: Int
+  /// What is left for peers to answer.
+  private(set) var forPeers: Int
+
+  private init(forLocks: Int, forPeers: Int) {
+    self.forLocks = forLocks
+    self.forPeers = forPeers
+  }
+
+  /// Before the machine runs: it has no time to lose to locks, yet its peers may be far away.
+  package static func atStart() -> OpeningPatience {
+    OpeningPatience(forLocks: 1000, forPeers: .max)
+  }
+
+  /// While it runs, when its other backends wait as long.
+  package static func brief() -> OpeningPatience { OpeningPatience(forLocks: 100, forPeers: 100) }
+
+  /// Does what waits for a lock.
+  func whileLocking<Value>(_ body: (_ milliseconds: Int) -> Value) -> Value {
+    let start = MonotonicClock.now()
+    defer { forLocks -= Self.milliseconds(since: start, of: forLocks) }
+    return body(forLocks)
+  }
+
+  /// Does what waits for a peer.
+  func whileConnecting<Value, Failure>(
+    _ body: (_ milliseconds: Int) throws(Failure) -> Value
+  ) throws(Failure) -> Value {
+    let start = MonotonicClock.now()
+    defer { forPeers -= Self.milliseconds(since: start, of: forPeers) }
+    return try body(forPeers)
+  }
+
+  private static func milliseconds(since start: Int64, of limit: Int) -> Int {
+    min(limit, Int((MonotonicClock.now() &- start) / 1_000_000))
   }
 }

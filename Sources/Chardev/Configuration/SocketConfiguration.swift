@@ -1,4 +1,4 @@
-/// A socket as a host end.
+/// A socket as a backend.
 public struct SocketConfiguration: Equatable, Sendable {
   /// Where the socket is.
   public enum Address: Equatable, Sendable {
@@ -121,7 +121,76 @@ public struct SocketConfiguration: Equatable, Sendable {
   }
 }
 
-/// UDP as a host end: every buffer the guest writes is sent as a datagram, or as several where it is
+// Which parts can be had together.
+extension SocketConfiguration {
+  /// Names the first part that cannot be honoured.
+  func check() throws(ChardevError) {
+    guard Self.allowedKeepaliveSeconds.contains(keepaliveSeconds) else {
+      throw ChardevError("keepalive=\(keepaliveSeconds) is no time; give 0 to 32767 seconds")
+    }
+    if replaySize != 0 { try checkReplay() }
+    if case .tcp(_, let port, let last) = address {
+      if isPacketed { throw ChardevError("TCP carries no packets; leave seqpacket out") }
+      if let last, last < port { throw ChardevError("to=\(last) is below port \(port)") }
+    }
+    if case .listening = role { return try checkListening() }
+    try checkConnecting()
+  }
+
+  private var isPacketed: Bool { kind == .seqpacket }
+
+  private var hasFile: Bool { if case .unix = address { true } else { false } }
+
+  private var isTCP: Bool { if case .tcp = address { true } else { false } }
+
+  private var restrictsPeers: Bool {
+    access.peerUsers != nil || access.peerGroups != nil
+  }
+
+  private var restrictsFile: Bool {
+    access.mode != nil || access.owner != nil || access.group != nil
+  }
+
+  private func checkReplay() throws(ChardevError) {
+    guard case .listening = role, !isPacketed else {
+      throw ChardevError("replay= is for sockets of bytes that listen; leave it out")
+    }
+    guard Self.allowedReplaySizes.contains(replaySize) else {
+      throw ChardevError("replay=\(replaySize) is no size; give 1 to 16M")
+    }
+  }
+
+  private func checkListening() throws(ChardevError) {
+    if restrictsFile, !hasFile {
+      throw ChardevError(
+        "this socket has no file, hence no mode=, owner= or group=; leave them out, or give path=")
+    }
+    if restrictsPeers, isTCP {
+      throw ChardevError(
+        "TCP does not tell a client's user; leave allow-uid= and allow-gid= out, or give path=")
+    }
+  }
+
+  private func checkConnecting() throws(ChardevError) {
+    if restrictsFile || restrictsPeers {
+      throw ChardevError(
+        "access to a socket is its server's matter; leave mode=, owner=, group=, allow-uid= and allow-gid= out, or give server=on"
+      )
+    }
+    if clients != .exclusive {
+      throw ChardevError("clients= is for sockets that listen; leave it out, or give server=on")
+    }
+    if case .tcp(_, let port, let last) = address {
+      if last != nil { throw ChardevError("to= is for sockets that listen; leave it out") }
+      if port == 0 { throw ChardevError("port 0 belongs to no peer; give the peer's port") }
+    }
+    if case .connecting(let time?) = role, time < 1 {
+      throw ChardevError("reconnect= must be positive; leave it out to connect once only")
+    }
+  }
+}
+
+/// UDP as a backend: every buffer the guest writes is sent as a datagram, or as several where it is
 /// longer than a datagram can be; every datagram that comes from the peer is passed on.
 public struct DatagramConfiguration: Equatable, Sendable {
   /// The peer's host, a name or an address.

@@ -12,7 +12,7 @@ final class ChildProcess {
   enum End: Equatable {
     case exited(Int32)
     case killed(signal: Int32)
-    /// Somebody else has been told.
+    /// Another part of the process has been told.
     case unknown
   }
 
@@ -58,7 +58,7 @@ final class ChildProcess {
     isEnding = true
     loop.begin()
     signalGroup(SIGTERM)
-    // One that is stopped hears nothing before it goes on.
+    // A stopped process takes no signal before it goes on.
     signalGroup(SIGCONT)
     grace = loop.after(milliseconds: graceMilliseconds) { self.signalGroup(SIGKILL) }
   }

@@ -23,9 +23,9 @@ final class ProgramSource: ConnectionSource {
   private var loop: EventLoop?
   private var deliver: ((SocketPeer) -> Void)?
   private var process: ChildProcess?
-  /// Somebody is connected, or about to be.
+  /// The program is connected, or about to be.
   private var hasPeer = false
-  /// The guest has opened its side while nobody was there.
+  /// The guest has opened its side while no program was there.
   private var isWanted = false
   /// While it runs, the last start is too recent for another.
   private var rest: EventLoop.Timer?

@@ -5,7 +5,7 @@ import Host
 /// A chardev that sends every buffer the guest writes as one datagram, and passes on every datagram
 /// that comes from its peer whole, in as many pieces as the front end has room for.
 ///
-/// Always connected: whether anybody listens is nothing that UDP knows. What the network refuses is
+/// Always connected: UDP does not know whether a peer listens. What the network refuses is
 /// lost, as datagrams may be, and counted.
 package final class DatagramChardev: Chardev {
   package weak var delegate: (any ChardevDelegate)?
@@ -103,5 +103,59 @@ package final class DatagramChardev: Chardev {
 
   private func updateInterest() {
     if let token { loop?.setInterest(interest, for: token) }
+  }
+}
+
+/// Makes chardevs of datagrams from their configurations.
+struct DatagramOpener {
+  private let datagram: DatagramConfiguration
+  private let patience: OpeningPatience
+
+  init(_ datagram: DatagramConfiguration, patience: OpeningPatience = .atStart()) {
+    self.datagram = datagram
+    self.patience = patience
+  }
+
+  func open() throws(ChardevError) -> DatagramChardev {
+    guard datagram.port != 0 else {
+      throw ChardevError("UDP port 0 belongs to no peer; give the peer's port")
+    }
+    let type = Int32(SOCK_DGRAM.rawValue)
+    let peers = try AddressResolver.resolve(
+      host: datagram.host, port: datagram.port, type: type, patience: patience)
+    let locals = try datagram.localHost.map { (host) throws(ChardevError) in
+      try AddressResolver.resolve(
+        host: host, port: datagram.localPort, type: type, patience: patience)
+    }
+    var failure = SystemError("connect", errno: EAFNOSUPPORT)
+    for peer in peers {
+      let ownPlaces = locals?.filter { $0.family == peer.family } ?? [localAddress(towards: peer)]
+      for local in ownPlaces {
+        do throws(SystemError) {
+          return DatagramChardev(try Self.makeSocket(from: local, to: peer))
+        } catch {
+          failure = error
+        }
+      }
+    }
+    throw ChardevError(
+      "UDP to \(datagram.host):\(datagram.port): cannot \(failure.call) (\(failure.reason)); "
+        + "choose a local address and port of this host that are free")
+  }
+
+  private func localAddress(towards peer: SocketAddress) -> SocketAddress {
+    let any: SocketAddress = peer.isLoopback ? .loopback(peer.family) : .wildcard(peer.family)
+    return any.withPort(datagram.localPort)
+  }
+
+  /// Connected, so that the datagrams of others do not come in.
+  private static func makeSocket(
+    from local: SocketAddress, to peer: SocketAddress
+  ) throws(SystemError) -> FileDescriptor {
+    let socket = try FileDescriptor(socketOf: peer.family, type: Int32(SOCK_DGRAM.rawValue))
+    let number = socket.rawValue
+    try systemCall("bind") { local.withPointer { bind(number, $0, $1) } }
+    try systemCall("connect") { peer.withPointer { Glibc.connect(number, $0, $1) } }
+    return socket
   }
 }

@@ -88,7 +88,7 @@ package final class ServiceSocket {
       let isAllowed = reach == .network || peers.allows(client.rawValue)
       client.prepareSocket(socket.address, tcp: tcp, isPacketed: false)
       return Client(descriptor: client, isAllowed: isAllowed)
-    case .nobody: return nil
+    case .none: return nil
     case .failed(let error): throw error
     }
   }

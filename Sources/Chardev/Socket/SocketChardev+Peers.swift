@@ -21,12 +21,12 @@ extension SocketChardev: ClientAcceptor {
       refuse("what others have left is unread")
       return false
     }
-    switch admission.judge(isTaken: isTaken, waitingCount: presentCount) {
-    case .refused:
+    switch clients.judge(isTaken: isTaken, waitingCount: presentCount) {
+    case .refuse:
       refuse("one is connected")
       return false
-    case .waits: break
-    case .replaces:
+    case .enqueue: break
+    case .replace:
       tally.dismissedClients &+= UInt64(presentCount) &+ (isTaken ? 1 : 0)
       if isTaken { peer?.finish() }
       waiting.removeAll { !$0.isHungUp }
@@ -40,9 +40,28 @@ extension SocketChardev: ClientAcceptor {
     return true
   }
 
+  /// Serves this one client at once, if it can be watched, which gets some bytes before all others.
+  /// The delegate is told from inside this call.
+  func serve(_ client: SocketPeer, on loop: EventLoop, preface: [UInt8]) {
+    self.loop = loop
+    admit(client, preface: preface)
+  }
+
+  /// Looks whether the client has left, and lets it go if it has left nothing.
+  func examineClient() {
+    peer?.examine()
+    settle()
+  }
+
+  /// Whether the client has closed both directions; what it has left may be unread.
+  var hasClientLeft: Bool { peer?.isHungUp ?? true }
+
+  /// Whether a part of a packet waits that the front end had no room for.
+  var hasPacketRest: Bool { peer?.hasPacketRest == true }
+
   /// A client cannot be told so on a socket that carries the guest's bytes.
   private func noteWaiting() {
-    guard admission is QueueAdmission else { return }
+    guard clients == .queue else { return }
     tally.queuedClients &+= 1
     log.warning("socket '\(source.name)': a client waits for its turn (\(waiting.count) waiting)")
   }
@@ -95,11 +114,11 @@ extension SocketChardev: ClientAcceptor {
     source.setAccepts(departedCount < Self.departedLimit)
   }
 
-  private func admit(_ next: SocketPeer) {
+  private func admit(_ next: SocketPeer, preface: [UInt8]? = nil) {
     next.examine()
     if next.isFinished { return passOver() }
     guard let loop else { return }
-    next.begin(on: loop, preface: replay?.bytes() ?? [])
+    next.begin(on: loop, preface: preface ?? replay?.bytes() ?? [])
     next.flushPreface()
     do {
       next.token = try loop.register(next.descriptor, interest: next.interest(interest)) {
@@ -118,5 +137,35 @@ extension SocketChardev: ClientAcceptor {
 
   private func passOver() {
     if waiting.isEmpty { source.lostPeer() }
+  }
+}
+
+extension SocketConfiguration.Clients {
+  /// How many may wait in a queue.
+  static let queueCapacity = 16
+
+  /// What becomes of a client that comes to a socket with one place.
+  enum Admission {
+    /// It is closed at once.
+    case refuse
+    /// It gets the place when its turn comes, which may be at once.
+    case enqueue
+    /// It gets the place at once, or when what the last client has left is read. The client that
+    /// has the place is closed, and so are those that wait.
+    case replace
+  }
+
+  /// - Parameters:
+  ///   - isTaken: a client has the place and is still there; one that has left keeps it only until
+  ///     its bytes are read.
+  ///   - waitingCount: clients that wait already and are still there; one that has left excludes
+  ///     no other.
+  func judge(isTaken: Bool, waitingCount: Int) -> Admission {
+    switch self {
+    case .exclusive: isTaken || waitingCount > 0 ? .refuse : .enqueue
+    case .takeover: .replace
+    case .queue: waitingCount < Self.queueCapacity ? .enqueue : .refuse
+    case .broadcast: .enqueue
+    }
   }
 }

@@ -6,7 +6,7 @@ import Host
 ///
 /// A client that leaves with bytes unread stays connected, as far as the front end can tell, until
 /// it has read them. One that comes and goes leaving nothing, before the front end could be told,
-/// is passed over. What becomes of clients that come while another is there, see `AdmissionPolicy`;
+/// is passed over. What becomes of clients that come while another is there, see `SocketConfiguration.Clients`;
 /// those that have left exclude no other. Their bytes are kept in the order of their coming: up to
 /// `departedLimit` of them here, the others in the listener's backlog.
 package final class SocketChardev: ChardevSession {
@@ -15,7 +15,7 @@ package final class SocketChardev: ChardevSession {
   package let limits: WriteLimits
 
   let source: any ConnectionSource
-  let admission: any AdmissionPolicy
+  let clients: SocketConfiguration.Clients
   /// Made when there is something to warn of: a machine may have thousands of ports.
   lazy var log = RateLimitedLog()
   var tally = SocketCounters()
@@ -31,11 +31,11 @@ package final class SocketChardev: ChardevSession {
 
   init(
     _ source: any ConnectionSource, isPacketed: Bool = false,
-    admission: any AdmissionPolicy = ExclusiveAdmission(), replaySize: Int = 0
+    clients: SocketConfiguration.Clients = .exclusive, replaySize: Int = 0
   ) {
     replay = replaySize > 0 ? ByteRing(capacity: replaySize) : nil
     self.source = source
-    self.admission = admission
+    self.clients = clients
     limits = WriteLimits(packet: isPacketed ? Stream.packetLimit : nil)
   }
 
@@ -138,7 +138,7 @@ package final class SocketChardev: ChardevSession {
 
   /// The rest of a packet is here, and no event will tell of it.
   private var hasWantedRest: Bool {
-    interest.contains(.readable) && peer?.hasPacketRest == true
+    interest.contains(.readable) && hasPacketRest
   }
 
   private func deliverRest() {

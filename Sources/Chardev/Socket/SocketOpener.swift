@@ -17,7 +17,7 @@ struct SocketOpener {
 
   /// Listens or connects; a connection that is not to be repeated is made now.
   func open() throws(ChardevError) -> any Chardev {
-    try SocketRules(socket).check()
+    try socket.check()
     switch socket.role {
     case .listening(let waitsForClient):
       let listener = SocketListener(
@@ -41,16 +41,10 @@ struct SocketOpener {
     _ listener: SocketListener, _ clients: SocketConfiguration.Clients, isPacketed: Bool,
     replaySize: Int = 0
   ) -> any Chardev {
-    let admission: any AdmissionPolicy
-    switch clients {
-    case .exclusive: admission = ExclusiveAdmission()
-    case .queue: admission = QueueAdmission()
-    case .takeover: admission = TakeoverAdmission()
-    case .broadcast:
-      return BroadcastChardev(listener, isPacketed: isPacketed, replaySize: replaySize)
-    }
-    return SocketChardev(
-      listener, isPacketed: isPacketed, admission: admission, replaySize: replaySize)
+    clients == .broadcast
+      ? HubChardev(clientsOf: listener, isPacketed: isPacketed, replaySize: replaySize)
+      : SocketChardev(
+        listener, isPacketed: isPacketed, clients: clients, replaySize: replaySize)
   }
 
   // MARK: Listening
@@ -79,7 +73,7 @@ struct SocketOpener {
 
   /// - Parameter ports: the addresses of each port, the second of which is tried where the host has
   ///   not the first. A port that is taken in one family is taken: clients of the other would come
-  ///   here, and the rest to somebody else.
+  ///   here, and the rest to another process.
   private func listenAtFirstFree(
     _ ports: [[SocketAddress]], _ takesDescriptors: Bool
   ) throws(ChardevError) -> ListeningSocket {

@@ -4,7 +4,7 @@ import Host
 
 /// A path for a Unix socket, and the rule for what may already be there.
 ///
-/// A socket that nobody listens on any more, the remains of a process that was killed, is replaced.
+/// A socket on which no process listens, the remains of one that was killed, is replaced.
 /// Anything else is left alone and is an error: a listening socket, even of a process too busy to
 /// answer, and every file that is no socket, symbolic links included.
 package struct SocketPath {
@@ -56,7 +56,7 @@ package struct SocketPath {
     if let found = SocketPath.name(ofFileType: status.st_mode & S_IFMT) {
       throw .notASocket(path: path, found: found)
     }
-    try checkNobodyListens()
+    try checkIsStale()
     if unlink(path) == -1, errno != ENOENT { throw error(.current("unlink")) }
   }
 
@@ -79,7 +79,7 @@ package struct SocketPath {
     }
   }
 
-  private func checkNobodyListens() throws(SocketPathError) {
+  private func checkIsStale() throws(SocketPathError) {
     let probe = try makeSocket()
     let reason = withAddress { connect(probe.rawValue, $0, $1) == 0 ? 0 : errno }
     switch reason {
@@ -90,8 +90,8 @@ package struct SocketPath {
     }
   }
 
-  /// Makes a socket at the path, which must be free, and listens. Nobody can connect before it
-  /// listens, and by then its file is whose and as it shall be.
+  /// Makes a socket at the path, which must be free, and listens. No client can connect before
+  /// it listens, and by then its file has its owner and mode.
   func makeListener(
     access: SocketFileAccess, takesDescriptors: Bool = false
   ) throws(SocketPathError) -> FileDescriptor {
@@ -124,6 +124,50 @@ package struct SocketPath {
     case S_IFLNK: "a symbolic link"
     case S_IFIFO: "a named pipe"
     default: "a device"
+    }
+  }
+}
+
+/// Why a socket cannot be made at a path. The description says what is wrong and what helps; it
+/// leaves naming the option to the caller.
+package enum SocketPathError: Error, Equatable, Sendable, CustomStringConvertible {
+  case empty
+  case containsNUL(path: String)
+  /// Longer than `sockaddr_un.sun_path` holds beside its terminator.
+  case tooLong(path: String, byteCount: Int)
+  case missingDirectory(path: String, directory: String)
+  case notADirectory(path: String, directory: String)
+  /// Something else is there, which is left alone.
+  case notASocket(path: String, found: String)
+  /// A process listens there, and is left alone.
+  case inUse(path: String)
+  case permissionDenied(path: String, directory: String)
+  /// Its file cannot be given the mode, owner or group that was asked for.
+  case accessNotGiven(path: String, attempt: String, SystemError)
+  case failed(path: String, SystemError)
+
+  package var description: String {
+    switch self {
+    case .empty:
+      "the socket path is empty; give a path such as /tmp/port0"
+    case .containsNUL(let path):
+      "socket path '\(path)' contains a NUL byte; leave it out"
+    case .tooLong(let path, let byteCount):
+      "socket path '\(path)' has \(byteCount) bytes, and a Unix socket's may have \(SocketPath.maximumByteCount); choose a shorter one, or a relative one"
+    case .missingDirectory(let path, let directory):
+      "socket path '\(path)': there is no directory '\(directory)'; create it with: mkdir -p '\(directory)'"
+    case .notADirectory(let path, let directory):
+      "socket path '\(path)': '\(directory)' is not a directory; choose another path"
+    case .notASocket(let path, let found):
+      "socket path '\(path)' is \(found), which is left alone; remove it or choose another path"
+    case .inUse(let path):
+      "socket path '\(path)' is in use by another process; stop that process or choose another path"
+    case .permissionDenied(let path, let directory):
+      "socket path '\(path)': no permission to make a socket in '\(directory)'; choose a directory you may write to"
+    case .accessNotGiven(let path, let attempt, let error):
+      "socket path '\(path)': cannot \(attempt) (\(error.reason)); leave it out, or run as a user who may"
+    case .failed(let path, let error):
+      "socket path '\(path)': \(error); choose another path"
     }
   }
 }

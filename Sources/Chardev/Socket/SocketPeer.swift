@@ -1,7 +1,7 @@
 import Glibc
 import Host
 
-/// Whoever is at the other end of one connection, and how far it has come to an end.
+/// The other end of one connection, and how far it has come to an end.
 ///
 /// The directions end apart. A peer that only stops writing (`SHUT_WR`) still gets the guest's
 /// output; one that only stops reading is still read. Gone in both directions, it stays until its

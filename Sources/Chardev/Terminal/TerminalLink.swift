@@ -49,7 +49,7 @@ struct TerminalLink: ~Copyable {
     }
     guard target == own || access(target, F_OK) != 0 else {
       throw ChardevError(
-        "'\(path)' is a link to '\(target)', a terminal that exists; remove it if nobody uses it, or choose another path"
+        "'\(path)' is a link to '\(target)', a terminal that exists; remove it if it is not in use, or choose another path"
       )
     }
     if unlink(path) == -1, errno != ENOENT {

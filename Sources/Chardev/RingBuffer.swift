@@ -5,15 +5,15 @@ import Host
 /// A chardev that keeps the last bytes that were written to it, in memory, and never has input
 /// (QEMU's `ringbuf`).
 ///
-/// Always connected. Who reads it asks for the bytes from a position on, which is counted from the
-/// first byte ever written: so several may follow it at their own pace, and each learns what it
-/// has missed. Apart from that, `read` consumes, once for all.
+/// Always connected. A reader asks for the bytes from a position on, which is counted from the first
+/// byte ever written: several may follow it at their own pace, and each learns what it has missed.
+/// Apart from that, `read` consumes, once for all.
 package final class RingBuffer: Chardev {
   /// Enough for any console, and no harm.
   package static let largestSize = 256 << 20
   private static let mostFollowers = 16
 
-  /// Somebody who wants to hear of new bytes, until cancelled.
+  /// A wish to be told of new bytes, until cancelled.
   package final class Observation {
     fileprivate var matcher: TextMatcher?
     /// Where the awaited text ended.
@@ -25,7 +25,7 @@ package final class RingBuffer: Chardev {
       self.whenDue = whenDue
     }
 
-    /// Ends it: nothing is heard from now on.
+    /// Ends it: there are no calls from now on.
     package func cancel() { whenDue = nil }
   }
 
@@ -55,7 +55,7 @@ package final class RingBuffer: Chardev {
     ring = ByteRing(capacity: size)
   }
 
-  // MARK: Who looks at it
+  // MARK: Readers
 
   /// How many bytes have been written, ever; the position of the next one.
   package var bytesWritten: UInt64 { ring.end }
@@ -187,5 +187,107 @@ package final class RingBuffer: Chardev {
     followers = []
     room.end()
     isConnected = false
+  }
+}
+
+/// Passes on to a socket what a ring buffer holds and what comes to it. Consumes nothing; a client that
+/// is too slow for the ring misses what the ring has lost.
+final class RingBufferFollower {
+  private static let chunkBytes = 64 << 10
+
+  private let socket: Stream
+  private let loop: EventLoop
+  private weak var buffer: RingBuffer?
+  private var position: UInt64
+  private var token: EventLoop.Token?
+  private var observation: RingBuffer.Observation?
+  private(set) var hasEnded = false
+
+  /// Passes on what there is at once, as far as it fits.
+  init(
+    _ buffer: RingBuffer, from position: UInt64, to socket: consuming FileDescriptor,
+    on loop: EventLoop
+  ) throws(SystemError) {
+    self.socket = Stream(socket: socket)
+    self.loop = loop
+    self.buffer = buffer
+    self.position = position
+    // A client that sends to it is told at once that nothing is read.
+    shutdown(self.socket.rawValue, Int32(SHUT_RD))
+    token = try loop.register(self.socket.rawValue, interest: .hangup) { [weak self] readiness in
+      if readiness.isDisjoint(with: [.hangup, .error]) { self?.pass() } else { self?.end() }
+    }
+    observation = buffer.follow { [weak self] _ in self?.pass() }
+    pass()
+  }
+
+  deinit { end() }
+
+  /// One piece; the next when there is room for it.
+  private func pass() {
+    guard let buffer, let token else { return }
+    let (bytes, next) = buffer.bytes(from: position, limit: Self.chunkBytes)
+    guard !bytes.isEmpty else { return loop.setInterest(.hangup, for: token) }
+    switch bytes.withUnsafeBytes({ $0.asSegment { socket.write($0) } }) {
+    case .transferred(let count): position = next &- UInt64(bytes.count - count)
+    case .wouldBlock: break
+    case .endOfFile, .failed: return end()
+    }
+    loop.setInterest(position < buffer.bytesWritten ? .writable : .hangup, for: token)
+  }
+
+  /// The ring's life ends: the socket gets what it takes at once, and then its end of file.
+  func conclude() {
+    pass()
+    end()
+  }
+
+  private func end() {
+    guard let token else { return }
+    hasEnded = true
+    self.token = nil
+    observation?.cancel()
+    loop.remove(token)
+    shutdown(socket.rawValue, Int32(SHUT_RDWR))
+  }
+}
+
+/// Finds a text in a stream that comes in pieces, wherever they are cut.
+///
+/// Knuth, Morris and Pratt's way: every byte is looked at once, and only how much of the text has
+/// been seen is remembered.
+struct TextMatcher {
+  private let text: [UInt8]
+  /// For each number of matched bytes, how many still match after the next one does not.
+  private let fallbacks: [Int]
+  private var matched = 0
+
+  init(_ text: [UInt8]) {
+    self.text = text
+    var fallbacks = [Int](repeating: 0, count: text.count)
+    var length = 0
+    for index in text.indices.dropFirst() {
+      while length > 0, text[index] != text[length] { length = fallbacks[length - 1] }
+      if text[index] == text[length] { length += 1 }
+      fallbacks[index] = length
+    }
+    self.fallbacks = fallbacks
+  }
+
+  /// Takes the next bytes; returns how many of them it took to complete the text, or nil if it is
+  /// not complete.
+  mutating func find(in bytes: some Collection<UInt8>) -> Int? {
+    if text.isEmpty { return 0 }
+    var taken = 0
+    for byte in bytes {
+      taken += 1
+      while matched > 0, text[matched] != byte { matched = fallbacks[matched - 1] }
+      if text[matched] == byte { matched += 1 }
+      if matched == text.count {
+        matched = 0
+        return taken
+      }
+    }
+    return nil
   }
 }
