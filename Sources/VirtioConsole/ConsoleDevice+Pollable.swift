@@ -11,8 +11,10 @@ extension ConsoleDevice: Pollable {
     enter { pass throws(QueueFault) in
       for lane in schedule.polled where try lane.hasArrivals {
         hasFound = true
-        schedule.rest(lane)
         try serviceControlIfDue(pass)
+        // A lane that runs empty again keeps its place, so that the list need not be changed.
+        var pass = pass
+        pass.hasPolled = true
         try service(lane, pass)
       }
     }

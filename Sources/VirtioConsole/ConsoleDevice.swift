@@ -215,7 +215,7 @@ package final class ConsoleDevice: @unchecked Sendable {
     guard isDue || pass.clock.hasTime() else { return enqueue(lane) }
     switch try lane.run(pass) {
     case .budgetSpent: enqueue(lane)
-    case .queueEmpty where pass.mayPoll && lane.slot.queue != nil: schedule.poll(lane)
+    case .queueEmpty where pass.mayPoll && lane.queue != nil: schedule.poll(lane)
     case .queueEmpty, .backendNotReady, .disconnected: schedule.rest(lane)
     }
   }

@@ -6,6 +6,8 @@ import Virtio
 /// Belongs to the device's lock; passes are made on the I/O thread only.
 protocol Lane: AnyObject {
   var slot: QueueSlot { get set }
+  /// The driver's queue; a look at it copies no statistics.
+  var queue: Virtqueue? { get }
   var place: LanePlace { get set }
   /// Moves bytes for as long as the pass allows: a bounded number in a bounded time, so that no port
   /// keeps the others waiting.
@@ -17,11 +19,11 @@ protocol Lane: AnyObject {
 extension Lane {
   /// Whether the guest has made buffers available.
   var hasArrivals: Bool {
-    get throws(QueueFault) { try slot.queue?.hasAvailable ?? false }
+    get throws(QueueFault) { try queue?.hasAvailable ?? false }
   }
 
   func stopPolling() throws(QueueFault) -> Bool {
-    try slot.queue?.enableNotifications() ?? false
+    try queue?.enableNotifications() ?? false
   }
 }
 
@@ -44,6 +46,8 @@ struct Pass {
   let clock: EventLoop.TurnClock
   /// An empty queue may be polled; otherwise it asks for a notification.
   let mayPoll: Bool
+  /// Polling has found buffers in the lane's queue.
+  var hasPolled = false
 }
 
 /// How a pass ended.

@@ -14,6 +14,7 @@ final class ReceivePath: Lane {
   private static let batchBytes = 512 << 10
 
   var slot = QueueSlot()
+  var queue: Virtqueue? { slot.queue }
   var place = LanePlace.idle
   private unowned let port: Port
   private var wantsBackend = false
@@ -30,7 +31,7 @@ final class ReceivePath: Lane {
     switch progress {
     case .backendNotReady, .budgetSpent: setWantsBackend(true)
     // Buffers may come any moment; only if bytes come before them the backend has to wait.
-    case .queueEmpty: setWantsBackend(pass.mayPoll && place != .polled)
+    case .queueEmpty: setWantsBackend(pass.mayPoll && (pass.hasPolled || place != .polled))
     case .disconnected: setWantsBackend(false)
     }
     return progress

@@ -19,6 +19,7 @@ final class TransmitPath: Lane {
   private static let farewellBytes = 4 << 20
 
   var slot = QueueSlot()
+  var queue: Virtqueue? { slot.queue }
   var place = LanePlace.idle
   private unowned let port: Port
   /// Bytes of the first available chain that the backend already has.
