@@ -1,3 +1,4 @@
+// Under 30 lines, since every module that posts work uses this one flag.
 /// Work that is due on the loop's next turn, once, however often it is asked for until then.
 ///
 /// What must not be done inside a call is done this way: a chardev, for example, calls its delegate

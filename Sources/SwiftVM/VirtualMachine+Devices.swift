@@ -4,7 +4,7 @@ import VirtioConsole
 // Callable on any thread, before, while and after the machine runs. A call waits until the machine's
 // thread has done it, which is a matter of milliseconds; the guest's part takes as long as it takes.
 extension VirtualMachine {
-  /// Adds a device on the PCI bus, with its ports. A guest that runs hears of it at once, by ACPI's
+  /// Adds a device on the PCI bus, with its ports. A running guest is told at once, by ACPI's
   /// hot-plugging, and finds it in the same slot after each reset; that takes a configuration which
   /// `allowsHotPlug`, or has control sockets.
   ///

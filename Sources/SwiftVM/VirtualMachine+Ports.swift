@@ -82,7 +82,7 @@ extension VirtualMachine {
     }
   }
 
-  /// Adds a port to a device. A guest that runs hears of it at once, and finds it again after each
+  /// Adds a port to a device. A running guest is told at once, and finds it again after each
   /// reset.
   ///
   /// - Parameters:

@@ -28,7 +28,7 @@ public final class VirtualMachine: @unchecked Sendable {
   /// Touched on the machine's thread alone, through the gate.
   var eventHandlers: [@Sendable (VirtualMachineEvent) -> Void] = []
 
-  /// Hears of devices' events, by their labels.
+  /// Called with each event of a device, and the device's label.
   let tracer: (@Sendable (String, TraceEvent) -> Void)?
 
   private let usesTerminal: Bool

@@ -163,7 +163,7 @@ final class PassedDescriptor {
     try systemCall("fcntl(F_DUPFD)") { fcntl(number, F_DUPFD, STDERR_FILENO + 1) }
   }
 
-  /// Closes such a one, unless a chardev has taken it over: then it is close-on-exec, as everything
+  /// Closes such a duplicate, unless a chardev has taken it over: then it is close-on-exec, as everything
   /// is that the process opens itself.
   static func takeBack(_ number: Int32) {
     let flags = fcntl(number, F_GETFD)

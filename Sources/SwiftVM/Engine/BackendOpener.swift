@@ -125,7 +125,7 @@ final class ChardevRegistry {
   }
 }
 
-/// Tells the user where pseudo-terminals are, which nobody can know before.
+/// Tells the user where pseudo-terminals are, since the kernel picks their names at the start.
 struct TerminalNotes {
   // String keys: paths that this program has from the kernel.
   private var told: Set<String> = []

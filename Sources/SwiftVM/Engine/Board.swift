@@ -24,8 +24,8 @@ final class Board {
   /// Builds everything and loads the guest; no vCPU runs yet.
   ///
   /// - Parameters:
-  ///   - onNews: hears of what the guest may do as often as it likes; on the loop's thread.
-  ///   - onEvent: hears of all else; on vCPU threads.
+  ///   - onNews: called for what the guest may do as often as it likes; on the loop's thread.
+  ///   - onEvent: called for all else; on vCPU threads.
   ///   - faults: what the guest's kernel tells of itself is noted there, at once.
   ///   - onConsoleOutput: told on the loop's thread that a virtconsole has printed something; must
   ///     not call the board.
@@ -202,7 +202,7 @@ final class Board {
     try files.checkUnchanged()
   }
 
-  /// Plugs a device in, which the guest hears of. Its chardevs are running.
+  /// Plugs a device in, and tells the guest. Its chardevs are running.
   func add(_ device: MachineConfiguration.ConsoleDevice, isPaused: Bool) throws {
     let console = try PluggedConsole(
       device, into: &pciSlots, context, whileRunning: true)

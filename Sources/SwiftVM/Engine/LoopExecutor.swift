@@ -6,7 +6,7 @@ import Synchronization
 /// the loop, and before and after on the caller's own, one at a time.
 final class LoopExecutor: Sendable {
   private struct State {
-    /// Whose thread it is; nil while nobody runs the loop.
+    /// The thread that runs the loop; nil while none does.
     var thread: pthread_t?
     /// On their way to the loop.
     var calls: [any PendingCall] = []

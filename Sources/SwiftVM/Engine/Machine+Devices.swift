@@ -13,7 +13,7 @@ extension Machine {
     }
   }
 
-  /// Adds a device on the PCI bus, after those that are there. A guest that runs hears of it by ACPI,
+  /// Adds a device on the PCI bus, after those that are there. A running guest is told by ACPI,
   /// and finds it again, in the same slot, after each reset.
   package func addDevice(
     _ device: MachineConfiguration.ConsoleDevice

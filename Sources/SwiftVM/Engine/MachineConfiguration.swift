@@ -31,7 +31,7 @@ package struct MachineConfiguration {
     package var resizeOrder = ResizeOrder.specification
     /// The guest has been asked to let it go.
     var isToBeRemoved = false
-    /// Hears of every control message and change of state, on any thread; must not wait.
+    /// Called with every control message and change of state, on any thread; must not wait.
     package var trace: (@Sendable (TraceEvent) -> Void)?
 
     package init(

@@ -17,9 +17,9 @@ final class PluggedConsole {
     let messages: any MSIRouter
     let router: IOBus
     let emergencyOutput: EmergencyOutput
-    /// Hears of each port that the guest opens or closes; on any thread.
+    /// Called for each port that the guest opens or closes; on any thread.
     let onGuestOpen: @Sendable (PortConfiguration, Bool) -> Void
-    /// Hears of each driver that comes; on any thread.
+    /// Called for each driver that comes; on any thread.
     let onDriver: @Sendable () -> Void
     /// Told that a console has printed something, and what its kernel says of itself there; on the
     /// loop's thread, with the device locked.
