@@ -203,7 +203,8 @@ extension HubChardev {
     var least = total
     var isTaken = false
     for member in members where member.farewell == nil {
-      let (count, isOutput) = member.write(segments, at: buffer.end)
+      let (count, isOutput) =
+        mayCallClient ? member.write(segments, at: buffer.end) : (0, true)
       isTaken = isTaken || isOutput
       least = min(least, count)
       if source != nil { tally.bytesWritten &+= UInt64(count) }
@@ -262,10 +263,13 @@ extension HubChardev {
   }
 
   private func flushAll() {
-    for member in members { flush(member) }
+    for member in members where mayCallClient { flush(member) }
     buffer.discard(before: members.map { $0.firstNeeded(in: buffer) }.min() ?? buffer.end)
     if isHeldBack { watchSlowest() }
   }
+
+  /// Whether there is time to call one more client. One left out is behind, and called for its room.
+  private var mayCallClient: Bool { source == nil || loop?.clock.hasTime() ?? true }
 
   /// No single member's readiness means that all are writable, so the check is posted.
   private func postWritability() {
