@@ -2,21 +2,21 @@ import Control
 
 /// One option, as a row: what the scanner, the help, the manual page and the shells know of it, and
 /// what `swiftvm run` does with it.
-package struct CommandOption: Equatable, Sendable {
+struct CommandOption: Equatable, Sendable {
   /// The option's word, dashes included.
-  package let name: String
+  let name: String
   /// What stands for the value in the help; nil where the option takes none.
-  package let metavariable: String?
+  let metavariable: String?
   /// What else it may be called, dashes included.
   let otherNames: [String]
   /// Whether it may be given more than once.
-  package let isRepeatable: Bool
+  let isRepeatable: Bool
   /// Whether an empty value means something.
   let allowsEmptyValue: Bool
   /// Where keys of backends in its value are given; nil where it has none.
   let keys: BackendKey.Place?
   /// The explanation, unwrapped.
-  package let help: String
+  let help: String
   /// Takes a value into the request of `swiftvm run`; nil for other commands' options.
   let store: Store?
 
@@ -37,11 +37,11 @@ package struct CommandOption: Equatable, Sendable {
     self.store = store
   }
 
-  package static let help = CommandOption("--help", otherNames: ["-h"], help: "Show this help.")
-  package static let version = CommandOption("--version", help: "Show the version.")
+  static let help = CommandOption("--help", otherNames: ["-h"], help: "Show this help.")
+  static let version = CommandOption("--version", help: "Show the version.")
 
   /// By name, which no two options of a command share.
-  package static func == (first: CommandOption, second: CommandOption) -> Bool {
+  static func == (first: CommandOption, second: CommandOption) -> Bool {
     first.name == second.name
   }
 
@@ -61,5 +61,5 @@ package struct CommandOption: Equatable, Sendable {
   }
 
   /// Name and metavariable, as they are typed.
-  package var usage: String { metavariable.map { name + " " + $0 } ?? name }
+  var usage: String { metavariable.map { name + " " + $0 } ?? name }
 }

@@ -2,7 +2,7 @@ import Control
 import Host
 
 /// What the command line asks for.
-package enum Command: Equatable, Sendable {
+enum Command: Equatable, Sendable {
   /// Boot a guest.
   case run(RunRequest)
   /// Tell whether this host can.
@@ -20,11 +20,11 @@ package enum Command: Equatable, Sendable {
 }
 
 /// The command line's grammar. Pure: looks at nothing but the words.
-package enum CommandParser {
+enum CommandParser {
   /// Reads the words after the program's name, each as the bytes it came in.
   ///
   /// - Parameter table: the commands and keys that there are.
-  package static func parse(
+  static func parse(
     _ words: [[UInt8]], _ table: CommandTable = .standard
   ) throws(UsageError) -> Command {
     guard let first = words.first else {

@@ -2,19 +2,19 @@ import Control
 
 /// A command, as a row: what the parser, the help, the manual page and the shells know of it, and what
 /// it does.
-package struct CommandDescription: Equatable, Sendable {
+struct CommandDescription: Equatable, Sendable {
   /// The word after the program's name.
-  package let name: String
+  let name: String
   /// The words that follow it besides options; one in brackets may be missing.
-  package let operands: [String]
+  let operands: [String]
   /// What follows the name, as a pattern.
-  package let arguments: String
+  let arguments: String
   /// What it does, in a phrase.
-  package let summary: String
+  let summary: String
   /// What it does, in sentences; unwrapped.
-  package let explanation: String
+  let explanation: String
   /// What it takes.
-  package let options: [CommandOption]
+  let options: [CommandOption]
   /// Whether its help explains the keys of backends, too.
   let explainsKeys: Bool
   /// Makes what is to be done of what was given.
@@ -38,12 +38,12 @@ package struct CommandDescription: Equatable, Sendable {
   }
 
   /// By name, which no two commands share.
-  package static func == (first: CommandDescription, second: CommandDescription) -> Bool {
+  static func == (first: CommandDescription, second: CommandDescription) -> Bool {
     first.name == second.name
   }
 
   /// Name and arguments, as they are typed.
-  package var usage: String { "swiftvm " + name + (arguments.isEmpty ? "" : " " + arguments) }
+  var usage: String { "swiftvm " + name + (arguments.isEmpty ? "" : " " + arguments) }
 }
 
 /// What a command was given.
@@ -61,22 +61,22 @@ struct Invocation {
 
 /// Every command and every key of backends. The parser, the help, the manual page and the shells'
 /// completions all go by it: a row added here is known to each.
-package struct CommandTable: Sendable {
+struct CommandTable: Sendable {
   /// In the order in which the help shows them.
-  package var commands: [CommandDescription]
+  var commands: [CommandDescription]
   /// What backends are described by.
-  package var keys: BackendKeys
+  var keys: BackendKeys
 
   /// The program's table.
-  package static let standard = CommandTable(
+  static let standard = CommandTable(
     commands: [run, check] + Verb.all + [completion, manual, help], keys: .standard)
 
   /// The command of that name.
-  package func command(named name: String) -> CommandDescription? {
+  func command(named name: String) -> CommandDescription? {
     commands.first { $0.name == name }
   }
 
-  package static let run = CommandDescription(
+  static let run = CommandDescription(
     "run", arguments: "[OPTIONS]", summary: "boot a guest",
     explanation:
       "Boots a Linux guest, and ends when the guest powers off. A value follows its option"
@@ -86,14 +86,14 @@ package struct CommandTable: Sendable {
 
   static let quiet = CommandOption("--quiet", help: "Print nothing; the exit status tells.")
 
-  package static let check = CommandDescription(
+  static let check = CommandDescription(
     "check", arguments: "[OPTIONS]", summary: "tell whether this host can run guests",
     explanation: "Tells whether this host can run guests and, if it cannot, what to do. The exit"
       + " status is 0 where Linux kernels run, else 1.",
     options: [quiet, .help, .version]
   ) { .check(isQuiet: $0[quiet] != nil) }
 
-  package static let completion = CommandDescription(
+  static let completion = CommandDescription(
     "completion", ["bash|zsh|fish"], summary: "print a shell's completion script",
     explanation: "Prints a script that teaches a shell this program's commands and options. Bash:"
       + " source <(swiftvm completion bash). \"make install\" puts the scripts where the shells look"
@@ -108,13 +108,13 @@ package struct CommandTable: Sendable {
     return .completion(shell)
   }
 
-  package static let manual = CommandDescription(
+  static let manual = CommandDescription(
     "manual", summary: "print the manual page",
     explanation: "Prints the manual page in the form that man(1) reads: swiftvm manual | man -l -.",
     options: [.help]
   ) { _ in .manual }
 
-  package static let help = CommandDescription(
+  static let help = CommandDescription(
     "help", ["[COMMAND]"], summary: "explain a command and its options",
     explanation: "Explains a command and its options, or else lists the commands.", options: []
   ) { (given) throws(UsageError) in

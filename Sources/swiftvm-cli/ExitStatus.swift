@@ -1,85 +1,45 @@
 import SwiftVM
 
 /// What the program's exit status tells.
-package enum ExitStatus: Equatable, Sendable {
-  /// The guest powered off; or what was asked for is done.
-  case success
-  /// The host failed the machine, or cannot run guests (`check`).
-  case hostFailure
+struct ExitStatus: Equatable, Sendable {
+  /// The number for `exit(2)`.
+  let code: Int32
+
+  /// What was asked for is done.
+  static let success = ExitStatus(code: 0)
+  /// The host failed the machine, or a machine refused.
+  static let hostFailure = ExitStatus(code: 1)
   /// The command line asked for something impossible; nothing was created.
-  case configurationError
-  /// The guest reset itself, under `--no-reboot`.
-  case guestReset
-  /// A virtual CPU shut down on a triple fault.
-  case tripleFault
-  /// KVM could not go on with the guest.
-  case internalError
-  /// Ctrl-A x on the console, `swiftvm stop`, or QMP's `quit`.
-  case endedByUser
-  /// The guest's kernel panicked.
-  case guestPanic
-  /// Every CPU of the guest halted with interrupts off, under `--no-reboot`.
-  case guestHalt
-  /// The guest ended after its kernel had told of an oops.
-  case guestOops
-  /// The guest powered off, and some of what it wrote is lost.
-  case outputLost
-  /// The guest wrote this value to isa-debug-exit.
-  case debugExit(value: UInt32)
-  /// The process was told to end by a signal.
-  case endedBySignal(Int32)
+  static let configurationError = ExitStatus(code: 2)
+
+  private init(code: Int32) { self.code = code }
 
   /// The status of a machine that ended so.
-  package init(_ outcome: VirtualMachineOutcome) {
-    self =
+  init(_ outcome: VirtualMachineOutcome) {
+    code =
       switch outcome {
-      case .poweredOff: .success
-      case .reset: .guestReset
-      case .panicked: .guestPanic
-      case .halted: .guestHalt
-      case .oopsed: .guestOops
-      case .outputLost: .outputLost
-      case .debugExit(let value): .debugExit(value: value)
-      case .tripleFault: .tripleFault
-      case .internalError: .internalError
-      case .hostFailure: .hostFailure
-      case .stoppedByUser: .endedByUser
-      case .stopped(let signal): .endedBySignal(signal)
+      case .poweredOff: 0
+      case .hostFailure: 1
+      case .reset: 3
+      case .tripleFault: 4
+      case .internalError: 5
+      case .stoppedByUser: 6
+      case .panicked: 7
+      // Even from here on, as every odd one may be isa-debug-exit's.
+      case .halted: 8
+      case .oopsed: 10
+      case .outputLost: 12
+      // What wait(2) lets through of QEMU's (value << 1) | 1.
+      case .debugExit(let value): Int32(truncatingIfNeeded: (value << 1 | 1) & 0xff)
+      case .stopped(let signal): 128 &+ signal
       }
   }
 
   /// The status of `swiftvm check` for this verdict.
-  package init(_ verdict: HostReport.Verdict) {
-    self =
-      switch verdict {
-      case .canRunLinux: .success
-      case .smallGuestsOnly, .unavailable: .hostFailure
-      }
-  }
-
-  /// The number for `exit(2)`.
-  package var code: Int32 {
-    switch self {
-    case .success: 0
-    case .hostFailure: 1
-    case .configurationError: 2
-    case .guestReset: 3
-    case .tripleFault: 4
-    case .internalError: 5
-    case .endedByUser: 6
-    case .guestPanic: 7
-    // Even from here on, as every odd one may be isa-debug-exit's.
-    case .guestHalt: 8
-    case .guestOops: 10
-    case .outputLost: 12
-    // What wait(2) lets through of QEMU's (value << 1) | 1.
-    case .debugExit(let value): Int32(truncatingIfNeeded: (value << 1 | 1) & 0xff)
-    case .endedBySignal(let signal): 128 &+ signal
-    }
-  }
+  init(_ verdict: HostReport.Verdict) { self = verdict == .canRunLinux ? .success : .hostFailure }
 
   /// Every status and what it means, for the help.
-  package static let meanings: [(code: String, meaning: String)] = [
+  static let meanings: [(code: String, meaning: String)] = [
     ("0", "the guest powered off"),
     ("1", "the host failed or cannot run guests (check), or a machine refused"),
     ("2", "wrong usage or configuration; nothing was created"),
@@ -102,27 +62,25 @@ package enum ExitStatus: Equatable, Sendable {
 
 extension VirtualMachineOutcome {
   /// What the user is told at the end; nil where the end is what they meant.
-  package var message: String? {
+  var message: String? {
     switch self {
-    case .poweredOff, .stoppedByUser: nil
-    case .debugExit(let value): Self.message(ofDebugExit: value)
-    case .panicked: "the guest panicked"
-    case .oopsed: "the guest's kernel had an oops before the guest ended"
-    case .halted: "every CPU of the guest halted with interrupts off, and nothing could wake them"
+    case .poweredOff, .stoppedByUser: return nil
+    case .debugExit(let value):
+      // Told where the status may also mean something else.
+      let code = ExitStatus(self).code
+      guard code < 8 || code > 128 else { return nil }
+      return "the guest wrote \(value) to isa-debug-exit, which makes status \(code)"
+    case .panicked: return "the guest panicked"
+    case .oopsed: return "the guest's kernel had an oops before the guest ended"
+    case .halted:
+      return "every CPU of the guest halted with interrupts off, and nothing could wake them"
     case .outputLost:
-      "the guest powered off, but some of what it printed or sent is lost: its reader was too slow"
-    case .reset: "the guest reset itself"
-    case .tripleFault: "the guest's CPU shut down on a triple fault"
-    case .internalError(let report): report
-    case .hostFailure(let text): text
-    case .stopped(let signal): "ended by signal \(signal)"
+      return
+        "the guest powered off, but some of what it printed or sent is lost: its reader was too slow"
+    case .reset: return "the guest reset itself"
+    case .tripleFault: return "the guest's CPU shut down on a triple fault"
+    case .internalError(let text), .hostFailure(let text): return text
+    case .stopped(let signal): return "ended by signal \(signal)"
     }
-  }
-
-  /// Told where the status may also mean something else.
-  private static func message(ofDebugExit value: UInt32) -> String? {
-    let code = ExitStatus.debugExit(value: value).code
-    guard code < 8 || code > 128 else { return nil }
-    return "the guest wrote \(value) to isa-debug-exit, which makes status \(code)"
   }
 }

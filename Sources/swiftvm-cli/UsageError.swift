@@ -3,17 +3,17 @@ import Host
 import SwiftVM
 
 /// What is wrong with a command line: one line for the user, which names the option as it was given.
-package struct UsageError: Error, Equatable, Sendable, CustomStringConvertible {
+struct UsageError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The option or the command; empty where the value says it all.
-  package let option: String
+  let option: String
   /// What was given, as given; empty where nothing was.
-  package let value: String
+  let value: String
   /// What is wrong with it, a clause without a full stop.
-  package let problem: String
+  let problem: String
   /// What to do about it, a clause without a full stop; empty where there is nothing to say.
-  package let remedy: String
+  let remedy: String
 
-  package init(_ option: String, _ value: String = "", _ problem: String, _ remedy: String) {
+  init(_ option: String, _ value: String = "", _ problem: String, _ remedy: String) {
     self.option = option
     self.value = value
     self.problem = problem
@@ -22,7 +22,7 @@ package struct UsageError: Error, Equatable, Sendable, CustomStringConvertible {
 
   /// For example `--memory 0: the guest needs at least 2 MiB; give e.g. --memory 512M`. Control
   /// characters are escaped, and a long option or value is shortened.
-  package var description: String {
+  var description: String {
     let subject = [option, value].filter { !$0.isEmpty }.map(PlainText.shortened)
       .joined(separator: " ")
     let clauses = [problem, remedy].filter { !$0.isEmpty }.map(PlainText.escaped)
@@ -33,7 +33,7 @@ package struct UsageError: Error, Equatable, Sendable, CustomStringConvertible {
 
 extension UsageError {
   /// What is wrong with a configuration, in the command line's words.
-  package init(_ error: ConfigurationError) {
+  init(_ error: ConfigurationError) {
     let (option, key) = (Self.option(of: error.property), Self.key(of: error.property))
     self.init(
       option, key.map { $0 + "=" + error.value } ?? error.value,

@@ -1,5 +1,6 @@
 import Testing
-import swiftvm_cli
+
+@testable import swiftvm_cli
 
 /// What the short form of backends cannot mean is refused by name, with a remedy.
 @Suite

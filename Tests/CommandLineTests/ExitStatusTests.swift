@@ -1,6 +1,7 @@
 import SwiftVM
 import Testing
-import swiftvm_cli
+
+@testable import swiftvm_cli
 
 @Suite
 struct ExitStatusTests {

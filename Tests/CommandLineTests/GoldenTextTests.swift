@@ -1,6 +1,7 @@
 import TestSupport
 import Testing
-import swiftvm_cli
+
+@testable import swiftvm_cli
 
 /// Help, manual page and completion are what they were when they were last changed on purpose.
 @Suite

@@ -1,7 +1,8 @@
 import Glibc
 import TestSupport
 import Testing
-import swiftvm_cli
+
+@testable import swiftvm_cli
 
 /// `make install`, of the executable beside the tests and of files in the guest image's place.
 @Suite

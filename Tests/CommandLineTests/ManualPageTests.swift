@@ -77,7 +77,7 @@ struct ManualPageTests {
     let names = listed.split(separator: "\"").filter {
       $0 != "name" && !$0.contains { ":,[]{} ".contains($0) }
     }
-    let explained = QMPManual.commands(.standard).map { $0.usage.split(separator: " ") }
+    let explained = QMPCommandTable.documentation(.standard).map { $0.usage.split(separator: " ") }
     #expect(Set(explained.compactMap(\.first)) == Set(names.map { $0[...] }))
     for words in explained {
       let name = words.first ?? ""

@@ -1,6 +1,7 @@
 import SwiftVM
 import Testing
-import swiftvm_cli
+
+@testable import swiftvm_cli
 
 /// QEMU's words about the machine as a whole.
 @Suite
@@ -20,7 +21,7 @@ struct QEMUMachineWordsTests {
       (["-m", "size=1048576k"], 1024), (["-m", "64M,slots=0"], 64),
     ] as [([String], UInt64)])
   func takesMemory(words: [String], mebibytes: UInt64) throws {
-    try #expect(request(words).memorySize == mebibytes << 20)
+    try #expect(request(words).machine.memorySize == mebibytes << 20)
   }
 
   @Test(arguments: [
@@ -30,7 +31,7 @@ struct QEMUMachineWordsTests {
     ("4,maxcpus=4,cores=4", 4),
   ])
   func takesProcessors(value: String, count: Int) throws {
-    try #expect(request(["-smp", value]).cpuCount == count)
+    try #expect(request(["-smp", value]).machine.cpuCount == count)
   }
 
   @Test(
@@ -52,7 +53,7 @@ struct QEMUMachineWordsTests {
     "Overflow is no way to a right product",
     arguments: ["sockets=4294967296,cores=4294967297", "1,sockets=9223372036854775807,cores=3"])
   func countsVeryManyProcessors(value: String) throws {
-    if let request = try? request(["-smp", value]) { #expect(request.cpuCount == .max) }
+    if let request = try? request(["-smp", value]) { #expect(request.machine.cpuCount == .max) }
   }
 
   @Test func takesBoardDevices() throws {
@@ -60,13 +61,14 @@ struct QEMUMachineWordsTests {
       "-device", "pvpanic", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-action",
       "panic=exit-failure,reboot=shutdown",
     ])
-    #expect(request.hasPanicDevice)
-    #expect(request.debugExit == DebugExitConfiguration(firstPort: 0xf4, portCount: 4))
-    #expect(request.panicPolicy == .exit)
-    try #expect(self.request(["-action", "panic=pause"]).panicPolicy == .pause)
+    #expect(request.machine.hasPanicDevice)
+    #expect(request.machine.debugExit == DebugExitConfiguration(firstPort: 0xf4, portCount: 4))
+    #expect(request.machine.panicPolicy == .exit)
+    try #expect(self.request(["-action", "panic=pause"]).machine.panicPolicy == .pause)
     try #expect(self.request(["-action", "panic=none"]) == RunRequest())
-    #expect(request.resetPolicy == .exit)
-    try #expect(self.request(["-device", "isa-debug-exit"]).debugExit == DebugExitConfiguration())
+    #expect(request.machine.resetPolicy == .exit)
+    try #expect(
+      self.request(["-device", "isa-debug-exit"]).machine.debugExit == DebugExitConfiguration())
   }
 
   @Test(arguments: [("end", nil), ("powerdown", 60), ("powerdown,0", 0), ("powerdown,90", 90)])
@@ -75,15 +77,16 @@ struct QEMUMachineWordsTests {
   }
 
   @Test func takesHowLongTheEndWaits() throws {
-    try #expect(request([]).lingerLimit == nil)
-    try #expect(request(["--linger", "0"]).lingerLimit == 0)
-    try #expect(request(["--linger", "30"]).lingerLimit == 30)
+    try #expect(request([]).machine.lingerLimit == nil)
+    try #expect(request(["--linger", "0"]).machine.lingerLimit == 0)
+    try #expect(request(["--linger", "30"]).machine.lingerLimit == 30)
   }
 
   @Test func takesWhatTheSerialConsoleDrops() throws {
-    try #expect(!request(["--serial", "file=/l,overflow=drop-newest"]).serialWaitsForReader)
+    try #expect(
+      !request(["--serial", "file=/l,overflow=drop-newest"]).machine.serialPort.waitsForReader)
     let request = try request(["--serial", "file=/l,overflow=wait"])
-    #expect(request.serialWaitsForReader)
+    #expect(request.machine.serialPort.waitsForReader)
     #expect(request.serial == .file(path: "/l"))
   }
 
@@ -92,7 +95,7 @@ struct QEMUMachineWordsTests {
       "-smbios", "type=11,value=io.systemd.credential:a=b,,c,value=second", "-smbios",
       "type=11,value=third",
     ])
-    #expect(request.oemStrings == ["io.systemd.credential:a=b,c", "second", "third"])
+    #expect(request.machine.oemStrings == ["io.systemd.credential:a=b,c", "second", "third"])
   }
 
   @Test(arguments: [
@@ -115,25 +118,25 @@ struct QEMUMachineWordsTests {
       "unix:/q,server,nowait", "-chardev", "socket,id=m,path=/m,server=on,wait=off", "-mon",
       "chardev=m,id=monitor,mode=control",
     ])
-    #expect(request.name == "vm1")
+    #expect(request.machine.name == "vm1")
     #expect(request.pidFilePath == "/p")
     #expect(request.daemonizes)
-    try #expect(self.request(["-S"]).startsPaused)
+    try #expect(self.request(["-S"]).machine.startsPaused)
     var monitor = ChardevConfiguration.unixSocketServer(path: "/m")
     monitor.id = "m"
     #expect(
-      request.controlSockets == [
+      request.machine.controlSockets == [
         .unixSocketServer(path: "/q"), ControlSocketConfiguration(monitor),
       ])
-    #expect(request.characterDevices.isEmpty)
+    #expect(request.machine.characterDevices.isEmpty)
     #expect(request.serialAttachment == .none)
-    try #expect(self.request(["--qmp", "/q", "--name", "vm1"]).controlSockets.count == 1)
+    try #expect(self.request(["--qmp", "/q", "--name", "vm1"]).machine.controlSockets.count == 1)
   }
 
   @Test("What clients of a control socket may do, and who may come")
   func takesTheRightsOfControlSockets() throws {
     func socket(_ words: String...) throws -> ControlSocketConfiguration? {
-      try request(words).controlSockets.first
+      try request(words).machine.controlSockets.first
     }
     var expected = ControlSocketConfiguration.unixSocketServer(path: "/q")
     expected.opensHost = false

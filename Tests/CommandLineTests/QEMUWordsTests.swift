@@ -1,7 +1,8 @@
 import SwiftVM
 import TestSupport
 import Testing
-import swiftvm_cli
+
+@testable import swiftvm_cli
 
 /// QEMU's words, and that they build what the short forms build.
 @Suite
@@ -160,7 +161,7 @@ struct QEMUWordsTests {
     try #expect(console == request(["--virtconsole", "chardev-id=c," + short]))
     let serial = try request(["-chardev", chardev + ",id=c", "-serial", "chardev:c"])
     try #expect(serial == request(["--serial", short + ",chardev-id=c"]))
-    #expect(channel.characterDevices.isEmpty)
+    #expect(channel.machine.characterDevices.isEmpty)
   }
 
   @Test func joinsSeveralHostEnds() throws {
@@ -182,7 +183,7 @@ struct QEMUWordsTests {
     (members[0].id, members[1].id) = ("a", "b")
     named.backend = .several(members)
     #expect(hub.ports.map(\.configuration.attachment) == [named])
-    #expect(hub.characterDevices.isEmpty)
+    #expect(hub.machine.characterDevices.isEmpty)
   }
 
   @Test func keepsWhatNoPortNamesYet() throws {
@@ -190,7 +191,7 @@ struct QEMUWordsTests {
       "-chardev", "null,id=b", "-device", "virtserialport,name=n,chardev=a", "-chardev",
       "null,id=a", "-chardev", "null,id=c",
     ])
-    #expect(request.characterDevices.map(\.id) == ["b", "c"])
+    #expect(request.machine.characterDevices.map(\.id) == ["b", "c"])
     #expect(request.ports.map(\.configuration.attachment.id) == ["a"])
   }
 

@@ -79,16 +79,11 @@ struct ReadmeTests {
   private func nameless(_ words: [String]) throws -> VirtualMachineConfiguration {
     guard case .run(let request) = try CommandParser.parse((["run"] + words).map { Array($0.utf8) })
     else { throw Problem.noRun }
-    var configuration = VirtualMachineConfiguration(
-      bootLoader: LinuxBootLoader(
-        kernelPath: request.kernelPath ?? "", commandLine: request.commandLine,
-        initialRamdiskPaths: request.initialRamdiskPaths),
-      cpuCount: request.cpuCount, memorySize: request.memorySize,
-      consoleDevices: try request.consoleDevices,
-      serialPort: SerialPortConfiguration(attachment: request.serialAttachment),
-      resetPolicy: request.resetPolicy)
-    configuration.name = request.name
-    configuration.controlSockets = request.controlSockets.map {
+    var configuration = request.machine
+    configuration.bootLoader.commandLine = request.commandLine
+    configuration.consoleDevices = try request.consoleDevices
+    configuration.serialPort.attachment = request.serialAttachment
+    configuration.controlSockets = configuration.controlSockets.map {
       var socket = $0
       socket.socket.id = nil
       return socket

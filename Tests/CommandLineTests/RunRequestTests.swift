@@ -1,6 +1,7 @@
 import SwiftVM
 import Testing
-import swiftvm_cli
+
+@testable import swiftvm_cli
 
 @Suite
 struct RunRequestTests {
@@ -29,15 +30,15 @@ struct RunRequestTests {
 
   @Test func hasDefaults() throws {
     let request = try request([])
-    #expect(request.kernelPath == nil)
-    #expect(request.initialRamdiskPaths == [])
-    #expect(request.memorySize == 512 << 20)
-    #expect(request.cpuCount == 1)
+    #expect(request.machine.bootLoader.kernelPath == "")
+    #expect(request.machine.bootLoader.initialRamdiskPaths == [])
+    #expect(request.machine.memorySize == 512 << 20)
+    #expect(request.machine.cpuCount == 1)
     #expect(request.ports.isEmpty)
     #expect(request.devices.isEmpty)
     #expect(request.serialAttachment == .standardIO)
-    #expect(request.emergency == .automatic)
-    #expect(request.resetPolicy == .reboot)
+    #expect(request.machine.emergencyOutput == .automatic)
+    #expect(request.machine.resetPolicy == .reboot)
     #expect(!request.printsStatistics)
     #expect(!request.printsTrace)
     #expect(!request.printsTimings)
@@ -45,36 +46,39 @@ struct RunRequestTests {
   }
 
   @Test(arguments: [
-    (["--kernel", "/k"], with { $0.kernelPath = "/k" }),
-    (["--kernel=/k=1"], with { $0.kernelPath = "/k=1" }),
-    (["--kernel", "-k"], with { $0.kernelPath = "-k" }),
-    (["--kernel", "--odd"], with { $0.kernelPath = "--odd" }),
-    (["--kernel=--memory"], with { $0.kernelPath = "--memory" }),
-    (["--initrd", "/i"], with { $0.initialRamdiskPaths = ["/i"] }),
-    (["--append", "a=b c"], with { $0.appendedCommandLine = "a=b c" }),
-    (["--append=a=b"], with { $0.appendedCommandLine = "a=b" }),
-    (["--append", "-- init"], with { $0.appendedCommandLine = "-- init" }),
+    (["--kernel", "/k"], with { $0.machine.bootLoader.kernelPath = "/k" }),
+    (["--kernel=/k=1"], with { $0.machine.bootLoader.kernelPath = "/k=1" }),
+    (["--kernel", "-k"], with { $0.machine.bootLoader.kernelPath = "-k" }),
+    (["--kernel", "--odd"], with { $0.machine.bootLoader.kernelPath = "--odd" }),
+    (["--kernel=--memory"], with { $0.machine.bootLoader.kernelPath = "--memory" }),
+    (["--initrd", "/i"], with { $0.machine.bootLoader.initialRamdiskPaths = ["/i"] }),
+    (["--append", "a=b c"], with { $0.machine.bootLoader.commandLine = "a=b c" }),
+    (["--append=a=b"], with { $0.machine.bootLoader.commandLine = "a=b" }),
+    (["--append", "-- init"], with { $0.machine.bootLoader.commandLine = "-- init" }),
     (["--append", ""], RunRequest()),
     (["--append="], RunRequest()),
-    (["--memory", "1G"], with { $0.memorySize = 1 << 30 }),
-    (["--memory=256"], with { $0.memorySize = 256 << 20 }),
-    (["--huge-pages", "off"], with { $0.usesHugePages = false }),
+    (["--memory", "1G"], with { $0.machine.memorySize = 1 << 30 }),
+    (["--memory=256"], with { $0.machine.memorySize = 256 << 20 }),
+    (["--huge-pages", "off"], with { $0.machine.usesHugePages = false }),
     (["--huge-pages", "on"], RunRequest()),
-    (["--memory=0"], with { $0.memorySize = 0 }),
-    (["--cpus", "8"], with { $0.cpuCount = 8 }),
-    (["--cpus=0"], with { $0.cpuCount = 0 }),
+    (["--memory=0"], with { $0.machine.memorySize = 0 }),
+    (["--cpus", "8"], with { $0.machine.cpuCount = 8 }),
+    (["--cpus=0"], with { $0.machine.cpuCount = 0 }),
     (["--serial", "none"], with { $0.serial = SerialPortAttachment.none }),
     (["--serial", "stdio"], with { $0.serial = .standardIO }),
     (["--serial", "file=/l"], with { $0.serial = .file(path: "/l") }),
     (["--serial=file=/l"], with { $0.serial = .file(path: "/l") }),
     (["--serial=file=/a,,b=c"], with { $0.serial = .file(path: "/a,b=c") }),
-    (["--emergency", "serial"], with { $0.emergency = .serialPort }),
-    (["--emergency=file=/a,,b=c"], with { $0.emergency = .file(path: "/a,b=c") }),
+    (["--emergency", "serial"], with { $0.machine.emergencyOutput = .serialPort }),
+    (["--emergency=file=/a,,b=c"], with { $0.machine.emergencyOutput = .file(path: "/a,b=c") }),
     (
       ["--emergency", "chardev=c", "-chardev", "pty,id=c"],
-      with { $0.emergency = .hostEnd(ChardevConfiguration(id: "c", .pseudoTerminal(link: nil))) }
+      with {
+        $0.machine.emergencyOutput = .hostEnd(
+          ChardevConfiguration(id: "c", .pseudoTerminal(link: nil)))
+      }
     ),
-    (["--no-reboot"], with { $0.resetPolicy = .exit }),
+    (["--no-reboot"], with { $0.machine.resetPolicy = .exit }),
     (["--stats"], with { $0.printsStatistics = true }),
     (["--trace"], with { $0.printsTrace = true }),
     (["--timings"], with { $0.printsTimings = true }),

@@ -1,7 +1,8 @@
 import Glibc
 import TestSupport
 import Testing
-import swiftvm_cli
+
+@testable import swiftvm_cli
 
 @Suite
 struct ShellCompletionTests {

@@ -1,6 +1,7 @@
 import Control
 import Testing
-import swiftvm_cli
+
+@testable import swiftvm_cli
 
 @Suite
 struct SuggestionTests {

@@ -51,7 +51,7 @@ struct TableRowTests {
     let serial = try request("--serial", "tcp-connect=h:80,patience=2").serial
     #expect(serial?.backend == .socket(Self.connector))
     let chardev = try request("-chardev", "socket,host=h,port=80,patience=2,id=c")
-    #expect(chardev.characterDevices.first?.backend == .socket(Self.connector))
+    #expect(chardev.machine.characterDevices.first?.backend == .socket(Self.connector))
     #expect(
       try request("-serial", "tcp:h:80,patience=2").serial?.backend == .socket(Self.connector))
   }

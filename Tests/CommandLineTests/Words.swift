@@ -1,5 +1,6 @@
 import SwiftVM
-import swiftvm_cli
+
+@testable import swiftvm_cli
 
 /// The words as the bytes a process receives.
 func bytes(_ words: [String]) -> [[UInt8]] {

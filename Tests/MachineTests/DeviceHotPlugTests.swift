@@ -3,7 +3,8 @@ import SwiftVM
 import Synchronization
 import TestSupport
 import Testing
-import swiftvm_cli
+
+@testable import swiftvm_cli
 
 /// Whole devices that come and go while the guest runs, by the library, in this process.
 @Suite(MicroVM.requirement)

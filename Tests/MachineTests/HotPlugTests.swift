@@ -2,7 +2,8 @@ import Glibc
 import SwiftVM
 import TestSupport
 import Testing
-import swiftvm_cli
+
+@testable import swiftvm_cli
 
 /// Ports that come and go, by the library, in this process.
 @Suite(MicroVM.requirement)

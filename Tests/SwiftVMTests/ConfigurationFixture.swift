@@ -1,7 +1,8 @@
 import SwiftVM
 import TestSupport
 import Testing
-import swiftvm_cli
+
+@testable import swiftvm_cli
 
 /// A valid configuration whose files exist, to be spoilt by a test.
 struct ConfigurationFixture {

@@ -1,7 +1,8 @@
 import SwiftVM
 import TestSupport
 import Testing
-import swiftvm_cli
+
+@testable import swiftvm_cli
 
 @Suite
 struct GuestImageTests {

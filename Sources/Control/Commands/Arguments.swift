@@ -193,26 +193,23 @@ struct Arguments: Sendable {
   }
 }
 
-/// One argument of a command, as its row has it: what it is called, what it may hold, and how it is read.
+/// One argument of a command, as its row has it: what it is called, and how it is read.
 struct Parameter<Value: Sendable>: Sendable {
   let name: String
-  /// The kind of value, in QAPI's words.
-  let kind: String
   let isOptional: Bool
   let read: @Sendable (inout Arguments) throws(QMPError) -> Value
 
   fileprivate init(
-    _ name: String, _ kind: String, isOptional: Bool = false,
+    _ name: String, isOptional: Bool = false,
     _ read: @escaping @Sendable (inout Arguments) throws(QMPError) -> Value
   ) {
-    (self.name, self.kind, self.isOptional, self.read) = (name, kind, isOptional, read)
+    (self.name, self.isOptional, self.read) = (name, isOptional, read)
   }
 
   /// One of a few words.
   static func choice(_ name: String, standard: Value) -> Parameter
   where Value: RawRepresentable<String> & CaseIterable {
-    let words = Value.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " | ")
-    return Parameter(name, words, isOptional: true) { (arguments) throws(QMPError) in
+    Parameter(name, isOptional: true) { (arguments) throws(QMPError) in
       try arguments.optionalChoice(name) ?? standard
     }
   }
@@ -220,21 +217,21 @@ struct Parameter<Value: Sendable>: Sendable {
 
 extension Parameter<String> {
   static func name(_ name: String) -> Self {
-    Self(name, "str") { (arguments) throws(QMPError) in try arguments.name(name) }
+    Self(name) { (arguments) throws(QMPError) in try arguments.name(name) }
   }
 
   static func text(_ name: String) -> Self {
-    Self(name, "str") { (arguments) throws(QMPError) in try arguments.text(name) }
+    Self(name) { (arguments) throws(QMPError) in try arguments.text(name) }
   }
 
   static func portName(_ name: String) -> Self {
-    Self(name, "str") { (arguments) throws(QMPError) in try arguments.portName(name) }
+    Self(name) { (arguments) throws(QMPError) in try arguments.portName(name) }
   }
 }
 
 extension Parameter<String?> {
   static func optionalText(_ name: String) -> Self {
-    Self(name, "str", isOptional: true) { (arguments) throws(QMPError) in
+    Self(name, isOptional: true) { (arguments) throws(QMPError) in
       try arguments.optionalText(name)
     }
   }
@@ -242,20 +239,20 @@ extension Parameter<String?> {
 
 extension Parameter<Int> {
   static func integer(_ name: String) -> Self {
-    Self(name, "int") { (arguments) throws(QMPError) in try arguments.integer(name) }
+    Self(name) { (arguments) throws(QMPError) in try arguments.integer(name) }
   }
 }
 
 extension Parameter<Int?> {
   static func optionalInteger(_ name: String) -> Self {
-    Self(name, "int", isOptional: true) { (arguments) throws(QMPError) in
+    Self(name, isOptional: true) { (arguments) throws(QMPError) in
       try arguments.optionalInteger(name)
     }
   }
 
   /// Seconds, as milliseconds.
   static func optionalTimeout(_ name: String) -> Self {
-    Self(name, "number", isOptional: true) { (arguments) throws(QMPError) in
+    Self(name, isOptional: true) { (arguments) throws(QMPError) in
       try arguments.optionalTimeout(name)
     }
   }
@@ -263,17 +260,21 @@ extension Parameter<Int?> {
 
 extension Parameter<[UInt8]> {
   static func data(_ name: String) -> Self {
-    Self(name, "str") { (arguments) throws(QMPError) in try arguments.data(name) }
+    Self(name) { (arguments) throws(QMPError) in try arguments.data(name) }
   }
 }
 
 extension Parameter<Arguments> {
   static func object(_ name: String) -> Self {
-    Self(name, "object") { (arguments) throws(QMPError) in try arguments.object(name) }
+    Self(name) { (arguments) throws(QMPError) in try arguments.object(name) }
   }
 
   /// All that no other parameter has taken.
-  static var rest: Self {
-    Self("...", "any", isOptional: true) { (arguments) throws(QMPError) in arguments.rest() }
+  ///
+  /// - Parameter names: what these may be, for the manual.
+  static func rest(_ names: [String]) -> Self {
+    Self(names.joined(separator: " "), isOptional: true) { (arguments) throws(QMPError) in
+      arguments.rest()
+    }
   }
 }

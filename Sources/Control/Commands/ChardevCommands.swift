@@ -4,17 +4,23 @@ import SwiftVM
 /// Backends that come and go.
 enum ChardevCommands {
   static let all = [
-    Command("query-chardev", help: "tells of every backend", queryChardev),
-    Command("query-chardev-backends", help: "tells the types that chardev-add takes") { _ in
+    Command(
+      "query-chardev",
+      help: "Each backend: its label, what it is, and whether a port has it open.", queryChardev),
+    Command("query-chardev-backends", help: "The types that chardev-add takes.") { _ in
       .value(.array(ChardevBackend.allCases.map { ["name": .string($0.rawValue)] }))
     },
     Command(
       "chardev-add", .name("id"), .object("backend"), opensHost: true,
-      help: "makes a backend, which a port may have", add),
+      help:
+        "Opens a backend for ports to come, as in QEMU: {\"type\":TYPE,\"data\":{...}}. Returns the"
+        + " path of a pty.", add),
     Command(
       "chardev-change", .name("id"), .object("backend"), opensHost: true,
-      help: "puts another backend in the place of one, of a port that has it, too", change),
-    Command("chardev-remove", .name("id"), help: "removes a backend that no port has") {
+      help:
+        "Exchanges a backend, of a port in use, too: the guest keeps the port, and sees its host"
+        + " side close and open.", change),
+    Command("chardev-remove", .name("id"), help: "Closes a backend that no port has.") {
       (context, id) throws(QMPError) in
       try requireChardev(id, context)
       try context.perform { (machine) throws(ConfigurationError) in
@@ -23,13 +29,27 @@ enum ChardevCommands {
       context.server.somethingChanged()
       return .done
     },
-    Command("chardev-send-break", .name("id"), help: "sends the serial console a break") {
+    Command(
+      "chardev-send-break", .name("id"),
+      help: "Sends a break to the guest, through a serial console."
+    ) {
       (context, id) throws(QMPError) in
       try requireChardev(id, context)
       context.machine.sendBreak(toChardev: id)
       return .done
     },
   ]
+
+  /// What `chardev-add` takes, for the manual.
+  static func documentation(_ keys: BackendKeys) -> String {
+    let own = keys.keys.compactMap { $0.name(in: .qmp) }.filter { $0.hasPrefix("x-swiftvm-") }
+    return
+      "Types: file (out, in, append), pipe (device), pty, null, ringbuf and memory (size), socket"
+      + " (addr, server, wait, reconnect, reconnect-ms, nodelay), udp (remote, local); all: logfile,"
+      + " logappend. The address of a socket is of type unix (path, abstract), inet (host, port, to,"
+      + " ipv4, ipv6) or fd (str, a name given by getfd). out may be /dev/fdset/N. swiftvm's own keys"
+      + " of sockets, as of the options of backends: \(own.joined(separator: ", "))."
+  }
 
   private static func queryChardev(_ context: CommandContext) -> Command.Outcome {
     let chardevs: [JSONValue] = context.machine.chardevs.map { chardev in

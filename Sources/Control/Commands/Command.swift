@@ -32,11 +32,11 @@ struct Command: Sendable {
   }
 
   let name: String
-  /// The arguments: name, kind, and whether it may be left out.
-  let usage: [(name: String, kind: String, isOptional: Bool)]
+  /// Its name and its arguments, as the manual has them.
+  let usage: String
   /// Whether it may take the right to open things on the host.
   let opensHost: Bool
-  /// What it does, a clause.
+  /// What it does, for the manual.
   let help: String
   private let body: @Sendable (inout Arguments, CommandContext) throws(QMPError) -> Outcome
 
@@ -50,11 +50,16 @@ struct Command: Sendable {
     self.name = name
     self.opensHost = opensHost
     self.help = help
-    var usage: [(name: String, kind: String, isOptional: Bool)] = []
+    var (needed, optional) = ([name], [String]())
     for parameter in repeat each parameters {
-      usage.append((parameter.name, parameter.kind, parameter.isOptional))
+      if parameter.isOptional {
+        optional.append(parameter.name)
+      } else {
+        needed.append(parameter.name)
+      }
     }
-    self.usage = usage
+    if !optional.isEmpty { needed.append("[" + optional.joined(separator: " ") + "]") }
+    usage = needed.joined(separator: " ")
     self.body = { (arguments, context) throws(QMPError) in
       let values = (repeat try (each parameters).read(&arguments))
       try arguments.end()
@@ -106,27 +111,25 @@ package enum QMPCommandTable {
   static let all: [Command] =
     MachineCommands.all + ChardevCommands.all + RingBufferCommands.all + DeviceCommands.all
     + DescriptorCommands.all + [
-      Command("query-commands", help: "tells the names of all commands") { _ in
+      Command("query-commands", help: "The names of all commands.") { _ in
         .value(.array(names.sorted().map { ["name": .string($0)] }))
       },
       Command(
         "human-monitor-command", .text("command-line"), .optionalInteger("cpu-index"),
-        help: "is refused: there is no human monitor"
+        help: "Is refused: there is no human monitor."
       ) { (_, line, _) throws(QMPError) in
         throw QMPError(
           "there is no human monitor for '\(line)'; use QMP commands, see query-commands")
       },
     ]
 
-  /// Every command's name, arguments as QMP has them, and what it does, a clause; for documentation.
-  package static var documentation: [(name: String, arguments: [String], help: String)] {
-    all.map { command in
-      let arguments = command.usage.map { argument in
-        (argument.isOptional ? "[" : "") + "\"\(argument.name)\": \(argument.kind)"
-          + (argument.isOptional ? "]" : "")
-      }
-      return (command.name, arguments, command.help)
-    }
+  /// Every command with its arguments, and what it does; for the manual.
+  ///
+  /// - Parameter keys: those of backends, which `chardev-add` takes.
+  package static func documentation(_ keys: BackendKeys) -> [(usage: String, meaning: String)] {
+    let types = " " + ChardevCommands.documentation(keys)
+    return [("qmp_capabilities [enable]", "Begins: other commands are taken from then on.")]
+      + all.map { ($0.usage, $0.help + ($0.name == "chardev-add" ? types : "")) }
   }
 
   private static var names: [String] { ["qmp_capabilities"] + all.map(\.name) }

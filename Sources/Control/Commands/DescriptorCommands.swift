@@ -4,23 +4,25 @@ import Host
 /// Descriptors that clients pass along (SCM_RIGHTS).
 enum DescriptorCommands {
   static let all = [
-    Command("getfd", .name("fdname"), help: "gives a passed descriptor a name", getfd),
-    Command("closefd", .name("fdname"), help: "closes the descriptor of a name") {
+    Command(
+      "getfd", .name("fdname"),
+      help: "Keeps the descriptor that is passed along (SCM_RIGHTS) under a name.", getfd),
+    Command("closefd", .name("fdname"), help: "Closes that descriptor.") {
       (context, name) throws(QMPError) in
       try context.descriptors.close(named: name)
       return .done
     },
     Command(
       "add-fd", .optionalInteger("fdset-id"), .optionalText("opaque"),
-      help: "adds a passed descriptor to a set", addFD),
+      help: "Keeps the descriptor that is passed along in a set, as /dev/fdset/N.", addFD),
     Command(
       "remove-fd", .integer("fdset-id"), .optionalInteger("fd"),
-      help: "closes one descriptor of a set, or all"
+      help: "Closes one descriptor of a set, or all."
     ) { (context, set, number) throws(QMPError) in
       try context.descriptors.remove(set: set, number: number)
       return .done
     },
-    Command("query-fdsets", help: "tells of the sets", querySets),
+    Command("query-fdsets", help: "The sets, and the descriptors in each.", querySets),
   ]
 
   private static func getfd(

@@ -5,25 +5,39 @@ import SwiftVM
 enum DeviceCommands {
   static let all = [
     Command(
-      "device_add", .name("driver"), .rest,
-      help: "adds a port (virtserialport, virtconsole) or a device (virtio-serial-pci)", add),
+      "device_add", .name("driver"),
+      .rest(
+        ["id", "name", "chardev", "bus", "nr"] + PolicyKey.all.map(\.name)
+          + ["max_ports", "vectors", "addr"]),
+      help: "Adds a port (driver virtserialport or virtconsole) to a device, or a virtio-serial"
+        + " device (virtio-serial-pci) on PCI. A device is plugged by ACPI, as stock kernels handle"
+        + " it, and only into a machine that began with a control socket: others spare the guest 31"
+        + " slots, and the kernel's line for each.", add),
     Command(
-      "device_del", .name("id"), help: "removes a port, or asks the guest to let a device go",
+      "device_del", .name("id"),
+      help:
+        "Removes a port at once, or asks the guest to let a device go. DEVICE_DELETED tells when"
+        + " it is gone.",
       remove),
     Command(
-      "x-swiftvm-query-ports", help: "tells of every port: who has it open, and what went through"
+      "x-swiftvm-query-ports",
+      help: "Each port, by device and number: who has it open, what it leads to, bytes in both"
+        + " directions, dropped and discarded, clients that have come, wait and queue."
     ) { context in
       .value(.array(context.machine.ports.map(json)))
     },
     Command(
       "x-swiftvm-wait-open", .portName("port"), .optionalTimeout("timeout"),
-      help: "replies once the guest has opened a port", waitOpen),
+      help: "Replies once the guest has the port of this id or name open, or after so many seconds"
+        + " with an error.", waitOpen),
     Command(
       "x-swiftvm-connect", .portName("port"),
-      help: "connects to a port's backend, and passes the connection on", connect),
+      help: "Connects to a port whose backend listens, or is a pseudo-terminal, and passes the"
+        + " connection to the client (SCM_RIGHTS).", connect),
     Command(
       "x-swiftvm-plug", .name("option"), .text("value"), .text("directory"), opensHost: true,
-      help: "adds a port as \"swiftvm run\" would", plug),
+      help: "Adds a port as an option of swiftvm run describes it. Relative paths start from the"
+        + " directory.", plug),
   ]
 
   // MARK: Ports and devices that come and go

@@ -4,38 +4,41 @@ import SwiftVM
 /// What a machine is and does: running, stopping, ending.
 enum MachineCommands {
   static let all = [
-    Command("query-status", help: "tells whether the guest runs", queryStatus),
-    Command("stop", help: "stops the guest until \"cont\"") { context in
+    Command("query-status", help: "Whether the guest runs, and why not.", queryStatus),
+    Command("stop", help: "Pauses the guest.") { context in
       context.machine.pause()
       return .done
     },
-    Command("cont", help: "lets a stopped guest go on") { context in
+    Command("cont", help: "Lets a paused guest go on, and one that -S has wait.") { context in
       context.machine.resume()
       return .done
     },
-    Command("system_reset", help: "resets the guest") { context in
+    Command("system_reset", help: "Resets the guest.") { context in
       context.machine.reset()
       return .done
     },
-    Command("system_powerdown", help: "presses the power button") { context in
+    Command("system_powerdown", help: "Presses the power button.") { context in
       context.machine.pressPowerButton()
       return .done
     },
-    Command("quit", help: "ends the machine at once") { context in
+    Command("quit", help: "Ends the machine at once, with status 6.") { context in
       context.server.quit()
       return .done
     },
-    Command("query-version", help: "tells swiftvm's version") { _ in
+    Command(
+      "query-version", help: "The program's version, as QEMU's member \"qemu\", and \"package\"."
+    ) { _ in
       .value(ControlServer.version)
     },
-    Command("query-name", help: "tells what the machine is called") { context in
+    Command("query-name", help: "The machine's --name, if it has one.") { context in
       .value(context.machine.configuration.name.map { ["name": .string($0)] } ?? [:])
     },
-    Command("query-kvm", help: "tells that KVM is used") { _ in
+    Command("query-kvm", help: "Whether KVM is there: it is.") { _ in
       .value(["enabled": true, "present": true])
     },
-    Command("query-cpus-fast", help: "tells each CPU's thread", queryCPUs),
-    Command("query-pci", help: "tells what is on the PCI bus") { context in
+    Command(
+      "query-cpus-fast", help: "Each virtual CPU, and the thread that runs it.", queryCPUs),
+    Command("query-pci", help: "Each function on the PCI bus, and its regions.") { context in
       .value([["bus": 0, "devices": .array(context.machine.pciFunctions.map(json))]])
     },
   ]

@@ -6,13 +6,14 @@ enum RingBufferCommands {
   static let all = [
     Command(
       "ringbuf-read", .name("device"), .integer("size"), .format,
-      help: "takes bytes out of a ring buffer", read),
+      help: "Takes bytes out of a ring buffer, as text, or with format base64 in that.", read),
     Command(
       "ringbuf-write", .name("device"), .data("data"), .format,
-      help: "puts bytes into a ring buffer", write),
+      help: "Puts bytes into a ring buffer, for the guest to read.", write),
     Command(
       "x-swiftvm-ringbuf-wait", .name("device"), .data("text"), .optionalTimeout("timeout"),
-      help: "replies once the guest has written a text to a ring buffer", wait),
+      help:
+        "Replies once a ring buffer holds the text, or after so many seconds with an error.", wait),
   ]
 
   /// The most bytes that one command brings, whatever size it asks for: other clients wait until it ends.

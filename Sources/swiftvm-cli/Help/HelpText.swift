@@ -1,9 +1,9 @@
 import Control
 
 /// The program's help, made of the table that the parser goes by.
-package enum HelpText {
+enum HelpText {
   /// The lines' longest length.
-  package static let width = 80
+  static let width = 80
 
   /// What the program is, in sentences; unwrapped.
   static let purpose =
@@ -15,7 +15,7 @@ package enum HelpText {
     "swiftvm run --virtserialport name=org.fedoraproject.port.0,socket=/tmp/port0"
 
   /// The help about a command; nil for an overview.
-  package static func text(
+  static func text(
     for command: CommandDescription?, _ table: CommandTable = .standard
   ) -> String {
     let sections =
@@ -79,15 +79,15 @@ package enum HelpText {
 }
 
 /// Keys that belong together, as the help and the manual page explain them.
-package struct KeySection: Sendable {
-  package let title: String
+struct KeySection: Sendable {
+  let title: String
   /// What they are, in sentences; unwrapped.
   let introduction: String
   /// Each as it is typed, with what stands for its value, and its explanation; unwrapped.
-  package let entries: [(usage: String, help: String)]
+  let entries: [(usage: String, help: String)]
 
   /// All sections, in the order in which the help shows them.
-  package static func all(_ keys: BackendKeys) -> [KeySection] {
+  static func all(_ keys: BackendKeys) -> [KeySection] {
     [
       KeySection(
         title: "Backends",

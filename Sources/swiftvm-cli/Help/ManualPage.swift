@@ -1,13 +1,14 @@
+import Control
 import SwiftVM
 
 /// The manual page `swiftvm(1)`, made of the tables that the parser goes by and of the chapters of
 /// `ManualText`; in man(7)'s language.
-package enum ManualPage {
+enum ManualPage {
   /// When this version was made, as the changelog has it.
-  package static let date = "2026-12-01"
+  static let date = "2026-12-01"
 
   /// The whole page.
-  package static func text(_ table: CommandTable = .standard) -> String {
+  static func text(_ table: CommandTable = .standard) -> String {
     var lines = [
       ".TH SWIFTVM 1 \(date) \"swiftvm \(SwiftVMVersion.text)\" \"User Commands\"",
       ".SH NAME", "swiftvm \\- boot Linux guests with named virtio\\-serial channels",
@@ -20,10 +21,10 @@ package enum ManualPage {
     for chapters in [ManualText.ports, ManualText.channels, ManualText.words] {
       lines += rendered(chapters)
     }
-    lines += rendered(QMPManual.introduction)
-    lines +=
-      [".SH QMP COMMANDS"] + QMPManual.commands(table.keys).flatMap { entry($0.usage, $0.meaning) }
-    lines += [".SH QMP EVENTS"] + QMPManual.events.flatMap { entry($0.usage, $0.meaning) }
+    lines += rendered(ManualText.control)
+    lines += [".SH QMP COMMANDS"]
+    lines += QMPCommandTable.documentation(table.keys).flatMap { entry($0.usage, $0.meaning) }
+    lines += [".SH QMP EVENTS"] + ManualText.events.flatMap { entry($0.usage, $0.meaning) }
     lines += rendered(ManualText.reports)
     lines += [".SH EXIT STATUS"] + ExitStatus.meanings.flatMap { entry($0.code, $0.meaning) }
     lines += [".SH ENVIRONMENT"] + variables.flatMap { entry($0.name, $0.meaning) }

@@ -172,6 +172,18 @@ enum ManualText {
       names with insecure=on. -chardev memory is ringbuf.
     """
 
+  /// How a client speaks to a machine.
+  static let control = """
+    CONTROL
+      A machine with a --name has a control socket in the user's runtime directory, by which the commands
+      above find it. One with --qmp PATH is found by --control PATH. Both speak QMP, QEMU's protocol: JSON
+      objects in UTF-8, with up to 16 clients at once.
+
+      A client first says {"execute":"qmp_capabilities"}. What it may cost is bounded: a message of
+      1 MiB, 1 MiB that it has not read, 256 KiB for one ringbuf-read (the next goes on), 256 bytes of
+      ASCII for a name, 4096 bytes for a path, 64 descriptors that it leaves.
+    """
+
   /// What the machine tells of itself.
   static let reports = """
     STATISTICS
@@ -266,4 +278,20 @@ enum ManualText {
       longer than ten seconds for such a step counts as one that does not read at the end. The reader of
       a pipe or terminal may be as slow as it likes.
     """
+
+  /// QMP's events, the members of their data, and when they come.
+  static let events: [(usage: String, meaning: String)] = [
+    ("STOP", "The guest is paused."),
+    ("RESUME", "The guest goes on."),
+    ("RESET guest reason", "The guest boots anew. By the guest: at most once a second."),
+    ("POWERDOWN", "The power button was pressed."),
+    ("SHUTDOWN guest reason", "The machine ends; what the guest has sent is still passed on."),
+    ("GUEST_PANICKED action", "pvpanic tells of a panic. At most once a second."),
+    (
+      "VSERPORT_CHANGE id open",
+      "The guest has opened or closed a port that has an id. At most once a second of each port, and"
+        + " 1000 a second of all."
+    ),
+    ("DEVICE_DELETED device path", "A port or device that was removed is gone."),
+  ]
 }

@@ -2,13 +2,13 @@ import Control
 
 /// Scripts that teach a shell the program's commands, options and keys, made of the table that the
 /// parser goes by.
-package enum ShellCompletion: String, CaseIterable, Sendable {
+enum ShellCompletion: String, CaseIterable, Sendable {
   case bash
   case zsh
   case fish
 
   /// The script.
-  package func script(_ table: CommandTable = .standard) -> String {
+  func script(_ table: CommandTable = .standard) -> String {
     switch self {
     case .bash: Self.bashScript(table)
     // Zsh reads bash's completions. What it loads when it first completes is this file, which has to

@@ -4,7 +4,7 @@ import SwiftVM
 /// The devices' reports as lines of text in columns, for `--stats` and SIGUSR1: first the ports, then
 /// the queues on which something happened, then the devices on which something out of the ordinary did,
 /// and the consoles that are no virtio devices.
-package enum StatisticsTable {
+enum StatisticsTable {
   private struct Row {
     let device: VirtioConsoleDeviceReport
     let port: VirtioConsolePortReport
@@ -66,7 +66,7 @@ package enum StatisticsTable {
 
   /// A line of titles and one for each port, and the same for queues, devices and serial consoles; none
   /// where there are none.
-  package static func lines(
+  static func lines(
     _ reports: [VirtioConsoleDeviceReport], serial: [VirtioConsoleDeviceReport] = []
   ) -> [String] {
     ports.lines(rows(reports)).map { "stats: " + $0 }

@@ -35,9 +35,7 @@ enum ShortBackend {
         members.append(ChardevConfiguration(given.refined(backend, as: word.target, waits: false)))
       }
     }
-    if let id = list["chardev"] {
-      members.append(try reader.takeChardev(id, for: property) { list.error($0, $1) })
-    }
+    if list["chardev"] != nil { members.append(try list.takeChardev(&reader, for: property)) }
     guard let first = members.first else { return nil }
     guard members.count > 1 || list["chardev"] == nil else {
       for key in reader.keys.keys where key.purpose.targets.isEmpty && list[key.name] != nil {

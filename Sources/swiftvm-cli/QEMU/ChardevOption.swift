@@ -27,19 +27,16 @@ struct ChardevOption {
   /// How many backends a hub has at most.
   private static let hubCapacity = 8
 
-  /// The backend that a value describes.
-  ///
-  /// - Parameter reader: has those described before, for `hub`.
-  static func read(
-    _ given: GivenOption, _ reader: inout RunReader
-  ) throws(UsageError) -> ChardevConfiguration {
+  /// Adds the backend that a value describes to those of a reader.
+  static func read(_ reader: inout RunReader, _ given: GivenOption) throws(UsageError) {
     let word = KeyValueList.leading(given.value, key: "backend") ?? ""
     guard backends.contains(word) else { throw unknownBackend(word, given) }
     let list = try given.list(grammar(of: word, reader.keys))
     guard list["id"] != nil else { throw list.error("chardev: no id specified", "add id=ID") }
     let option = ChardevOption(list: list, keys: reader.keys)
     let backend = try option.backend(word, &reader)
-    return try option.given(for: BackendKey.Target.sockets.union([.output])).completed(backend)
+    let keys = try option.given(for: BackendKey.Target.sockets.union([.output]))
+    try reader.add(keys.completed(backend))
   }
 
   private static func unknownBackend(_ word: String, _ given: GivenOption) -> UsageError {
@@ -163,7 +160,7 @@ struct ChardevOption {
   ) throws(UsageError) -> [ChardevConfiguration] {
     var members: [ChardevConfiguration] = []
     for id in (0..<Self.hubCapacity).compactMap({ list["chardevs.\($0)"] }) {
-      members.append(try reader.takeChardev(id, for: "hub.chardevs") { list.error($0, $1) })
+      members.append(try list.takeChardev(id, &reader, for: "hub.chardevs"))
     }
     guard !members.isEmpty else {
       throw list.error("the hub has no chardevs", "give chardevs.0=ID, chardevs.1=ID")

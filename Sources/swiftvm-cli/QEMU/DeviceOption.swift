@@ -20,21 +20,16 @@ struct DeviceOption {
   ]
 
   /// Adds the device that a value describes to a request.
-  static func read(
-    _ given: GivenOption, into reader: inout RunReader
-  ) throws(UsageError) {
+  static func read(_ reader: inout RunReader, _ given: GivenOption) throws(UsageError) {
     let isJSON = given.value.utf8.first == UInt8(ascii: "{")
     let list = isJSON ? try list(ofJSON: given) : given.value
     let driver = KeyValueList.leading(list, key: "driver") ?? ""
     let device = DeviceOption(given: given, value: list, driver: driver)
     switch driver {
-    case _ where serialDrivers.contains(driver):
-      reader.request.devices.append(try device.consoleDevice)
-    case "virtserialport", "virtconsole":
-      let port = try device.port(&reader)
-      reader.request.ports.append(port)
-    case "pvpanic": try device.addPanicDevice(to: &reader.request)
-    case "isa-debug-exit": try device.addDebugExit(to: &reader.request)
+    case _ where serialDrivers.contains(driver): try device.addConsoleDevice(to: &reader)
+    case "virtserialport", "virtconsole": try device.addPort(to: &reader)
+    case "pvpanic": try device.addPanicDevice(to: &reader.request.machine)
+    case "isa-debug-exit": try device.addDebugExit(to: &reader.request.machine)
     default: throw device.unknownDriver
     }
   }
@@ -84,67 +79,54 @@ struct DeviceOption {
     "page-per-vq": .init(["off"]), "modern-pio-notify": .init(["off"]),
   ]
 
-  private var consoleDevice: RunRequest.Device {
-    get throws(UsageError) {
-      let isPCI = driver != "virtio-serial-device"
-      let pciKeys = ["vectors", "bus", "addr", "disable-legacy", "disable-modern"]
-      let list = try list(
-        ["id", "max_ports", "packed", "event_idx", "indirect_desc", "queue_reset"]
-          + (isPCI ? pciKeys : []), fixed: Self.fixedKeys)
-      if let bus = list["bus"], bus != "pci.0", bus != "pcie.0" {
-        throw list.error(
-          "Bus '\(PlainText.shortened(bus))' not found", "give bus=pcie.0, or leave it out")
-      }
-      return try list.device(isPCI ? .pci(try interface(list)) : .mmio, wordsAreJoinedBy: "_")
+  private func addConsoleDevice(to reader: inout RunReader) throws(UsageError) {
+    let isPCI = driver != "virtio-serial-device"
+    let onPCI = ["vectors", "addr"]
+    let keys = DeviceKey.all.compactMap(\.qemuName).filter { isPCI || !onPCI.contains($0) }
+    let list = try list(keys + (isPCI ? DeviceKey.interface + ["bus"] : []), fixed: Self.fixedKeys)
+    if let bus = list["bus"], bus != "pci.0", bus != "pcie.0" {
+      throw list.error(
+        "Bus '\(PlainText.shortened(bus))' not found", "give bus=pcie.0, or leave it out")
     }
-  }
-
-  private func interface(
-    _ list: KeyValueList
-  ) throws(UsageError) -> VirtioConsoleTransport.PCIInterface {
     let isTransitional = driver == "virtio-serial-pci-transitional"
-    let isAutomatic = list["disable-legacy"] == "auto"
-    let disablesLegacy = isAutomatic ? nil : try list.isOn("disable-legacy")
-    return try list.interface(
-      disablesLegacy: disablesLegacy ?? (isTransitional ? false : nil),
-      disablesModern: try list.isOn("disable-modern"))
+    try DeviceKey.add(
+      list, isPCI ? .pci(try list.interface(isTransitional: isTransitional)) : .mmio, to: &reader,
+      names: \.qemuName)
   }
 
-  private func port(_ reader: inout RunReader) throws(UsageError) -> RunRequest.Port {
+  private func addPort(to reader: inout RunReader) throws(UsageError) {
     let isConsole = driver == "virtconsole"
     let policy = isConsole ? PortKeys.consolePolicy : PortKeys.channelPolicy
     let list = try list(PortKeys.common + ["name", "chardev"] + policy)
-    guard let id = list["chardev"] else {
-      return try list.port(isConsole: isConsole, attachment: .none)
-    }
-    let backend = try reader.takeChardev(id, for: driver + ".chardev") { list.error($0, $1) }
-    return try list.port(isConsole: isConsole, attachment: backend)
+    let backend =
+      list["chardev"] == nil ? .none : try list.takeChardev(&reader, for: driver + ".chardev")
+    reader.request.ports.append(try list.port(isConsole: isConsole, attachment: backend))
   }
 
   // MARK: On the board
 
-  private func addPanicDevice(to request: inout RunRequest) throws(UsageError) {
+  private func addPanicDevice(to machine: inout VirtualMachineConfiguration) throws(UsageError) {
     let list = try list(
       ["id"],
       fixed: [
         "ioport": .init(["0x505", "1285"], "leave it out; it is 0x505"),
         "events": .init(["3"], "leave it out; it is 3"),
       ])
-    guard !request.hasPanicDevice else {
+    guard !machine.hasPanicDevice else {
       throw list.error("there is a pvpanic device already", "give it once")
     }
-    request.hasPanicDevice = true
+    machine.hasPanicDevice = true
   }
 
-  private func addDebugExit(to request: inout RunRequest) throws(UsageError) {
+  private func addDebugExit(to machine: inout VirtualMachineConfiguration) throws(UsageError) {
     let list = try list(["id", "iobase", "iosize"])
-    guard request.debugExit == nil else {
+    guard machine.debugExit == nil else {
       throw list.error("there is an isa-debug-exit device already", "give it once")
     }
     var device = DebugExitConfiguration()
     if let base = try list.port("iobase") { device.firstPort = base }
     device.portCount = try list.number("iosize") ?? device.portCount
-    request.debugExit = device
+    machine.debugExit = device
   }
 
   // MARK: JSON

@@ -35,7 +35,9 @@ enum LegacyBackend {
     switch word[..<colon] {
     case "chardev":
       let property = String(given.option.name.drop { $0 == "-" })
-      return try reader.takeChardev(rest, for: property) { given.error($0, $1) }
+      do throws(KeyProblem) { return try reader.takeChardev(rest, for: property) } catch {
+        throw given.error(error.problem, error.remedy)
+      }
     // All of it is the path, commas too.
     case "file": return .file(path: rest)
     case "pipe": return ChardevConfiguration(.pipe(path: rest))

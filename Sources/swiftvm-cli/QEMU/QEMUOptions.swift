@@ -11,11 +11,7 @@ enum QEMUOptions {
         + " (host, port, localaddr, localport), file (path, append, input-path), pipe (path), pty"
         + " (path), stdio, ringbuf (size), null, hub (chardevs.0, chardevs.1...); swiftvm's exec"
         + " (command) and stderr. All: logfile, logappend, mux; swiftvm's log-annotate. swiftvm's options of"
-        + " sockets and files are those of --virtserialport."
-    ) { (reader, given) throws(UsageError) in
-      let chardev = try ChardevOption.read(given, &reader)
-      try reader.add(chardev)
-    },
+        + " sockets and files are those of --virtserialport.", store: ChardevOption.read),
     CommandOption(
       "-device", "DRIVER[,KEY=VALUE...]", isRepeatable: true,
       help: "QEMU's description of a device: virtio-serial, virtio-serial-pci (-transitional,"
@@ -24,15 +20,11 @@ enum QEMUOptions {
         + " virtserialport, virtconsole (id, name, chardev, bus, nr); pvpanic; isa-debug-exit"
         + " (iobase, iosize), which ends the machine with status (value << 1) | 1: of 0 to 3, which so"
         + " make 1, 3, 5 and 7, standard error tells. Also as"
-        + " {\"driver\":\"DRIVER\",\"KEY\":VALUE}."
-    ) { (reader, given) throws(UsageError) in try DeviceOption.read(given, into: &reader) },
+        + " {\"driver\":\"DRIVER\",\"KEY\":VALUE}.", store: DeviceOption.read),
     CommandOption(
       "-mon", "chardev=ID,mode=control", isRepeatable: true,
-      help: "A -chardev socket at which clients control the machine by QMP; keys as of --qmp."
-    ) { (reader, given) throws(UsageError) in
-      let socket = try given.monitor(&reader)
-      reader.request.controlSockets.append(socket)
-    },
+      help: "A -chardev socket at which clients control the machine by QMP; keys as of --qmp.",
+      store: ConsoleOptions.monitor),
     CommandOption(
       "-action", "panic=none|pause|shutdown|exit-failure,reboot=reset|shutdown",
       help:
@@ -40,19 +32,16 @@ enum QEMUOptions {
         + " warning: nothing, as the guest decides itself (the default); it is paused; or the"
         + " machine ends with status 7, once the kernel has said all (shutdown, and exit-failure,"
         + " for which QEMU has status 1). A guest that ends itself after a panic makes status 7"
-        + " in any case. reboot=shutdown is --no-reboot."
-    ) { (reader, given) throws(UsageError) in try given.readActions(into: &reader.request) },
+        + " in any case. reboot=shutdown is --no-reboot.", store: MachineOptions.actions),
     CommandOption(
       "-smbios", "type=11,value=TEXT[,value=TEXT...]", isRepeatable: true,
       help: "Strings for the guest in SMBIOS (OEM strings), such as systemd's credentials:"
-        + " value=io.systemd.credential:NAME=TEXT. A comma in TEXT is written twice."
-    ) { (reader, given) throws(UsageError) in
-      reader.request.oemStrings += try given.oemStrings
-    },
+        + " value=io.systemd.credential:NAME=TEXT. A comma in TEXT is written twice.",
+      store: MachineOptions.oemStrings),
     CommandOption(
       "-S",
       help: "The guest waits before its first instruction until a client of --qmp says cont."
-    ) { reader, _ in reader.request.startsPaused = true },
+    ) { reader, _ in reader.request.machine.startsPaused = true },
     CommandOption(
       "-nodefaults", help: "The serial console has no backend unless one is given."
     ) { reader, _ in reader.request.hasNoDefaults = true },
@@ -60,9 +49,8 @@ enum QEMUOptions {
 
   /// Options of which only those values are taken that describe swiftvm as it is.
   private static let described = [
-    described("-machine", "q35|pc|microvm[,accel=kvm]", otherNames: ["-M"]) {
-      (given) throws(UsageError) in try given.checkMachine()
-    },
+    described(
+      "-machine", "q35|pc|microvm[,accel=kvm]", otherNames: ["-M"], store: MachineOptions.machine),
     described("-accel", "kvm", ["kvm"], "leave it out; KVM is what there is"),
     described("-cpu", "host|max", ["host", "max"], "give -cpu host, or leave it out"),
     described("-display", "none", ["none"], "give -display none; there is no display"),
@@ -94,19 +82,18 @@ enum QEMUOptions {
 
   private static func described(
     _ name: String, _ value: String, otherNames: [String] = [],
-    check: @escaping @Sendable (GivenOption) throws(UsageError) -> Void
+    store: @escaping CommandOption.Store
   ) -> CommandOption {
     CommandOption(
       name, value, otherNames: otherNames, isRepeatable: true,
-      help: "Accepted, as it says what is so anyway. Other values are refused."
-    ) { (_, given) throws(UsageError) in try check(given) }
+      help: "Accepted, as it says what is so anyway. Other values are refused.", store: store)
   }
 
   /// An option that takes one of some words.
   private static func described(
     _ name: String, _ value: String, _ words: [String], _ remedy: String
   ) -> CommandOption {
-    described(name, value) { (given) throws(UsageError) in try given.expect(words, remedy) }
+    described(name, value) { (_, given) throws(UsageError) in try given.expect(words, remedy) }
   }
 
   /// An option whose keys take some values.
@@ -114,7 +101,7 @@ enum QEMUOptions {
     // String keys: the program's own words.
     _ name: String, _ value: String, _ keys: [String: KeyValueList.FixedKey], example: String
   ) -> CommandOption {
-    described(name, value) { (given) throws(UsageError) in
+    described(name, value) { (_, given) throws(UsageError) in
       _ = try given.list(.init(fixed: keys, example: "\(given.spelling) \(example)"))
     }
   }

@@ -10,60 +10,47 @@ enum RunOptions {
       help: "The kernel: a 64-bit bzImage or ELF vmlinux. Without it the project's own guest image"
         + " is booted: from the directory $\(GuestImage.environmentVariable); else from"
         + " guest-images/build beside the program or above it; else from ../share/swiftvm."
-    ) { $0.request.kernelPath = $1.value },
+    ) { $0.request.machine.bootLoader.kernelPath = $1.value },
     CommandOption(
       "--initrd", "PATH", isRepeatable: true,
       help:
         "The initial RAM disk; several are unpacked one after the other. The guest image brings its own; a --kernel comes without."
-    ) { $0.request.initialRamdiskPaths.append($1.value) },
+    ) { $0.request.machine.bootLoader.initialRamdiskPaths.append($1.value) },
     CommandOption(
       "--append", "TEXT", allowsEmptyValue: true,
       help: "Words for the kernel command line. They follow \"console=ttyS0\" (left out with"
         + " --serial none) and, with --no-reboot, \"panic=-1\", and \"console=hvc0\" if a"
         + " --virtconsole has stdio; so yours win."
-    ) { $0.request.appendedCommandLine = $1.value },
+    ) { $0.request.machine.bootLoader.commandLine = $1.value },
     CommandOption(
       "--memory", "SIZE", otherNames: ["-m"],
       help: "Guest memory: a number with K, M or G; a plain number counts MiB. 512M by default."
-        + " Also -m."
-    ) { (reader, given) throws(UsageError) in
-      reader.request.memorySize = try given.memorySize
-    },
+        + " Also -m.", store: MachineOptions.memory),
     CommandOption(
       "--huge-pages", "on|off",
       help:
         "Whether the host gives guest memory in large pages, where it has them: guests are faster,"
         + " and take up memory in steps of 2 MiB. On by default; off where many small guests are to"
-        + " fit."
-    ) { (reader, given) throws(UsageError) in
-      try given.expect(["on", "off"], "give --huge-pages on or --huge-pages off")
-      reader.request.usesHugePages = given.value == "on"
-    },
+        + " fit.", store: MachineOptions.hugePages),
     CommandOption(
       "--cpus", "COUNT", otherNames: ["-smp"],
       help: "Virtual CPUs. 1 by default. Also -smp, with QEMU's cpus=, sockets= and cores=, which"
-        + " must agree; the guest sees one socket in any case."
-    ) { (reader, given) throws(UsageError) in reader.request.cpuCount = try given.cpuCount },
+        + " must agree; the guest sees one socket in any case.", store: MachineOptions.cpus),
     CommandOption(
       "--no-reboot",
       help: "End with status 3 when the guest resets itself, instead of starting it again; and with"
         + " status 8 when all its CPUs have halted with interrupts off, as after \"halt -f\"."
-    ) { reader, _ in reader.request.resetPolicy = .exit },
+    ) { reader, _ in reader.request.machine.resetPolicy = .exit },
     CommandOption(
       "--on-sigterm", "end|powerdown[,SECONDS]",
       help: "What SIGTERM does: it ends the machine (the default), or presses the guest's power"
         + " button. A guest that has not powered off after so many seconds (60) is ended, as by a"
-        + " second SIGTERM."
-    ) { (reader, given) throws(UsageError) in
-      reader.request.powerDownSeconds = try given.powerDownSeconds
-    },
+        + " second SIGTERM.", store: MachineOptions.onSIGTERM),
     CommandOption(
       "--linger", "SECONDS",
       help: "The longest that the end waits for slow readers of what the guest has printed and"
-        + " sent. By default as long as they take something every ten seconds."
-    ) { (reader, given) throws(UsageError) in
-      reader.request.lingerLimit = try given.seconds(given.value)
-    },
+        + " sent. By default as long as they take something every ten seconds.",
+      store: MachineOptions.linger),
   ]
 
   private static let ports = [
@@ -74,10 +61,8 @@ enum RunOptions {
         + " disable-legacy=on|off (on), disable-modern=on|off (off); packed=on|off (off);"
         + " event-idx, indirect-desc, queue-reset, multiport=on|off (all on); vectors=0...2048 (one"
         + " for each queue and one more, or 2 where several devices want many); addr=0x1...0x1f, the slot of the PCI bus (the lowest free one);"
-        + " resize-order=spec|legacy (spec), legacy for consoles of Linux before 2025."
-    ) { (reader, given) throws(UsageError) in
-      reader.request.devices.append(try PortKeys.device(given))
-    },
+        + " resize-order=spec|legacy (spec), legacy for consoles of Linux before 2025.",
+      store: DeviceKey.device),
     CommandOption(
       "--virtserialport", "name=NAME,socket=PATH[,KEY=VALUE...]", isRepeatable: true,
       keys: .shortForm,
@@ -90,11 +75,8 @@ enum RunOptions {
         + " (keep); drain=MILLISECONDS, discards what the guest writes after the client has left,"
         + " until it pauses for so long, before it is told (0); gap=MILLISECONDS, the time it has to"
         + " notice that a client has left before the next one is there (0);"
-        + " weight=1...64, its share of a busy machine (16); and those of backends."
-    ) { (reader, given) throws(UsageError) in
-      let port = try PortKeys.channel(given, &reader)
-      reader.request.ports.append(port)
-    },
+        + " weight=1...64, its share of a busy machine (16); and those of backends.",
+      store: PortKeys.channel),
     CommandOption(
       "--virtconsole", "stdio|socket=PATH|file=PATH[,KEY=VALUE...]", isRepeatable: true,
       keys: .shortForm,
@@ -102,22 +84,15 @@ enum RunOptions {
         "A console: /dev/hvc0, hvc1... in the guest, with any backend of --virtserialport. Keys:"
         + " name=NAME, id=ID, bus=ID.0, nr=NUMBER (0 for the first);"
         + " overflow=drop-newest|drop-oldest|wait, what is dropped when the backend is too slow"
-        + " (drop-newest), or that the guest's CPU waits for it; weight=1...64 (16)."
-    ) { (reader, given) throws(UsageError) in
-      let port = try PortKeys.console(given, &reader)
-      reader.request.ports.append(port)
-    },
+        + " (drop-newest), or that the guest's CPU waits for it; weight=1...64 (16).",
+      store: PortKeys.console),
     CommandOption(
       "--preset", "agent|spice|guestfs|anaconda-log[,KEY=VALUE...]", isRepeatable: true,
       keys: .shortForm,
       help: "The channel of a well-known program, with the keys of --virtserialport but name."
         + " Without a backend a socket (for anaconda-log a file) of the channel's name in the current directory:"
         + " org.qemu.guest_agent.0, com.redhat.spice.0, org.libguestfs.channel.0,"
-        + " org.fedoraproject.anaconda.log.0."
-    ) { (reader, given) throws(UsageError) in
-      let port = try PortKeys.preset(given, &reader)
-      reader.request.ports.append(port)
-    },
+        + " org.fedoraproject.anaconda.log.0.", store: PortKeys.preset),
     CommandOption(
       "--serial", "stdio|none|file=PATH|KEY=VALUE,...",
       keys: .shortForm,
@@ -125,21 +100,13 @@ enum RunOptions {
         + " names it (unix:PATH,server=on,wait=off, chardev:ID...). stdio is interactive: Ctrl-A h"
         + " shows the keys. It is the default unless a --virtconsole has stdio, then none is. A"
         + " comma in PATH is written twice. overflow=wait: the guest's CPU waits for a reader that"
-        + " is too slow, in place of dropping what exceeds 1 MiB."
-    ) { (reader, given) throws(UsageError) in
-      let (backend, waitsForReader) = try given.serial(&reader)
-      reader.request.serial = backend
-      reader.request.serialWaitsForReader = waitsForReader
-    },
+        + " is too slow, in place of dropping what exceeds 1 MiB.", store: ConsoleOptions.serial),
     CommandOption(
       "--emergency", "serial|file=PATH|chardev=ID",
       help: "Where emergency writes to virtio-serial devices go: the serial console, a file, or the"
         + " backend that a -chardev describes, from which nothing is read. The serial console by"
-        + " default; without one, standard error, three lines a second."
-    ) { (reader, given) throws(UsageError) in
-      let destination = try given.emergency(&reader)
-      reader.request.emergency = destination
-    },
+        + " default; without one, standard error, three lines a second.",
+      store: ConsoleOptions.emergency),
   ]
 
   private static let control = [
@@ -149,17 +116,14 @@ enum RunOptions {
         + " as QEMU's -qmp names it: unix:PATH,server=on,wait=off. Keys that may follow: allow-uid=N[:N...],"
         + " allow-gid=N[:N...], who is served, too; host=on|off (on), whether clients may have paths,"
         + " addresses and programs of the host opened; insecure=on, needed for tcp: and abstract"
-        + " names (host=off there), where every program that gets to them controls the machine."
-    ) { (reader, given) throws(UsageError) in
-      let socket = try given.controlSocket(&reader)
-      reader.request.controlSockets.append(socket)
-    },
+        + " names (host=off there), where every program that gets to them controls the machine.",
+      store: ConsoleOptions.qmp),
     CommandOption(
       "--name", "NAME",
       help: "What the machine is called: up to 64 bytes without spaces, slashes and control"
         + " characters, not beginning with a dot. Gives it a control socket, by which swiftvm list"
-        + " and the other commands find it, unless a machine of that name runs already."
-    ) { (reader, given) throws(UsageError) in reader.request.name = try given.machineName },
+        + " and the other commands find it, unless a machine of that name runs already.",
+      store: MachineOptions.name),
     CommandOption(
       "--pidfile", "PATH",
       help: "A file that holds the process's number while it runs. One that a running process holds"

@@ -2,14 +2,14 @@ import Glibc
 import Host
 
 /// Where machines with a name have their control sockets: a directory of the user's alone.
-package struct ControlDirectory: Equatable, Sendable {
+struct ControlDirectory: Equatable, Sendable {
   private static let suffix = ".sock"
 
   /// Its path.
-  package let path: String
+  let path: String
 
   /// The user's: `$XDG_RUNTIME_DIR/swiftvm`, else `/run/user/UID/swiftvm`, else `/tmp/swiftvm-UID`.
-  package static var ofUser: ControlDirectory {
+  static var ofUser: ControlDirectory {
     let user = geteuid()
     if let runtime = getenv("XDG_RUNTIME_DIR").map({ String(cString: $0) }), !runtime.isEmpty {
       return ControlDirectory(path: runtime + "/swiftvm")
@@ -20,13 +20,13 @@ package struct ControlDirectory: Equatable, Sendable {
       : ControlDirectory(path: "/tmp/swiftvm-\(user)")
   }
 
-  package init(path: String) { self.path = path }
+  init(path: String) { self.path = path }
 
   /// A machine's control socket.
-  package func socket(of name: String) -> String { path + "/" + name + Self.suffix }
+  func socket(of name: String) -> String { path + "/" + name + Self.suffix }
 
   /// Makes the directory where it is missing.
-  package func make() throws(ControlError) {
+  func make() throws(ControlError) {
     guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
       throw ControlError("\(path): \(SystemError.current("mkdir"))")
     }
@@ -34,7 +34,7 @@ package struct ControlDirectory: Equatable, Sendable {
   }
 
   /// Makes sure that no other user can have put anything there.
-  package func check() throws(ControlError) {
+  func check() throws(ControlError) {
     var status = stat()
     guard lstat(path, &status) == 0 else {
       throw ControlError("\(path): \(SystemError.current("lstat"))")
@@ -48,7 +48,7 @@ package struct ControlDirectory: Equatable, Sendable {
   }
 
   /// The names of the machines that may be running, sorted; none where there is no such directory.
-  package var names: [String] {
+  var names: [String] {
     guard (try? check()) != nil, let directory = opendir(path) else { return [] }
     defer { closedir(directory) }
     var names: [String] = []
@@ -66,12 +66,12 @@ package struct ControlDirectory: Equatable, Sendable {
 }
 
 /// Why a running machine could not be made to do something: one line for the user.
-package struct ControlError: Error, Equatable, Sendable, CustomStringConvertible {
-  package let description: String
+struct ControlError: Error, Equatable, Sendable, CustomStringConvertible {
+  let description: String
   /// Whether standard error has the line already.
   let isTold: Bool
 
-  package init(_ description: String) { self.init(description, isTold: false) }
+  init(_ description: String) { self.init(description, isTold: false) }
 
   init(_ description: String, isTold: Bool) {
     self.description = description

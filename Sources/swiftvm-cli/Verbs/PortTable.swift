@@ -2,7 +2,7 @@ import Control
 import Host
 
 /// The ports of a running machine as lines of text in columns.
-package enum PortTable {
+enum PortTable {
   private static let table = TextTable<JSONValue>([
     .init("device") { text($0, "device") },
     .number("port") { number($0, "nr") },
@@ -24,7 +24,7 @@ package enum PortTable {
   /// A line of titles and one for each port.
   ///
   /// - Parameter ports: the value of `x-swiftvm-query-ports`.
-  package static func lines(_ ports: JSONValue) -> [String] { table.lines(ports.elements ?? []) }
+  static func lines(_ ports: JSONValue) -> [String] { table.lines(ports.elements ?? []) }
 
   private static func text(_ port: JSONValue, _ name: String) -> String {
     PlainText.shortened(port[name]?.text ?? "-")

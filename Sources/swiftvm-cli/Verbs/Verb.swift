@@ -3,18 +3,18 @@ import Glibc
 import Host
 
 /// What `swiftvm` has a running machine do, a row each.
-package struct Verb: Equatable, Sendable {
+struct Verb: Equatable, Sendable {
   /// The word after the program's name.
-  package let name: String
+  let name: String
   let perform: Action
 
   typealias Action = @Sendable (VerbRequest) throws(ControlError) -> Void
 
   /// By name, which no two verbs share.
-  package static func == (first: Verb, second: Verb) -> Bool { first.name == second.name }
+  static func == (first: Verb, second: Verb) -> Bool { first.name == second.name }
 
   /// All of them, as the parser and the help know them.
-  package static let all = [
+  static let all = [
     verb(
       "list", finds: false, summary: "show the machines that run by a --name",
       explanation: "Shows each machine that was started with a --name and runs."
@@ -106,7 +106,7 @@ package struct Verb: Equatable, Sendable {
   ]
 
   /// A verb that is one QMP command without arguments.
-  package static func verb(
+  static func verb(
     _ name: String, does command: String, summary: String, explanation: String
   ) -> CommandDescription {
     verb(name, summary: summary, explanation: explanation) { (request) throws(ControlError) in
@@ -137,33 +137,33 @@ package struct Verb: Equatable, Sendable {
 }
 
 /// The verbs' options.
-package enum VerbOption {
-  package static let machine = CommandOption(
+enum VerbOption {
+  static let machine = CommandOption(
     "--vm", "NAME", help: "The machine, by its --name. Without it, the only one that runs.")
-  package static let control = CommandOption(
+  static let control = CommandOption(
     "--control", "PATH", help: "The machine, by the path of its control socket (--qmp).")
-  package static let timeout = CommandOption(
+  static let timeout = CommandOption(
     "--timeout", "SECONDS", help: "How long to wait at most; as long as it takes by default.")
-  package static let lines = CommandOption("--lines", "COUNT", help: "End after so many lines.")
-  package static let console = CommandOption(
+  static let lines = CommandOption("--lines", "COUNT", help: "End after so many lines.")
+  static let console = CommandOption(
     "--console", help: "The port is a console (/dev/hvcN in the guest).")
 }
 
 /// A verb with what it was given.
-package struct VerbRequest: Equatable, Sendable {
-  package let verb: Verb
+struct VerbRequest: Equatable, Sendable {
+  let verb: Verb
   /// The words that are no options, as many as the verb has.
-  package let operands: [String]
+  let operands: [String]
   /// The machine's name, or nil.
-  package let machine: String?
+  let machine: String?
   /// The control socket's path, or nil.
-  package let control: String?
+  let control: String?
   /// How long to wait, in seconds.
-  package let timeout: Double?
+  let timeout: Double?
   /// After how many lines to end.
-  package let lines: Int?
+  let lines: Int?
   /// Whether a new port is a console.
-  package let isConsole: Bool
+  let isConsole: Bool
 
   init(_ verb: Verb, _ given: Invocation) throws(UsageError) {
     self.verb = verb
