@@ -129,6 +129,12 @@ package enum AddressMap {
   /// The largest number of CPUs: APIC ids beyond 254 would need x2APIC from the first instruction.
   package static let largestCPUCount = 254
 
+  /// Where each pin of each PCI device is wired to.
+  static let pciWiring: [(device: UInt32, pin: UInt32, input: UInt32)] =
+    (0..<32).flatMap { device in
+      (0..<4).map { pin in (device, pin, pciInterrupt(device: device, pin: pin)) }
+    }
+
   /// The interrupt input to which a PCI device's pin is wired.
   ///
   /// - Parameters:

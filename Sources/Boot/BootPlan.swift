@@ -11,9 +11,9 @@ package struct BootRequest: Sendable {
   /// Addresses for 64-bit base address registers, above all RAM; may be empty.
   package var pci64Window: Range<UInt64>
   /// How many virtio-mmio devices there are, at most `AddressMap.virtioMMIOCapacity`.
-  package var virtioMMIODeviceCount: Int
+  package var virtioMMIODeviceCount = 0
   /// Whether there is a pvpanic device.
-  package var hasPanicDevice: Bool
+  package var hasPanicDevice = false
   /// Whether devices on the PCI bus may come and go while the guest runs.
   package var hasHotPlug = false
   /// What SMBIOS gives as the firmware's version.
@@ -24,15 +24,13 @@ package struct BootRequest: Sendable {
   /// A machine without what is not given.
   package init(
     memorySize: UInt64, cpuCount: Int, commandLine: String, initrdSize: UInt64?,
-    pci64Window: Range<UInt64>, virtioMMIODeviceCount: Int = 0, hasPanicDevice: Bool = false
+    pci64Window: Range<UInt64>
   ) {
     self.memorySize = memorySize
     self.cpuCount = cpuCount
     self.commandLine = commandLine
     self.initrdSize = initrdSize
     self.pci64Window = pci64Window
-    self.virtioMMIODeviceCount = virtioMMIODeviceCount
-    self.hasPanicDevice = hasPanicDevice
   }
 }
 
@@ -58,7 +56,7 @@ package struct BootPlan: Sendable {
 
   /// Without overlaps, all inside RAM, which must read as zero everywhere else.
   package let placements: [Placement]
-  /// The first CPU's registers.
+  /// How the first processor starts.
   package let entry: EntryState
 
   /// Lays the guest's memory out.
@@ -75,24 +73,25 @@ package struct BootPlan: Sendable {
     if let size = request.initrdSize {
       initrd = try Self.placeInitrd(of: size, beside: image, lowMemoryEnd: lowMemoryEnd)
     }
-    let tables = ACPITables(request)
     let information = BootInformation(
-      memoryMap: MemoryMap(memorySize: request.memorySize), rsdp: tables.rsdp,
+      memoryMap: MemoryMap(memorySize: request.memorySize),
       commandLineSize: commandLine.count - 1, initrd: initrd)
 
-    entry = EntryState(image.entry)
-    let smbios = SMBIOS.encode(version: request.version, strings: request.oemStrings)
-    let mpTable = LegacyFirmware.mpTable(cpuCount: request.cpuCount)
-    let bytes: [(address: UInt64, bytes: [UInt8])] = [
-      (AddressMap.gdt, entry.gdt),
+    entry = image.entry
+    let firmware: [(address: UInt64, bytes: [UInt8])] = [
       (AddressMap.commandLine, commandLine),
-      (tables.rsdp, tables.bytes),
-      (AddressMap.smbios.lowerBound, smbios),
-      (AddressMap.mpTable.lowerBound, mpTable),
+      (AddressMap.acpiTables.lowerBound, ACPITables.encode(request)),
+      (
+        AddressMap.smbios.lowerBound,
+        SMBIOS.encode(version: request.version, strings: request.oemStrings)
+      ),
+      (AddressMap.mpTable.lowerBound, LegacyFirmware.mpTable(cpuCount: request.cpuCount)),
       (AddressMap.biosEntry.lowerBound, LegacyFirmware.biosEntry),
     ]
-    var placements = (Self.bootInformation(information, for: image) + bytes)
-      .map { Placement(address: $0.address, source: .bytes($0.bytes)) }
+    let parts = information.encode(for: entry.mode, setupHeader: image.setupHeader)
+    var placements = (parts + entry.tables + firmware).map {
+      Placement(address: $0.address, source: .bytes($0.bytes))
+    }
     for segment in image.segments where !segment.file.isEmpty {
       placements.append(Placement(address: segment.address, source: .kernelFile(segment.file)))
     }
@@ -139,18 +138,5 @@ package struct BootPlan: Sendable {
     guard size <= available else { throw .initrdTooLarge(size: size, available: available) }
     let start = (end - size).alignedDown(to: pageSize)
     return start..<(start + size)
-  }
-
-  private static func bootInformation(
-    _ information: BootInformation, for image: KernelImage
-  ) -> [(address: UInt64, bytes: [UInt8])] {
-    switch image.entry {
-    case .pvh: information.pvhStartInfo
-    case .linux64:
-      [
-        (AddressMap.zeroPage, ZeroPage.encode(information, setupHeader: image.setupHeader)),
-        (AddressMap.pageTables, PageTables.identity),
-      ]
-    }
   }
 }

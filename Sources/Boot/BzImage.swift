@@ -26,7 +26,7 @@ enum BzImage {
       memorySize: max(UInt64(header.initSize), UInt64(payload.count)))
     return KernelImage(
       segments: try KernelImage.arranged([kernel]),
-      entry: .linux64(address: address &+ entryOffset),
+      entry: EntryState(.longMode, rip: address &+ entryOffset),
       setupHeader: header.content,
       initrdLimit: UInt64(header.initrdAddressMax) + 1,
       commandLineLimit: header.commandLineLimit)
@@ -38,8 +38,8 @@ private struct SetupHeader {
   private let bytes: [UInt8]
 
   init(_ file: ImageBytes) throws(BootError) {
-    bytes = file.copy(ZeroPage.headerRange)
-    guard bytes.count >= Self.leastEnd - ZeroPage.headerRange.lowerBound else {
+    bytes = file.copy(BootInformation.headerRange)
+    guard bytes.count >= Self.leastEnd - BootInformation.headerRange.lowerBound else {
       throw .kernelTruncated(size: file.count)
     }
   }
@@ -48,14 +48,14 @@ private struct SetupHeader {
   private static let leastEnd = 0x264
 
   private func field<Value: FixedWidthInteger>(_ offset: Int) -> Value {
-    bytes.little(at: offset - ZeroPage.headerRange.lowerBound)
+    bytes.little(at: offset - BootInformation.headerRange.lowerBound)
   }
 
   /// The header up to its end, which the jump over it at 0x200 tells.
-  var content: [UInt8] { Array(bytes.prefix(end - ZeroPage.headerRange.lowerBound)) }
+  var content: [UInt8] { Array(bytes.prefix(end - BootInformation.headerRange.lowerBound)) }
   private var end: Int {
     let jump: UInt8 = field(0x201)
-    return min(0x202 + Int(jump), ZeroPage.headerRange.upperBound)
+    return min(0x202 + Int(jump), BootInformation.headerRange.upperBound)
   }
 
   var setupSectors: UInt8 { field(0x1f1) }

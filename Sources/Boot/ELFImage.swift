@@ -8,35 +8,24 @@ enum ELFImage {
 
   /// An `Elf64_Phdr`, as far as it is used.
   private struct ProgramHeader {
-    let type: UInt32
-    let offset: UInt64
-    let virtualAddress: UInt64
-    let physicalAddress: UInt64
-    let fileSize: UInt64
-    let memorySize: UInt64
-    let alignment: UInt64
+    let bytes: [UInt8]
 
-    init(_ table: [UInt8], at offset: Int) {
-      type = table.little(at: offset)
-      self.offset = table.little(at: offset + 8)
-      virtualAddress = table.little(at: offset + 16)
-      physicalAddress = table.little(at: offset + 24)
-      fileSize = table.little(at: offset + 32)
-      memorySize = table.little(at: offset + 40)
-      alignment = table.little(at: offset + 48)
-    }
+    var isLoaded: Bool { type == 1 && (memorySize > 0 || fileSize > 0) }
+    var isNote: Bool { type == 4 }
+    private var type: UInt32 { bytes.little(at: 0) }
+    var offset: UInt64 { bytes.little(at: 8) }
+    private var virtualAddress: UInt64 { bytes.little(at: 16) }
+    var physicalAddress: UInt64 { bytes.little(at: 24) }
+    var fileSize: UInt64 { bytes.little(at: 32) }
+    var memorySize: UInt64 { bytes.little(at: 40) }
+    var alignment: UInt64 { bytes.little(at: 48) }
 
-    /// `physicalAddress` of an entry point that lies in the bytes loaded from the file.
+    /// The physical address of an entry point that lies in the bytes loaded from the file.
     func translate(_ entry: UInt64) -> UInt64? {
       if entry >= physicalAddress, entry - physicalAddress < fileSize { return entry }
       guard entry >= virtualAddress, entry - virtualAddress < fileSize else { return nil }
       return physicalAddress &+ (entry - virtualAddress)
     }
-  }
-
-  private enum SegmentType {
-    static let load: UInt32 = 1
-    static let note: UInt32 = 4
   }
 
   static func recognizes(_ file: ImageBytes) -> Bool { file.starts(with: magic) }
@@ -46,11 +35,16 @@ enum ELFImage {
     guard header.count == headerSize else { throw .kernelTruncated(size: file.count) }
     try checkIdentity(header)
     let headers = try programHeaders(header, of: file)
-    let loads = headers.filter {
-      $0.type == SegmentType.load && ($0.memorySize > 0 || $0.fileSize > 0)
-    }
+    let loads = headers.filter(\.isLoaded)
     var segments: [KernelImage.Segment] = []
-    for header in loads { segments.append(try segment(header, in: file)) }
+    for header in loads {
+      guard header.fileSize <= header.memorySize else {
+        throw .segmentTooSmall(address: header.physicalAddress)
+      }
+      let content = try file.range(offset: header.offset, size: header.fileSize)
+      segments.append(
+        .init(address: header.physicalAddress, file: content, memorySize: header.memorySize))
+    }
     segments = try KernelImage.arranged(segments)
 
     if let entry = try pvhEntry(headers, of: file) {
@@ -58,14 +52,14 @@ enum ELFImage {
       guard loads.contains(where: { $0.translate(entry) == entry }) else {
         throw .entryOutsideKernel(address: entry)
       }
-      return KernelImage(segments: segments, entry: .pvh(address: entry))
+      return KernelImage(segments: segments, entry: EntryState(.protected32, rip: entry))
     }
     let entry: UInt64 = header.little(at: 24)
     // Physical in Linux, virtual in kernels that keep the linker's default.
     guard let physical = loads.lazy.compactMap({ $0.translate(entry) }).first else {
       throw .entryOutsideKernel(address: entry)
     }
-    return KernelImage(segments: segments, entry: .linux64(address: physical))
+    return KernelImage(segments: segments, entry: EntryState(.longMode, rip: physical))
   }
 
   private static func checkIdentity(_ header: [UInt8]) throws(BootError) {
@@ -92,79 +86,52 @@ enum ELFImage {
     guard count > 0 else { throw .noSegments }
     guard size == programHeaderSize else { throw .badELFHeader(field: "e_phentsize") }
     guard count <= largestProgramHeaderCount else { throw .badELFHeader(field: "e_phnum") }
-    let tableSize = Int(size) * Int(count)
-    guard let range = file.range(offset: offset, size: UInt64(tableSize)) else {
-      throw .kernelTruncated(size: file.count)
-    }
+    let range = try file.range(offset: offset, size: UInt64(size) * UInt64(count))
     let table = file.copy(range)
-    guard table.count == tableSize else { throw .kernelTruncated(size: file.count) }
-    return stride(from: 0, to: tableSize, by: programHeaderSize).map {
-      ProgramHeader(table, at: $0)
+    guard table.count == range.count else { throw .kernelTruncated(size: file.count) }
+    return stride(from: 0, to: table.count, by: programHeaderSize).map {
+      ProgramHeader(bytes: Array(table[$0..<$0 + programHeaderSize]))
     }
   }
 
-  private static func segment(
-    _ header: ProgramHeader, in file: ImageBytes
-  ) throws(BootError) -> KernelImage.Segment {
-    guard header.fileSize <= header.memorySize else {
-      throw .segmentTooSmall(address: header.physicalAddress)
-    }
-    guard let content = file.range(offset: header.offset, size: header.fileSize) else {
-      throw .kernelTruncated(size: file.count)
-    }
-    return KernelImage.Segment(
-      address: header.physicalAddress, file: content, memorySize: header.memorySize)
-  }
-
+  /// The address in the note "Xen", type 18 (XEN_ELFNOTE_PHYS32_ENTRY), if there is one.
   private static func pvhEntry(
     _ headers: [ProgramHeader], of file: ImageBytes
   ) throws(BootError) -> UInt64? {
-    for header in headers where header.type == SegmentType.note {
-      guard let notes = file.range(offset: header.offset, size: header.fileSize) else {
-        throw .kernelTruncated(size: file.count)
-      }
-      if let entry = try pvhEntry(in: notes, alignment: header.alignment, of: file) {
-        return entry
-      }
+    for header in headers where header.isNote {
+      let notes = try file.range(offset: header.offset, size: header.fileSize)
+      guard let note = note(in: notes, alignment: header.alignment, of: file) else { continue }
+      guard note.size == 4 || note.size == 8 else { throw .badEntryNote(size: note.size) }
+      let bytes = file.copy(note.start..<note.start + Int(note.size))
+      if !bytes.isEmpty { return bytes.little(at: 0) }
     }
     return nil
   }
 
-  /// The descriptor of the note "Xen", type 18 (XEN_ELFNOTE_PHYS32_ENTRY), if it is in `notes`.
-  ///
-  /// Notes that do not add up end the search: nothing depends on other notes.
-  private static func pvhEntry(
+  /// Where that note's descriptor lies. Notes that do not add up end the search: nothing depends on
+  /// other notes.
+  private static func note(
     in notes: Range<Int>, alignment: UInt64, of file: ImageBytes
-  ) throws(BootError) -> UInt64? {
+  ) -> (start: Int, size: UInt32)? {
     let unit: UInt64 = alignment == 8 ? 8 : 4
     var offset = UInt64(notes.lowerBound)
     let end = UInt64(notes.upperBound)
     while offset + 12 <= end {
-      let start = Int(offset)
-      guard let nameSize = file.read(UInt32.self, at: start),
-        let size = file.read(UInt32.self, at: start + 4),
-        let type = file.read(UInt32.self, at: start + 8)
-      else { return nil }
+      let note = file.copy(Int(offset)..<Int(min(offset + 16, end)))
+      guard note.count >= 12 else { return nil }
+      let nameSize: UInt32 = note.little(at: 0)
+      let size: UInt32 = note.little(at: 4)
       // No sum here can overflow: offsets are within a file, sizes within 32 bits. Padding counts
       // from the start of the note's segment, which is itself aligned in the file.
       let name = 12 + UInt64(nameSize)
       let descriptor = offset + (name.alignedUp(to: unit) ?? name)
       guard descriptor + UInt64(size) <= end else { return nil }
-      if type == 18, nameSize == 4, file.starts(with: [0x58, 0x65, 0x6e, 0], at: start + 12) {
-        return try entryAddress(at: Int(descriptor), size: size, of: file)
+      let type: UInt32 = note.little(at: 8)
+      if type == 18, nameSize == 4, note.dropFirst(12).starts(with: "Xen".utf8) {
+        return (Int(descriptor), size)
       }
       offset = descriptor + (UInt64(size).alignedUp(to: unit) ?? 0)
     }
     return nil
-  }
-
-  private static func entryAddress(
-    at offset: Int, size: UInt32, of file: ImageBytes
-  ) throws(BootError) -> UInt64? {
-    switch size {
-    case 4: file.read(UInt32.self, at: offset).map(UInt64.init)
-    case 8: file.read(UInt64.self, at: offset)
-    default: throw .badEntryNote(size: size)
-    }
   }
 }

@@ -16,19 +16,11 @@ package struct KernelImage: Equatable, Sendable {
     package var memory: Range<UInt64> { address..<(address &+ memorySize) }
   }
 
-  /// How the first CPU starts.
-  package enum Entry: Equatable, Sendable {
-    /// 32-bit entry of the PVH boot protocol (Xen's docs/misc/pvh.pandoc).
-    case pvh(address: UInt64)
-    /// 64-bit entry of the Linux boot protocol (Documentation/arch/x86/boot.rst).
-    case linux64(address: UInt64)
-  }
-
   /// By ascending address, without overlaps, all between 1 MiB and 3 GiB; never empty.
   package let segments: [Segment]
   /// How it is entered.
-  package let entry: Entry
-  /// A bzImage's setup header, for `ZeroPage.headerRange`.
+  package let entry: EntryState
+  /// A bzImage's setup header, for `BootInformation.headerRange`.
   package let setupHeader: [UInt8]?
   /// The initrd must end at or below this address.
   package let initrdLimit: UInt64
@@ -57,7 +49,7 @@ package struct KernelImage: Equatable, Sendable {
 
   /// `segments` must have passed `arranged(_:)`; `entry` must lie in one of them.
   init(
-    segments: [Segment], entry: Entry, setupHeader: [UInt8]? = nil,
+    segments: [Segment], entry: EntryState, setupHeader: [UInt8]? = nil,
     initrdLimit: UInt64 = AddressMap.hole.lowerBound, commandLineLimit: Int = 2047
   ) {
     self.segments = segments
@@ -125,7 +117,8 @@ package struct KernelImage: Equatable, Sendable {
   }
 }
 
-/// A kernel file's bytes, read with every access checked; outside the file there is nil.
+/// A kernel file's bytes, read with every access checked. Offsets are at most those that 33 bits hold,
+/// or lie in the file.
 ///
 /// Each access reads anew: another program may write to the file at the same time, so only a copy
 /// can be judged.
@@ -146,21 +139,16 @@ package struct ImageBytes {
 
   /// The little-endian integer at `offset`.
   func read<Value: FixedWidthInteger>(_: Value.Type, at offset: Int) -> Value? {
-    guard offset >= 0, offset <= count, count - offset >= MemoryLayout<Value>.size else {
-      return nil
-    }
-    var value: Value = 0
-    guard withUnsafeMutableBytes(of: &value, { fetch(offset, $0) }) else { return nil }
-    return Value(littleEndian: value)
+    let size = MemoryLayout<Value>.size
+    let bytes = copy(offset..<offset + size)
+    return bytes.count == size ? bytes.little(at: 0) : nil
   }
 
   /// The part of the file that a header describes by an offset and a size.
-  func range(offset: UInt64, size: UInt64) -> Range<Int>? {
+  func range(offset: UInt64, size: UInt64) throws(BootError) -> Range<Int> {
     let (end, overflow) = offset.addingReportingOverflow(size)
-    guard !overflow, end <= UInt64(count), let lower = Int(exactly: offset),
-      let upper = Int(exactly: end)
-    else { return nil }
-    return lower..<upper
+    guard !overflow, end <= UInt64(count) else { throw .kernelTruncated(size: count) }
+    return Int(offset)..<Int(end)
   }
 
   /// A copy of the bytes in `range`, as far as the file has them; empty if it cannot be read.
@@ -171,7 +159,6 @@ package struct ImageBytes {
   }
 
   func starts(with prefix: [UInt8], at offset: Int = 0) -> Bool {
-    guard offset >= 0, offset <= count, count - offset >= prefix.count else { return false }
-    return copy(offset..<(offset + prefix.count)) == prefix
+    copy(offset..<offset + prefix.count) == prefix
   }
 }

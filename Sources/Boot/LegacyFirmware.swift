@@ -67,11 +67,8 @@ enum LegacyFirmware {
       let flags: UInt8 = irq == AddressMap.systemControlInterrupt ? 0b1101 : 0
       entries.append(interrupt(Bus.isa, UInt8(irq), flags: flags, pin: irq == 0 ? 2 : irq))
     }
-    for device in UInt32(0)..<32 {
-      for pin in UInt32(0)..<4 {
-        let input = AddressMap.pciInterrupt(device: device, pin: pin)
-        entries.append(interrupt(Bus.pci, UInt8(device << 2 | pin), flags: 0, pin: input))
-      }
+    for (device, pin, input) in AddressMap.pciWiring {
+      entries.append(interrupt(Bus.pci, UInt8(device << 2 | pin), flags: 0, pin: input))
     }
     // The 8259s at LINT0 of the first CPU, the non-maskable interrupt at LINT1 of all.
     entries.append([4, InterruptType.external, 0, 0, Bus.isa, 0, 0, 0])

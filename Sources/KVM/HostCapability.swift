@@ -1,3 +1,4 @@
+import Boot
 import Glibc
 import GuestMemory
 import Host
@@ -23,25 +24,22 @@ package enum HostCapability: Equatable, Sendable {
       return .unavailable(reason: error.description)
     }
     do throws(SystemError) {
-      return judge(try InstructionProbe.run(on: hypervisor, seconds: 2))
+      let (stage, end) = try InstructionProbe.run(on: hypervisor, seconds: 2)
+      switch end {
+      case .halted where stage == .finished:
+        return .full
+      case .internalError(let report):
+        let name = report.interpreterLimit ?? stage.next
+        return .smallGuestsOnly(
+          reason: "it interprets kernel code and does not know \(name), which every Linux kernel"
+            + " uses")
+      case .stopped:
+        return .smallGuestsOnly(reason: "\(stage.next) did not finish in time")
+      default:
+        return .smallGuestsOnly(reason: "\(stage.next) failed: \(end)")
+      }
     } catch {
       return .unavailable(reason: "/dev/kvm opens but no machine runs on it: \(error)")
-    }
-  }
-
-  private static func judge(_ result: InstructionProbe.Result) -> HostCapability {
-    switch (result.end, result.stage) {
-    case (.halted, .finished):
-      return .full
-    case (.internalError(let report), let stage):
-      let name = report.interpreterLimit ?? stage.next
-      return .smallGuestsOnly(
-        reason: "it interprets kernel code and does not know \(name), which every Linux kernel uses"
-      )
-    case (.stopped, let stage):
-      return .smallGuestsOnly(reason: "\(stage.next) did not finish in time")
-    case (let end, let stage):
-      return .smallGuestsOnly(reason: "\(stage.next) failed: \(end)")
     }
   }
 }
@@ -65,22 +63,15 @@ private enum InstructionProbe {
     }
   }
 
-  struct Result {
-    var stage: Stage
-    var end: VCPUEnd
-  }
-
   /// Runs the guest to its end, or stops it after `seconds`.
-  static func run(on hypervisor: Hypervisor, seconds: Int) throws(SystemError) -> Result {
-    let memory = try makeMemory()
+  static func run(
+    on hypervisor: Hypervisor, seconds: Int
+  ) throws(SystemError) -> (stage: Stage, end: VCPUEnd) {
+    let entry = EntryState(.longMode, rip: Layout.code)
+    let memory = try makeMemory(entry)
     let machine = try KVMVirtualMachine(
       hypervisor: hypervisor, memory: memory, interruptController: .none)
     let vcpu = try machine.createVCPU(id: 0, of: 1)
-    var entry = BootRegisters(mode: .long64, rip: Layout.code)
-    entry.cr3 = Layout.pageTables
-    entry.rsp = Layout.stackTop
-    entry.gdtBase = Layout.segments
-    entry.gdtLimit = 0x1f
     try vcpu.setInitialState(entry)
 
     let observer = Observer()
@@ -99,7 +90,7 @@ private enum InstructionProbe {
 
   /// Notes what the guest reports.
   private final class Observer: VCPUExitHandler {
-    let result = Mutex(Result(stage: .notStarted, end: .stopped))
+    let result = Mutex((stage: Stage.notStarted, end: VCPUEnd.stopped))
 
     func portWrite(port: UInt16, width: Int, value: UInt32) {
       if let reached = Stage(rawValue: value) { result.withLock { $0.stage = reached } }
@@ -109,34 +100,28 @@ private enum InstructionProbe {
     func mmioWrite(address: UInt64, width: Int, value: UInt64) {}
   }
 
-  /// Guest-physical addresses, mapped identically by one 2 MiB page.
+  /// Guest-physical addresses, mapped identically; `EntryState` has the others.
   private enum Layout {
-    static let pageTables: UInt64 = 0x1000
-    static let segments: UInt64 = 0x4000
     static let interruptTablePointer: UInt64 = 0x4800
     static let interruptTable: UInt64 = 0x5000
     static let code: UInt64 = 0x8000
-    static let scratch: UInt64 = 0xa000
-    static let stackTop: UInt64 = 0xf000
+    static let scratch: UInt64 = 0x2_0000
   }
 
-  private static func makeMemory() throws(SystemError) -> GuestMemory {
+  private static func makeMemory(_ entry: EntryState) throws(SystemError) -> GuestMemory {
     let memory = try GuestMemory(regions: [0..<0x20_0000])
     do throws(GuestMemoryError) {
-      try memory.store(Layout.pageTables + 0x1003, at: Layout.pageTables)
-      try memory.store(Layout.pageTables + 0x2003, at: Layout.pageTables + 0x1000)
-      try memory.store(UInt64(0x83), at: Layout.pageTables + 0x2000)
-      try memory.store(0x00af_9b00_0000_ffff as UInt64, at: Layout.segments + 0x10)
-      try memory.store(0x00cf_9300_0000_ffff as UInt64, at: Layout.segments + 0x18)
+      for (address, bytes) in entry.tables + [(Layout.code, code)] {
+        for (index, byte) in bytes.enumerated() {
+          try memory.store(byte, at: address + UInt64(index))
+        }
+      }
       // Vector 3, the breakpoint: a 64-bit interrupt gate to the last instruction of the code.
       let breakpointHandler = Layout.code + UInt64(code.count - 2)
       try memory.store(UInt16(0x3f), at: Layout.interruptTablePointer)
       try memory.store(Layout.interruptTable, at: Layout.interruptTablePointer + 2)
       try memory.store(
         0x0000_8e00_0010_0000 | breakpointHandler, at: Layout.interruptTable + 3 * 16)
-      for (index, byte) in code.enumerated() {
-        try memory.store(byte, at: Layout.code + UInt64(index))
-      }
     } catch {
       throw SystemError("instruction probe", errno: EFAULT)
     }
@@ -149,7 +134,7 @@ private enum InstructionProbe {
     0xe6, 0xf4,  // out %al, $0xf4
     0x0f, 0xa2,  // cpuid
     0x89, 0xce,  // mov %ecx, %esi
-    0xbf, 0x00, 0xa0, 0x00, 0x00,  // mov $scratch, %edi
+    0xbf, 0x00, 0x00, 0x02, 0x00,  // mov $scratch, %edi
     0x0f, 0xba, 0xe6, 0x0d,  // bt $13, %esi
     0x73, 0x09,  // jnc over the next three
     0x31, 0xc0,  // xor %eax, %eax

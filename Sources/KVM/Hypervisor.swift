@@ -10,7 +10,21 @@ package final class Hypervisor: Sendable {
   /// Size in bytes of a vCPU's shared page, `kvm_run` and what follows it.
   let vcpuMappingSize: Int
 
-  /// Opens KVM and checks that all of `Capability.required` is there.
+  /// The capabilities without which no machine runs, with the kernel's names for them.
+  package static let requiredCapabilities = [
+    (KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY"),
+    (KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP"),
+    (KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR"),
+    (KVM_CAP_SET_IDENTITY_MAP_ADDR, "KVM_CAP_SET_IDENTITY_MAP_ADDR"),
+    (KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID"),
+    (KVM_CAP_PIT2, "KVM_CAP_PIT2"),
+    (KVM_CAP_IRQ_ROUTING, "KVM_CAP_IRQ_ROUTING"),
+    (KVM_CAP_IRQFD, "KVM_CAP_IRQFD"),
+    (KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD"),
+    (KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT"),
+  ]
+
+  /// Opens KVM and checks that all of `requiredCapabilities` is there.
   package init(path: String = "/dev/kvm") throws(HypervisorError) {
     let descriptor = try Self.open(path)
     let version = ckvm_get_api_version(descriptor.rawValue)
@@ -20,21 +34,23 @@ package final class Hypervisor: Sendable {
     guard size >= MemoryLayout<kvm_run>.size else { throw .notKVM(path: path) }
     self.descriptor = descriptor
     vcpuMappingSize = Int(size)
-    for capability in Capability.required where value(of: capability) == 0 {
-      throw .missingCapability(capability.name)
+    for (capability, name) in Self.requiredCapabilities where value(of: capability) == 0 {
+      throw .missingCapability(name)
     }
   }
 
-  /// What KVM answers for a capability: 0 when absent, else 1 or the capability's own number.
-  package func value(of capability: Capability) -> Int {
-    let result = ckvm_check_extension(descriptor.rawValue, UInt(capability.number))
-    return max(0, Int(result))
+  /// What KVM answers for a capability (KVM_CAP_*): 0 when absent, else 1 or a number of its own.
+  func value(of capability: Int32) -> Int {
+    max(0, Int(ckvm_check_extension(descriptor.rawValue, UInt(capability))))
   }
 
   /// The number of vCPUs a machine cannot exceed, at least 1.
   package var maximumVCPUCount: Int {
-    max(1, value(of: .recommendedVCPUs), value(of: .maximumVCPUs))
+    max(1, value(of: KVM_CAP_NR_VCPUS), value(of: KVM_CAP_MAX_VCPUS))
   }
+
+  /// Whether local APICs have the TSC-deadline timer.
+  package var hasDeadlineTimer: Bool { value(of: KVM_CAP_TSC_DEADLINE_TIMER) > 0 }
 
   /// The CPUID leaves KVM can give a guest on this host, before they are fitted to one vCPU.
   package func supportedCPUID() throws(SystemError) -> CPUIDTable {
@@ -70,41 +86,6 @@ package final class Hypervisor: Sendable {
     default: throw .system(SystemError("open", errno: errno))
     }
   }
-}
-
-/// A feature of the kernel's KVM, as KVM_CHECK_EXTENSION names it.
-package struct Capability: Equatable, Sendable {
-  fileprivate let number: Int32
-  /// The kernel's name for it.
-  package let name: String
-
-  private init(_ number: Int32, _ name: String) {
-    self.number = number
-    self.name = name
-  }
-
-  static let irqRouting = Capability(KVM_CAP_IRQ_ROUTING, "KVM_CAP_IRQ_ROUTING")
-  static let ioeventfdAnyLength = Capability(
-    KVM_CAP_IOEVENTFD_ANY_LENGTH, "KVM_CAP_IOEVENTFD_ANY_LENGTH")
-  /// The local APIC's TSC-deadline timer.
-  package static let tscDeadlineTimer = Capability(
-    KVM_CAP_TSC_DEADLINE_TIMER, "KVM_CAP_TSC_DEADLINE_TIMER")
-  fileprivate static let recommendedVCPUs = Capability(KVM_CAP_NR_VCPUS, "KVM_CAP_NR_VCPUS")
-  fileprivate static let maximumVCPUs = Capability(KVM_CAP_MAX_VCPUS, "KVM_CAP_MAX_VCPUS")
-
-  /// The capabilities without which no machine runs.
-  package static let required = [
-    Capability(KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY"),
-    Capability(KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP"),
-    Capability(KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR"),
-    Capability(KVM_CAP_SET_IDENTITY_MAP_ADDR, "KVM_CAP_SET_IDENTITY_MAP_ADDR"),
-    Capability(KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID"),
-    Capability(KVM_CAP_PIT2, "KVM_CAP_PIT2"),
-    irqRouting,
-    Capability(KVM_CAP_IRQFD, "KVM_CAP_IRQFD"),
-    Capability(KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD"),
-    Capability(KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT"),
-  ]
 }
 
 /// Why `/dev/kvm` cannot be used, with what to do about it.

@@ -33,7 +33,7 @@ package final class KVMVirtualMachine: Sendable {
     self.hypervisor = hypervisor
     self.memory = memory
     self.interruptController = interruptController
-    ioeventfdMatchesAnyLength = hypervisor.value(of: .ioeventfdAnyLength) > 0
+    ioeventfdMatchesAnyLength = hypervisor.value(of: KVM_CAP_IOEVENTFD_ANY_LENGTH) > 0
     descriptor = try hypervisor.createVM()
     // First: after the interrupt controllers have changed the machine's buses, KVM would wait here
     // for a grace period of milliseconds.
@@ -50,14 +50,14 @@ package final class KVMVirtualMachine: Sendable {
   /// interrupt; number 0 needs `VCPU.setInitialState` before it runs.
   package func createVCPU(id: Int, of count: Int) throws(SystemError) -> VCPU {
     var cpuid = try hypervisor.supportedCPUID()
-    let hasDeadlineTimer = hypervisor.value(of: .tscDeadlineTimer) > 0
+    let hasLocalAPIC = interruptController != .none
     cpuid.fit(
-      processor: id, of: count, tscDeadline: hasDeadlineTimer && interruptController != .none)
+      processor: id, of: count, tscDeadline: hypervisor.hasDeadlineTimer && hasLocalAPIC)
     let result = ckvm_create_vcpu(descriptor.rawValue, UInt(bitPattern: id))
     let vcpu = try VCPU(
       owning: FileDescriptor(owning: try checked("KVM_CREATE_VCPU", result)),
       mappingSize: hypervisor.vcpuMappingSize, id: id, machine: self)
-    try vcpu.setUp(cpuid: cpuid, hasLocalAPIC: interruptController != .none)
+    try vcpu.setUp(cpuid: cpuid, hasLocalAPIC: hasLocalAPIC)
     return vcpu
   }
 
@@ -94,22 +94,32 @@ package final class KVMVirtualMachine: Sendable {
     }
   }
 
-  /// Signals `eventFD` on every guest write that starts at `address`, or on those of one value.
+  /// Signals `eventFD` on every guest write that starts at `address`, or on those of one value; or no
+  /// longer, for the same eventfd, address and value.
   ///
   /// Without a value a write of any width matches; before Linux 4.4 only one of 2 bytes.
   ///
   /// - Throws: EEXIST if the address has one already for these writes.
-  package func assignIOEventFD(
-    _ eventFD: EventFD, at address: NotifyAddress, value: NotifyValue? = nil
+  package func setIOEventFD(
+    _ eventFD: EventFD, at address: NotifyAddress, value: NotifyValue? = nil, isAssigned: Bool
   ) throws(SystemError) {
-    try setIOEventFD(eventFD, at: address, value: value, flags: 0)
-  }
-
-  /// Undoes `assignIOEventFD` for the same eventfd, address and value.
-  package func deassignIOEventFD(
-    _ eventFD: EventFD, at address: NotifyAddress, value: NotifyValue? = nil
-  ) throws(SystemError) {
-    try setIOEventFD(eventFD, at: address, value: value, flags: CKVM_IOEVENTFD_DEASSIGN)
+    var argument = kvm_ioeventfd()
+    argument.fd = eventFD.rawValue
+    argument.flags = isAssigned ? 0 : CKVM_IOEVENTFD_DEASSIGN
+    argument.len = ioeventfdMatchesAnyLength ? 0 : 2
+    if let value {
+      argument.flags |= CKVM_IOEVENTFD_DATAMATCH
+      argument.datamatch = value.value
+      argument.len = UInt32(value.width)
+    }
+    switch address {
+    case .mmio(let address):
+      argument.addr = address
+    case .port(let port):
+      argument.addr = UInt64(port)
+      argument.flags |= CKVM_IOEVENTFD_PIO
+    }
+    try checked("KVM_IOEVENTFD", ckvm_ioeventfd(descriptor.rawValue, &argument))
   }
 
   /// Sends one message-signalled interrupt (KVM_SIGNAL_MSI).
@@ -139,7 +149,7 @@ package final class KVMVirtualMachine: Sendable {
   }
 
   /// The largest number of routes, and of GSIs.
-  var maximumRouteCount: Int { hypervisor.value(of: .irqRouting) }
+  var maximumRouteCount: Int { hypervisor.value(of: KVM_CAP_IRQ_ROUTING) }
 }
 
 extension KVMVirtualMachine {
@@ -181,28 +191,6 @@ extension KVMVirtualMachine {
       try checked(
         "KVM_SET_USER_MEMORY_REGION", ckvm_set_user_memory_region(descriptor.rawValue, &argument))
     }
-  }
-
-  private func setIOEventFD(
-    _ eventFD: EventFD, at address: NotifyAddress, value: NotifyValue?, flags: UInt32
-  ) throws(SystemError) {
-    var argument = kvm_ioeventfd()
-    argument.fd = eventFD.rawValue
-    argument.flags = flags
-    argument.len = ioeventfdMatchesAnyLength ? 0 : 2
-    if let value {
-      argument.flags |= CKVM_IOEVENTFD_DATAMATCH
-      argument.datamatch = value.value
-      argument.len = UInt32(value.width)
-    }
-    switch address {
-    case .mmio(let address):
-      argument.addr = address
-    case .port(let port):
-      argument.addr = UInt64(port)
-      argument.flags |= CKVM_IOEVENTFD_PIO
-    }
-    try checked("KVM_IOEVENTFD", ckvm_ioeventfd(descriptor.rawValue, &argument))
   }
 }
 

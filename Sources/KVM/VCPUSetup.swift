@@ -1,40 +1,7 @@
+import Boot
 import CKVM
 import Glibc
 import Host
-
-/// The state in which the first processor enters the kernel.
-package struct BootRegisters: Equatable, Sendable {
-  /// How the processor runs at entry.
-  package enum Mode: Equatable, Sendable {
-    /// 64-bit code with paging on; the page tables at `cr3` map the entry identically.
-    case long64
-    /// 32-bit protected mode without paging, as PVH asks for.
-    case protected32
-  }
-
-  /// How the processor runs.
-  package var mode: Mode
-  /// Instruction pointer.
-  package var rip: UInt64
-  /// The Linux boot protocol's `boot_params` address.
-  package var rsi: UInt64 = 0
-  /// PVH's `hvm_start_info` address.
-  package var rbx: UInt64 = 0
-  /// Stack pointer.
-  package var rsp: UInt64 = 0
-  /// Guest-physical address of the top page table; not used by `.protected32`.
-  package var cr3: UInt64 = 0
-  /// Address of the table of segment descriptors: code at selector 0x10, data at 0x18, task at 0x20.
-  package var gdtBase: UInt64 = 0
-  /// Its size in bytes less one.
-  package var gdtLimit: UInt16 = 0
-
-  /// All other registers are 0 at first.
-  package init(mode: Mode, rip: UInt64) {
-    self.mode = mode
-    self.rip = rip
-  }
-}
 
 /// The state of a processor before it runs (Linux boot protocol, 64-bit boot protocol; PVH boot ABI).
 extension VCPU {
@@ -48,7 +15,7 @@ extension VCPU {
   }
 
   /// Puts the processor at the kernel's entry.
-  package func setInitialState(_ entry: BootRegisters) throws(SystemError) {
+  package func setInitialState(_ entry: EntryState) throws(SystemError) {
     var registers = kvm_regs()
     registers.rip = entry.rip
     registers.rsi = entry.rsi
@@ -116,8 +83,8 @@ extension VCPU {
 }
 
 extension kvm_sregs {
-  fileprivate mutating func set(_ entry: BootRegisters) {
-    let isLong = entry.mode == .long64
+  fileprivate mutating func set(_ entry: EntryState) {
+    let isLong = entry.mode == .longMode
     // Flags as in a descriptor's bits 40–55, without the limit between.
     cs = kvm_segment(selector: 0x10, flags: isLong ? 0xa09b : 0xc09b)
     let data = kvm_segment(selector: 0x18, flags: 0xc093)
@@ -131,7 +98,7 @@ extension kvm_sregs {
     idt.base = 0
     idt.limit = 0
     cr0 = isLong ? 0x8000_0011 : 0x11  // PE, ET; PG
-    cr3 = isLong ? entry.cr3 : 0
+    cr3 = entry.cr3
     cr4 = isLong ? 0x20 : 0  // PAE
     efer = isLong ? 0x500 : 0  // LME, LMA
   }

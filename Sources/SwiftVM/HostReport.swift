@@ -96,14 +96,14 @@ extension HostReport {
 
   private static func capabilityFindings() -> [Finding] {
     guard let hypervisor = try? Hypervisor() else { return [] }
-    let required = Capability.required.map { $0.name }.joined(separator: ", ")
-    let deadline = hypervisor.value(of: .tscDeadlineTimer) > 0
+    let required = Hypervisor.requiredCapabilities.map(\.1).joined(separator: ", ")
     return [
       .init(subject: "interface version", text: "12"),
       .init(subject: "capabilities", text: required),
       .init(subject: "virtual CPUs", text: "at most \(hypervisor.allowedCPUCount)"),
       .init(
-        subject: "TSC-deadline timer", text: deadline ? "there" : "missing (guests use others)"),
+        subject: "TSC-deadline timer",
+        text: hypervisor.hasDeadlineTimer ? "there" : "missing (guests use others)"),
     ]
   }
 }

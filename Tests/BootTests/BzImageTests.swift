@@ -5,7 +5,7 @@ import Testing
   @Test func loadsAtThePreferredAddress() throws {
     let file = BzImageFile().bytes
     let image = try kernelImage(file)
-    #expect(image.entry == .linux64(address: 0x100_0200))
+    #expect(image.entry == EntryState(.longMode, rip: 0x100_0200))
     #expect(image.footprint == 0x100_0000..<0x280_0000)
     let segment = try #require(image.segments.first)
     #expect(image.segments.count == 1)
@@ -23,7 +23,7 @@ import Testing
     let image = try kernelImage(
       BzImageFile(alignment: 0x100_0000, preferredAddress: 0x110_0000).bytes)
     #expect(image.footprint.lowerBound == 0x200_0000)
-    #expect(image.entry == .linux64(address: 0x200_0200))
+    #expect(image.entry == EntryState(.longMode, rip: 0x200_0200))
   }
 
   @Test func withoutAPreferenceLoadsAtTheFirstAlignedAddress() throws {

@@ -4,7 +4,7 @@ import Testing
 @Suite struct ELFImageTests {
   @Test func entersThroughThePVHNote() throws {
     let image = try kernelImage(ELFFile.microGuest.bytes)
-    #expect(image.entry == .pvh(address: 0x10_0010))
+    #expect(image.entry == EntryState(.protected32, rip: 0x10_0010))
     #expect(image.footprint == 0x10_0000..<0x10_3000)
     #expect(image.segments.count == 1)
     #expect(image.commandLineLimit == 2047)
@@ -27,26 +27,26 @@ import Testing
         ELFFile.note(name: "GNU", type: 5, descriptor: [1, 2, 3, 4], alignment: 8),
         ELFFile.note(name: "Xen", type: 18, descriptor: descriptor, alignment: 8),
       ], alignment: 8)
-    #expect(try kernelImage(file.bytes).entry == .pvh(address: 0x10_0020))
+    #expect(try kernelImage(file.bytes).entry == EntryState(.protected32, rip: 0x10_0020))
   }
 
   @Test func findsTheNoteInAnySegment() throws {
     var file = ELFFile.microGuest
     file.segments.insert(
       ELFFile.notes([ELFFile.note(name: "Xen", type: 6, descriptor: [0, 0])]), at: 0)
-    #expect(try kernelImage(file.bytes).entry == .pvh(address: 0x10_0010))
+    #expect(try kernelImage(file.bytes).entry == EntryState(.protected32, rip: 0x10_0010))
   }
 
   @Test func withoutTheNoteEntersIn64BitMode() throws {
     let image = try kernelImage(ELFFile.vmlinux.bytes)
-    #expect(image.entry == .linux64(address: 0x100_0008))
+    #expect(image.entry == EntryState(.longMode, rip: 0x100_0008))
     #expect(image.footprint == 0x100_0000..<0x140_0000)
   }
 
   @Test func translatesAVirtualEntry() throws {
     var file = ELFFile.vmlinux
     file.entry = 0xffff_ffff_8100_0010
-    #expect(try kernelImage(file.bytes).entry == .linux64(address: 0x100_0010))
+    #expect(try kernelImage(file.bytes).entry == EntryState(.longMode, rip: 0x100_0010))
   }
 
   @Test(arguments: [
@@ -61,7 +61,7 @@ import Testing
   func ignoresOtherAndBrokenNotes(_ note: [UInt8]) throws {
     var file = ELFFile.vmlinux
     file.segments.append(ELFFile.notes([note]))
-    #expect(try kernelImage(file.bytes).entry == .linux64(address: 0x100_0008))
+    #expect(try kernelImage(file.bytes).entry == EntryState(.longMode, rip: 0x100_0008))
   }
 
   @Test func ordersSegmentsByAddress() throws {

@@ -20,7 +20,7 @@ struct KVMVirtualMachineTests {
   @Test func anIOEventFDCatchesWritesOfAnyWidthAtItsAddress() throws {
     let guest = try TinyGuest(Self.writer)
     let notified = try EventFD()
-    try guest.machine.assignIOEventFD(notified, at: .mmio(0xd000_0000))
+    try guest.machine.setIOEventFD(notified, at: .mmio(0xd000_0000), isAssigned: true)
     #expect(try guest.run() == .halted)
     #expect(notified.drain() == 3)
     #expect(
@@ -30,7 +30,7 @@ struct KVMVirtualMachineTests {
   @Test func anIOEventFDCatchesAPort() throws {
     let guest = try TinyGuest(Self.writer)
     let notified = try EventFD()
-    try guest.machine.assignIOEventFD(notified, at: .port(0xf4))
+    try guest.machine.setIOEventFD(notified, at: .port(0xf4), isAssigned: true)
     #expect(try guest.run() == .halted)
     #expect(notified.drain() == 1)
     #expect(!guest.log.contains(.portWrite(0xf4, width: 1, 0)))
@@ -54,11 +54,12 @@ struct KVMVirtualMachineTests {
       let guest = try TinyGuest(Self.indexWriter)
       let notified = [try EventFD(), try EventFD()]
       for (index, eventFD) in notified.enumerated() {
-        try guest.machine.assignIOEventFD(
-          eventFD, at: target.address, value: .init(UInt64(5 + index), width: target.width))
+        try guest.machine.setIOEventFD(
+          eventFD, at: target.address, value: .init(UInt64(5 + index), width: target.width),
+          isAssigned: true)
       }
-      try guest.machine.deassignIOEventFD(
-        notified[1], at: target.address, value: .init(6, width: target.width))
+      try guest.machine.setIOEventFD(
+        notified[1], at: target.address, value: .init(6, width: target.width), isAssigned: false)
       #expect(try guest.run() == .halted)
       #expect(notified.map { $0.drain() } == [1, 0])
       let seen: [Recorder.Access] =
@@ -73,8 +74,8 @@ struct KVMVirtualMachineTests {
   @Test func aDeassignedIOEventFDCatchesNothing() throws {
     let guest = try TinyGuest(Self.writer)
     let notified = try EventFD()
-    try guest.machine.assignIOEventFD(notified, at: .mmio(0xd000_0000))
-    try guest.machine.deassignIOEventFD(notified, at: .mmio(0xd000_0000))
+    try guest.machine.setIOEventFD(notified, at: .mmio(0xd000_0000), isAssigned: true)
+    try guest.machine.setIOEventFD(notified, at: .mmio(0xd000_0000), isAssigned: false)
     #expect(try guest.run() == .halted)
     #expect(notified.drain() == 0)
     #expect(guest.log.count == 5)
@@ -83,9 +84,9 @@ struct KVMVirtualMachineTests {
   @Test func anAddressHasOneIOEventFD() throws {
     let guest = try TinyGuest(Self.writer)
     let notified = try EventFD()
-    try guest.machine.assignIOEventFD(notified, at: .mmio(0xd000_0000))
+    try guest.machine.setIOEventFD(notified, at: .mmio(0xd000_0000), isAssigned: true)
     #expect(throws: SystemError("KVM_IOEVENTFD", errno: EEXIST)) {
-      try guest.machine.assignIOEventFD(notified, at: .mmio(0xd000_0000))
+      try guest.machine.setIOEventFD(notified, at: .mmio(0xd000_0000), isAssigned: true)
     }
   }
 

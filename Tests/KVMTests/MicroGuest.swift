@@ -1,3 +1,4 @@
+import Boot
 import Glibc
 import GuestMemory
 import Host
@@ -32,11 +33,7 @@ final class MicroGuest {
     let entry = try load(commandLine)
     for id in 0..<processors {
       let vcpu = try machine.createVCPU(id: id, of: processors)
-      if id == 0 {
-        var registers = BootRegisters(mode: .protected32, rip: entry)
-        registers.rbx = 0x6000
-        try vcpu.setInitialState(registers)
-      }
+      if id == 0 { try vcpu.setInitialState(EntryState(.protected32, rip: entry)) }
       threads.append(
         VCPUThread(vcpu: vcpu, handler: ports) { [ports] end in ports.note(end, of: id) })
     }
@@ -61,8 +58,8 @@ final class MicroGuest {
       }
       return header.e_entry
     }
-    try memory.store(0x336e_c578 as UInt32, at: 0x6000)
-    try memory.store(0x2_0000 as UInt64, at: 0x6018)
+    try memory.store(0x336e_c578 as UInt32, at: AddressMap.startInfo)
+    try memory.store(0x2_0000 as UInt64, at: AddressMap.startInfo + 0x18)
     try Array(commandLine.utf8).withUnsafeBytes { try memory.write($0, at: 0x2_0000) }
     return entry
   }

@@ -1,3 +1,4 @@
+import Boot
 import Glibc
 import GuestMemory
 import Host
@@ -5,8 +6,8 @@ import KVM
 import Synchronization
 import TestSupport
 
-/// A machine of 2 MiB with a few hand-made instructions at 0x8000, in 64-bit mode, the first and
-/// the fourth GiB mapped identically.
+/// A machine of 2 MiB with a few hand-made instructions at 0x8000, in 64-bit mode, the first 4 GiB
+/// mapped identically.
 ///
 /// Stops with the last reference to it.
 final class TinyGuest {
@@ -21,7 +22,7 @@ final class TinyGuest {
 
   /// - Parameter answers: what reads get, in turn; all ones when used up.
   init(
-    _ code: [UInt8], mode: BootRegisters.Mode = .long64, answers: [UInt64] = [],
+    _ code: [UInt8], mode: EntryState.Mode = .longMode, answers: [UInt64] = [],
     interrupts: Bool = false, processors: Int = 1
   ) throws {
     recorder = try Recorder(answers: answers)
@@ -31,31 +32,16 @@ final class TinyGuest {
       interruptController: interrupts
         ? .inKernel(tssAddress: 0xfffb_d000, identityMapAddress: 0xfffb_c000) : .none)
     vcpu = try machine.createVCPU(id: 0, of: processors)
-    try Self.fill(memory, code)
-    var entry = BootRegisters(mode: mode, rip: Self.code)
-    entry.cr3 = 0x1000
-    entry.rsp = 0xf000
-    entry.gdtBase = 0x6000
-    entry.gdtLimit = 0x1f
+    let entry = EntryState(mode, rip: Self.code)
+    for (address, bytes) in entry.tables + [(Self.code, code)] {
+      try bytes.withUnsafeBytes { try memory.write($0, at: address) }
+    }
     try vcpu.setInitialState(entry)
   }
 
   deinit {
     thread?.requestStop()
     thread?.join()
-  }
-
-  private static func fill(_ memory: GuestMemory, _ code: [UInt8]) throws {
-    try memory.store(UInt64(0x2003), at: 0x1000)
-    for (gigabyte, table) in [(0, 0x3000), (3, 0x4000)] as [(UInt64, UInt64)] {
-      try memory.store(table | 3, at: 0x2000 + gigabyte * 8)
-      for page in 0..<512 as Range<UInt64> {
-        try memory.store(0x83 | gigabyte << 30 | page << 21, at: table + page * 8)
-      }
-    }
-    try memory.store(0x00af_9b00_0000_ffff as UInt64, at: 0x6010)
-    try memory.store(0x00cf_9300_0000_ffff as UInt64, at: 0x6018)
-    try code.withUnsafeBytes { try memory.write($0, at: Self.code) }
   }
 
   // MARK: - Running

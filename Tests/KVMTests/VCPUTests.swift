@@ -128,9 +128,6 @@ struct VCPUTests {
         0xe7, 0xf4,  // out %eax, $0xf4
         0xf4,  // hlt
       ], mode: .protected32)
-    var entry = BootRegisters(mode: .protected32, rip: TinyGuest.code)
-    entry.rbx = 0x6000
-    try guest.vcpu.setInitialState(entry)
     #expect(try guest.run() == .halted)
     #expect(
       guest.log == [

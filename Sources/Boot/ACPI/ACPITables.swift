@@ -1,14 +1,15 @@
-/// All ACPI tables, as one piece of memory that starts with the RSDP.
-struct ACPITables {
-  /// Guest physical address of the RSDP, from which a kernel finds the other tables.
-  let rsdp: UInt64 = AddressMap.acpiTables.lowerBound
-  /// The tables, from `rsdp` on; they fit in `AddressMap.acpiTables`.
-  private(set) var bytes: [UInt8]
-
+/// All ACPI tables, as one piece of memory for `AddressMap.acpiTables`.
+enum ACPITables {
   /// Describes the machine asked for, with at most the CPUs and virtio-mmio devices it can have.
-  init(_ request: BootRequest) {
+  static func encode(_ request: BootRequest) -> [UInt8] {
     // The RSDP comes first, but knows the XSDT's address only at the end.
-    bytes = FixedTables.rsdp(xsdt: 0)
+    var bytes = FixedTables.rsdp(xsdt: 0)
+    // Appends a table and returns its address. The FACS must be aligned to 64 bytes; the others may.
+    func place(_ table: [UInt8]) -> UInt64 {
+      bytes.pad(to: (bytes.count + 63) & ~63)
+      defer { bytes += table }
+      return AddressMap.acpiTables.lowerBound + UInt64(bytes.count)
+    }
     let facs = place(FixedTables.facs())
     let dsdt = place(DSDT.encode(request))
     let tables = [
@@ -18,13 +19,7 @@ struct ACPITables {
     ]
     let root = FixedTables.rsdp(xsdt: place(FixedTables.xsdt(tables)))
     bytes.replaceSubrange(..<root.count, with: root)
-  }
-
-  /// Appends a table and returns its address. The FACS must be aligned to 64 bytes; the others may.
-  private mutating func place(_ table: [UInt8]) -> UInt64 {
-    bytes.pad(to: (bytes.count + 63) & ~63)
-    defer { bytes += table }
-    return rsdp + UInt64(bytes.count)
+    return bytes
   }
 }
 

@@ -35,8 +35,9 @@ package enum AML {
   }
 
   /// An integer in its shortest form.
-  package static func integer(_ value: UInt64) -> [UInt8] {
-    switch value {
+  package static func integer(_ value: some BinaryInteger) -> [UInt8] {
+    let value = UInt64(truncatingIfNeeded: value)
+    return switch value {
     case 0...1: [UInt8(value)]
     case ...0xff: [0x0a, UInt8(value)]
     case ...0xffff: [UInt8](little: UInt8(0x0b), UInt16(value))
@@ -65,7 +66,7 @@ package enum AML {
 
   /// `Buffer { bytes }`.
   static func buffer(_ bytes: [UInt8]) -> [UInt8] {
-    term(0x11, content: integer(UInt64(bytes.count)) + bytes)
+    term(0x11, content: integer(bytes.count) + bytes)
   }
 
   /// `Scope (name) { terms }`.
@@ -177,21 +178,12 @@ extension AML {
         UInt32(truncatingIfNeeded: memory.size))
   }
 
-  /// The kind of an address space descriptor; the raw value is its type.
+  /// The type of an address space descriptor, and its flags of the same number: read-write memory that
+  /// is not cacheable, ports of the whole range, bus numbers.
   enum AddressSpace: UInt8 {
-    /// Read-write, not cacheable.
-    case memory = 0
-    /// Ports of the whole range.
-    case ports = 1
-    case busNumbers = 2
+    case memory, ports, busNumbers
 
-    fileprivate var flags: UInt8 {
-      switch self {
-      case .memory: 0x01
-      case .ports: 0x03
-      case .busNumbers: 0
-      }
-    }
+    fileprivate static let flags: [UInt8] = [0x01, 0x03, 0]
   }
 
   /// `WordIO`, `WordBusNumber`, `DWordMemory`, `QWordMemory`: a window that a bridge hands on, in
@@ -204,7 +196,8 @@ extension AML {
     let generalFlags: UInt8 = 0x0c  // produced, decoded positively, both ends fixed
     let none: Value = 0  // for granularity and translation
     return [UInt8](
-      little: tag, UInt16(3 + 5 * size), space.rawValue, generalFlags, space.flags, none,
+      little: tag, UInt16(3 + 5 * size), space.rawValue, generalFlags,
+      AddressSpace.flags[Int(space.rawValue)], none,
       Value(truncatingIfNeeded: window.lowerBound),
       Value(truncatingIfNeeded: window.upperBound &- 1), none,
       Value(truncatingIfNeeded: window.size))

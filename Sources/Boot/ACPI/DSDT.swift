@@ -42,21 +42,13 @@ enum DSDT {
 
   /// Each pin of each device is wired to an input of the I/O APIC, without a link device between. The
   /// 8259s have the same inputs, so kernels without an I/O APIC can use it.
-  private static let interruptRouting: [UInt8] = {
-    var entries: [[UInt8]] = []
-    for device in UInt32(0)..<32 {
-      for pin in UInt32(0)..<4 {
-        let anyFunction = UInt64(device) << 16 | 0xffff
-        let input = AddressMap.pciInterrupt(device: device, pin: pin)
-        entries.append(
-          AML.package([
-            AML.integer(anyFunction), AML.integer(UInt64(pin)), AML.integer(0),
-            AML.integer(UInt64(input)),
-          ]))
-      }
-    }
-    return AML.package(entries)
-  }()
+  private static let interruptRouting = AML.package(
+    AddressMap.pciWiring.map { device, pin, input in
+      let anyFunction = device << 16 | 0xffff
+      return AML.package([
+        AML.integer(anyFunction), AML.integer(pin), AML.integer(0), AML.integer(input),
+      ])
+    })
 
   /// Divides the control of PCI Express between guest and firmware: the `_OSC` method (PCI Firmware
   /// 3.3, 4.5.1; ACPI 6.5, 6.2.11). The guest gets all but hot-plugging, which ACPI does here.
@@ -109,7 +101,7 @@ enum DSDT {
   /// A virtio-mmio device, with the id that Linux's driver knows.
   private static func virtioDevice(_ index: Int) -> [UInt8] {
     device(
-      "VM" + twoDigits(index), AML.string("LNRO0005"), number: UInt64(index),
+      "VM" + twoDigits(index), AML.string("LNRO0005"), number: index,
       [
         AML.memory32Fixed(AddressMap.virtioMMIORegisters(index)),
         AML.sharedInterrupt(AddressMap.virtioMMIOInterrupt(index)),
@@ -117,7 +109,7 @@ enum DSDT {
   }
 
   private static func device(
-    _ name: String, _ id: [UInt8], number: UInt64? = nil, _ resources: [[UInt8]]
+    _ name: String, _ id: [UInt8], number: Int? = nil, _ resources: [[UInt8]]
   ) -> [UInt8] {
     var terms = [AML.name("_HID", id)]
     if let number { terms.append(AML.name("_UID", AML.integer(number))) }
@@ -127,7 +119,7 @@ enum DSDT {
 
   /// What to write to the PM1 control block to power off (ACPI 6.5, 7.4.2).
   private static let powerOff: [UInt8] = {
-    let type = AML.integer(UInt64(AddressMap.powerOffSleepType))
+    let type = AML.integer(AddressMap.powerOffSleepType)
     return AML.name("\\_S5", AML.package([type, type, AML.integer(0), AML.integer(0)]))
   }()
 }
@@ -166,8 +158,8 @@ private enum HotPlugSlots {
     AML.device(
       name(of: number),
       [
-        AML.name("_ADR", AML.integer(UInt64(number) << 16)),
-        AML.name("_SUN", AML.integer(UInt64(number))),
+        AML.name("_ADR", AML.integer(number << 16)),
+        AML.name("_SUN", AML.integer(number)),
         AML.method(
           "_EJ0", argumentCount: 1,
           [AML.store(AML.integer(1 << UInt64(number)), in: AML.path(eject))]),

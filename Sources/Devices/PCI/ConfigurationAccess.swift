@@ -32,8 +32,8 @@ package final class PCIConfigurationPorts: AddressSpaceDevice {
     case (1, 1):
       return state.withLock { UInt64($0.resetControl) }
     case (4..<8, _):
-      guard let (address, register) = target(offset, width) else { break }
-      return bus.read(address, register: register, width: width)
+      guard let (routingID, register) = target(offset, width) else { break }
+      return bus.read(routingID, register: register, width: width)
     default: break
     }
     return .allOnes(width: width)
@@ -47,17 +47,18 @@ package final class PCIConfigurationPorts: AddressSpaceDevice {
     case (1, 1):
       writeResetControl(UInt8(truncatingIfNeeded: value))
     case (4..<8, _):
-      guard let (address, register) = target(offset, width) else { break }
-      bus.write(address, register: register, width: width, value: value)
+      guard let (routingID, register) = target(offset, width) else { break }
+      bus.write(routingID, register: register, width: width, value: value)
     default: break
     }
   }
 
-  private func target(_ offset: UInt64, _ width: Int) -> (PCIAddress, register: UInt64)? {
+  private func target(_ offset: UInt64, _ width: Int) -> (routingID: UInt16, register: UInt64)? {
     let latched = state.withLock { $0.address }
     guard latched & Address.enable != 0, offset &+ UInt64(width) <= Self.size else { return nil }
-    let address = PCIAddress(routingID: UInt16(truncatingIfNeeded: latched >> 8))
-    return (address, UInt64(latched & Address.register) &+ (offset & 3))
+    return (
+      UInt16(truncatingIfNeeded: latched >> 8), UInt64(latched & Address.register) &+ (offset & 3)
+    )
   }
 
   private func writeResetControl(_ value: UInt8) {
@@ -94,19 +95,19 @@ package final class ECAM: AddressSpaceDevice {
 
   /// All ones where there is no function, and for an access into two functions.
   package func read(offset: UInt64, width: Int) -> UInt64 {
-    guard let (address, register) = target(offset, width) else { return .allOnes(width: width) }
-    return bus.read(address, register: register, width: width)
+    guard let (routingID, register) = target(offset, width) else { return .allOnes(width: width) }
+    return bus.read(routingID, register: register, width: width)
   }
 
   /// Dropped where there is no function, and for an access into two functions.
   package func write(offset: UInt64, width: Int, value: UInt64) {
-    guard let (address, register) = target(offset, width) else { return }
-    bus.write(address, register: register, width: width, value: value)
+    guard let (routingID, register) = target(offset, width) else { return }
+    bus.write(routingID, register: register, width: width, value: value)
   }
 
-  private func target(_ offset: UInt64, _ width: Int) -> (PCIAddress, register: UInt64)? {
+  private func target(_ offset: UInt64, _ width: Int) -> (routingID: UInt16, register: UInt64)? {
     let register = offset & 0xfff
     guard offset >> 28 == 0, 1...8 ~= width, register &+ UInt64(width) <= 4096 else { return nil }
-    return (PCIAddress(routingID: UInt16(truncatingIfNeeded: offset >> 12)), register)
+    return (UInt16(truncatingIfNeeded: offset >> 12), register)
   }
 }

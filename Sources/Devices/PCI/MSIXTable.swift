@@ -82,6 +82,16 @@ package struct MSIXTable: Sendable {
     }
   }
 
+  /// Follows the message control register of the capability at `capability`, and the bus master bit:
+  /// messages are writes to memory, and wait while it is clear. To be called after each write to
+  /// configuration space.
+  package mutating func update(from configuration: ConfigurationSpace, capability: Int) {
+    let control = configuration.read(register: capability + 2, width: 2)
+    setControl(
+      enabled: control & 1 << 15 != 0,
+      functionMasked: control & 1 << 14 != 0 || !configuration.isBusMasterEnabled)
+  }
+
   /// Follows the capability's message control: its enable and function mask bits.
   package mutating func setControl(enabled: Bool, functionMasked: Bool) {
     guard enabled != isEnabled || functionMasked != isFunctionMasked else { return }
@@ -148,47 +158,21 @@ package struct MSIXTable: Sendable {
   }
 }
 
-/// The MSI-X entry of the capability list: where table and pending bits are, and the message
-/// control register (PCI 3.0, 6.8.2.3).
-package enum MSIXCapability {
-  /// Where a structure lies in a function's memory.
-  package struct Location: Equatable, Sendable {
-    /// Index of the base address register, 0–5.
-    package var bar: Int
-    /// Bytes from the start of its region, a multiple of 8.
-    package var offset: UInt32
-
-    /// An offset in region `bar`.
-    package init(bar: Int, offset: UInt32) {
-      self.bar = bar
-      self.offset = offset
-    }
-
-    fileprivate var bytes: [UInt8] {
-      let word = offset & ~7 | UInt32(bar & 7)
-      return (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32(8 * $0)) }
-    }
-  }
-
-  /// The capability; the guest can write its enable and function mask bits.
-  package static func make(
-    vectorCount: Int, table: Location, pendingBits: Location
+extension PCICapability {
+  /// The MSI-X capability, whose enable and function mask bits the guest can write (PCI 3.0, 6.8.2.3).
+  ///
+  /// - Parameters:
+  ///   - bar: the register of the region that holds both structures, 0–5.
+  ///   - table: where the vector table lies in it, a multiple of 8.
+  ///   - pendingBits: where the pending bits lie in it, a multiple of 8.
+  package static func msix(
+    vectorCount: Int, bar: Int, table: UInt64, pendingBits: UInt64
   ) -> PCICapability {
-    let size = UInt16(truncatingIfNeeded: vectorCount - 1) & 0x7ff
-    let control = [UInt8(truncatingIfNeeded: size), UInt8(truncatingIfNeeded: size >> 8)]
-    return PCICapability(
-      id: 0x11, body: control + table.bytes + pendingBits.bytes, writable: [0, 0xc0])
-  }
-}
-
-extension MSIXTable {
-  /// Follows the message control register of the capability at `capability`, and the bus master bit:
-  /// messages are writes to memory, and wait while it is clear. To be called after each write to
-  /// configuration space.
-  package mutating func update(from configuration: ConfigurationSpace, capability: Int) {
-    let control = configuration.read(register: capability + 2, width: 2)
-    setControl(
-      enabled: control & 1 << 15 != 0,
-      functionMasked: control & 1 << 14 != 0 || !configuration.isBusMasterEnabled)
+    let size = UInt64(truncatingIfNeeded: vectorCount - 1) & 0x7ff
+    let location = [table, pendingBits].map { $0 & ~7 | UInt64(bar & 7) }
+    let body = [(size, 2), (location[0], 4), (location[1], 4)].flatMap { value, width in
+      (0..<width).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }
+    }
+    return PCICapability(id: 0x11, body: body, writable: [0, 0xc0])
   }
 }

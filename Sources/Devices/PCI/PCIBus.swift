@@ -16,23 +16,6 @@ package enum PCIBusError: Error, Equatable, Sendable, CustomStringConvertible {
   }
 }
 
-/// Where in configuration space an access goes.
-package struct PCIAddress: Hashable, Sendable {
-  /// 0–255.
-  package var bus: UInt8
-  /// 0–31.
-  package var device: UInt8
-  /// 0–7.
-  package var function: UInt8
-
-  /// From the 16 bits both access mechanisms use: bus 15:8, device 7:3, function 2:0.
-  package init(routingID: UInt16) {
-    bus = UInt8(truncatingIfNeeded: routingID >> 8)
-    device = UInt8(truncatingIfNeeded: routingID >> 3) & 0x1f
-    function = UInt8(truncatingIfNeeded: routingID) & 0x7
-  }
-}
-
 /// Bus 0: up to 32 devices of one function each.
 ///
 /// The bus's lock is held for the look-up only. Callable on any thread.
@@ -73,8 +56,11 @@ package final class PCIBus: Sendable {
   }
 
   /// Reads any width at any register; all ones where there is no function.
-  package func read(_ address: PCIAddress, register: UInt64, width: Int) -> UInt64 {
-    guard let function = function(address) else { return .allOnes(width: width) }
+  ///
+  /// - Parameter routingID: 16 bits as both access mechanisms have them: bus 15:8, device 7:3,
+  ///   function 2:0.
+  package func read(_ routingID: UInt16, register: UInt64, width: Int) -> UInt64 {
+    guard let function = function(routingID) else { return .allOnes(width: width) }
     return AccessPieces(offset: register, width: width, widest: 4).read { register, width in
       let register = Int(truncatingIfNeeded: register & 0xfff)
       return UInt64(function.readConfiguration(register: register, width: width))
@@ -82,8 +68,8 @@ package final class PCIBus: Sendable {
   }
 
   /// Writes any width at any register; dropped where there is no function.
-  package func write(_ address: PCIAddress, register: UInt64, width: Int, value: UInt64) {
-    guard let function = function(address) else { return }
+  package func write(_ routingID: UInt16, register: UInt64, width: Int, value: UInt64) {
+    guard let function = function(routingID) else { return }
     AccessPieces(offset: register, width: width, widest: 4).write(value) { register, width, value in
       function.writeConfiguration(
         register: Int(truncatingIfNeeded: register & 0xfff), width: width,
@@ -91,9 +77,8 @@ package final class PCIBus: Sendable {
     }
   }
 
-  private func function(_ address: PCIAddress) -> (any PCIFunction)? {
-    guard address.bus == 0, address.function == 0 else { return nil }
-    return function(device: Int(address.device))
+  private func function(_ routingID: UInt16) -> (any PCIFunction)? {
+    routingID & 0xff07 == 0 ? function(device: Int(routingID >> 3)) : nil
   }
 }
 

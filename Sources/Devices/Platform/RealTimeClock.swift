@@ -9,37 +9,52 @@ import Synchronization
 package final class RealTimeClock: ByteRegisterDevice {
   /// The length of its range of ports.
   package static let size: UInt64 = 2
-  /// The register that holds the century.
-  package static let centuryRegister: UInt8 = 0x32
 
   private struct State {
     var index: UInt8 = 0
     var bytes = [UInt8](repeating: 0, count: 128)
   }
 
+  private enum Register {
+    /// Divider, rate, and bit 7, "update in progress", which is never set.
+    static let a: UInt8 = 0x0a
+    static let b: UInt8 = 0x0b
+    /// Interrupt flags, never set.
+    static let c: UInt8 = 0x0c
+    static let d: UInt8 = 0x0d
+    static let century: UInt8 = 0x32
+    static let readOnly: Set<UInt8> = [0, 2, 4, 6, 7, 8, 9, c, d, century]
+  }
+
+  /// Bits of register B.
+  private enum Format {
+    static let hours24: UInt8 = 1 << 1
+    static let binary: UInt8 = 1 << 2
+  }
+
   private let state: Mutex<State>
   private let now: @Sendable () -> Int64
 
   /// - Parameter now: the time, in seconds since 1970 in UTC.
-  package init(now: @escaping @Sendable () -> Int64 = hostTime) {
+  package init(now: @escaping @Sendable () -> Int64 = { Int64(time(nil)) }) {
     self.now = now
     var state = State()
     state.bytes[Int(Register.a)] = 0x26  // 32 kHz crystal, 1024 Hz rate: a PC's values
     state.bytes[Int(Register.b)] = Format.hours24
     self.state = Mutex(state)
+    // The C library's first conversion reads a file: not on a vCPU's thread.
+    _ = timeRegister(0, format: 0)
   }
 
   /// The index port cannot be read.
   package func readByte(offset: UInt64) -> UInt8 {
     guard offset == 1 else { return 0xff }
     return state.withLock { state in
-      let date = UTCDate(secondsSince1970: now())
-      let stored = state.bytes[Int(state.index)]
-      let format = state.bytes[Int(Register.b)]
-      return switch state.index {
+      switch state.index {
       case Register.c: 0
-      case Register.d: Register.valid
-      case let index: timeRegister(index, date, format) ?? stored
+      case Register.d: 0x80  // battery and time are good
+      case let index:
+        timeRegister(index, format: state.bytes[Int(Register.b)]) ?? state.bytes[Int(index)]
       }
     }
   }
@@ -56,93 +71,29 @@ package final class RealTimeClock: ByteRegisterDevice {
     }
   }
 
-  /// The host's clock.
-  package static func hostTime() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Int64(time.tv_sec)
-  }
-}
-
-private func timeRegister(_ index: UInt8, _ date: UTCDate, _ format: UInt8) -> UInt8? {
-  let number: Int
-  var afternoon: UInt8 = 0
-  switch index {
-  case 0: number = date.second
-  case 2: number = date.minute
-  case 4 where format & Format.hours24 != 0: number = date.hour
-  case 4:
-    number = (date.hour + 11) % 12 + 1
-    afternoon = date.hour >= 12 ? 0x80 : 0
-  case 6: number = date.weekday
-  case 7: number = date.day
-  case 8: number = date.month
-  // Years before 0 count on from the end of the century before.
-  case 9: number = (date.year % 100 + 100) % 100
-  case RealTimeClock.centuryRegister:
-    let century = (date.year - (date.year % 100 + 100) % 100) / 100
-    number = (century % 100 + 100) % 100
-  default: return nil
-  }
-  let isBinary = format & Format.binary != 0
-  return UInt8(truncatingIfNeeded: isBinary ? number : number / 10 * 16 + number % 10) | afternoon
-}
-
-private enum Register {
-  /// Divider, rate, and bit 7, "update in progress", which is never set.
-  static let a: UInt8 = 0x0a
-  static let b: UInt8 = 0x0b
-  /// Interrupt flags, never set.
-  static let c: UInt8 = 0x0c
-  static let d: UInt8 = 0x0d
-  /// Of register D: battery and time are good.
-  static let valid: UInt8 = 0x80
-  static let readOnly: Set<UInt8> = [
-    0, 2, 4, 6, 7, 8, 9, c, d, RealTimeClock.centuryRegister,
-  ]
-}
-
-/// Bits of register B.
-private enum Format {
-  static let hours24: UInt8 = 1 << 1
-  static let binary: UInt8 = 1 << 2
-}
-
-/// A date and time of day of the proleptic Gregorian calendar, in UTC.
-private struct UTCDate {
-  let year: Int
-  /// 1–12.
-  let month: Int
-  /// 1–31.
-  let day: Int
-  /// 1 is Sunday, 7 Saturday.
-  let weekday: Int
-  let hour: Int
-  let minute: Int
-  let second: Int
-
-  /// Any instant, also before 1970.
-  init(secondsSince1970 seconds: Int64) {
-    let (days, secondOfDay) = seconds.flooredDivision(by: 86_400)
-    hour = Int(secondOfDay / 3600)
-    minute = Int(secondOfDay / 60 % 60)
-    second = Int(secondOfDay % 60)
-    weekday = Int((days + 4).flooredDivision(by: 7).remainder) + 1
-
-    // Years are counted from 1 March 0000, so that a leap day is the last day of its year.
-    let (era, dayOfEra) = (days + 719_468).flooredDivision(by: 146_097)
-    let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-    let monthFromMarch = (5 * dayOfYear + 2) / 153
-    day = Int(dayOfYear - (153 * monthFromMarch + 2) / 5) + 1
-    month = Int(monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9)
-    year = Int(era * 400 + yearOfEra) + (month <= 2 ? 1 : 0)
-  }
-}
-
-extension Int64 {
-  fileprivate func flooredDivision(by divisor: Int64) -> (quotient: Int64, remainder: Int64) {
-    let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
-    return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
+  private func timeRegister(_ index: UInt8, format: UInt8) -> UInt8? {
+    // The C library knows only years of 32 bits.
+    var seconds = time_t(min(max(now(), -1 << 55), 1 << 55))
+    var date = tm()
+    gmtime_r(&seconds, &date)
+    let year = Int(date.tm_year) + 1900
+    // Years before 0 count on from the end of the century before.
+    let yearOfCentury = (year % 100 + 100) % 100
+    let is24Hours = format & Format.hours24 != 0
+    let number: Int
+    switch index {
+    case 0: number = Int(date.tm_sec)
+    case 2: number = Int(date.tm_min)
+    case 4: number = Int(is24Hours ? date.tm_hour : (date.tm_hour + 11) % 12 + 1)
+    case 6: number = Int(date.tm_wday) + 1
+    case 7: number = Int(date.tm_mday)
+    case 8: number = Int(date.tm_mon) + 1
+    case 9: number = yearOfCentury
+    case Register.century: number = ((year - yearOfCentury) / 100 % 100 + 100) % 100
+    default: return nil
+    }
+    let afternoon: UInt8 = index == 4 && !is24Hours && date.tm_hour >= 12 ? 0x80 : 0
+    let isBinary = format & Format.binary != 0
+    return UInt8(truncatingIfNeeded: isBinary ? number : number / 10 * 16 + number % 10) | afternoon
   }
 }

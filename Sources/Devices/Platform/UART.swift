@@ -31,56 +31,45 @@ package final class UART: ByteRegisterDevice {
 
   /// How many bytes `receive(_:)` would take now; after 0 `onInputSpace` will be called. Callable on
   /// any thread.
-  package func inputSpace() -> Int {
-    registers.withLock { $0.space() }
-  }
+  package func inputSpace() -> Int { access { $0.space() } }
 
   /// Gives host input to the guest and returns how many of the bytes were taken. If that fills the
   /// room, `onInputSpace` will be called. Callable on any thread.
-  package func receive(_ bytes: some Collection<UInt8>) -> Int {
-    let (count, effects) = registers.withLock { $0.receive(bytes) }
-    perform(effects)
-    return count
-  }
+  package func receive(_ bytes: some Collection<UInt8>) -> Int { access { $0.receive(bytes) } }
 
   /// Sends a break, which Linux takes for the magic SysRq key; dropped if there is no room for input.
   /// Callable on any thread.
-  package func receiveBreak() {
-    perform(registers.withLock { $0.receiveBreak() })
-  }
+  package func receiveBreak() { access { $0.receiveBreak() } }
 
   /// A register, with its side effects.
-  package func readByte(offset: UInt64) -> UInt8 {
-    let (value, effects) = registers.withLock { $0.read(offset) }
-    perform(effects)
-    return value
-  }
+  package func readByte(offset: UInt64) -> UInt8 { access { $0.read(offset) } }
 
   /// A register, with its side effects.
-  package func writeByte(offset: UInt64, value: UInt8) {
-    perform(registers.withLock { $0.write(offset, value) })
-  }
+  package func writeByte(offset: UInt64, value: UInt8) { access { $0.write(offset, value) } }
 
-  private func perform(_ effects: Registers.Effects) {
-    if let byte = effects.output { output(byte) }
-    if effects.interrupt { raiseEdge() }
-    if effects.inputSpace { onInputSpace() }
-  }
-
-  /// Edges of several threads must not overlap: a line that rises before it has fallen has no second
-  /// edge, and the guest would miss the second cause.
-  private func raiseEdge() {
-    interrupt.withLock {
-      $0.setLevel(true)
-      $0.setLevel(false)
+  private func access<Value: Sendable>(_ body: (inout Registers) -> Value) -> Value {
+    let (value, effects) = registers.withLock { registers in
+      registers.effects = .init()
+      return (body(&registers), registers.effects)
     }
+    if let byte = effects.output { output(byte) }
+    if effects.interrupt {
+      // Edges of several threads must not overlap: a line that rises before it has fallen has no
+      // second edge, and the guest would miss the second cause.
+      interrupt.withLock {
+        $0.setLevel(true)
+        $0.setLevel(false)
+      }
+    }
+    if effects.inputSpace { onInputSpace() }
+    return value
   }
 }
 
-/// The registers of a 16550A as a value: each access returns the effects that its device performs.
-///
-/// Transmission takes no time, so the transmitter is always empty. Names are the data sheet's.
+/// The registers of a 16550A as a value. Transmission takes no time, so the transmitter is always
+/// empty. Names are the data sheet's.
 private struct Registers {
+  /// What the device performs after an access.
   struct Effects {
     /// A byte was transmitted.
     var output: UInt8?
@@ -95,6 +84,7 @@ private struct Registers {
   /// A true 16550A's FIFO; Linux counts it in loopback and takes a deeper one for another chip.
   private static let loopbackCapacity = 16
 
+  var effects = Effects()
   private var interruptEnable: UInt8 = 0
   private var lineControl: UInt8 = 0
   private var modemControl: UInt8 = 0
@@ -111,41 +101,36 @@ private struct Registers {
   private var isLoopback: Bool { modemControl & ModemControl.loopback != 0 }
   private var isDivisorVisible: Bool { lineControl & 0x80 != 0 }
 
-  mutating func read(_ register: UInt64) -> (value: UInt8, effects: Effects) {
-    var effects = Effects()
-    let value: UInt8
+  mutating func read(_ register: UInt64) -> UInt8 {
     switch register {
-    case 0 where isDivisorVisible: value = divisor.low
-    case 0: value = popInput(&effects)
-    case 1 where isDivisorVisible: value = divisor.high
-    case 1: value = interruptEnable
-    case 2: value = identifyInterrupt()
-    case 3: value = lineControl
-    case 4: value = modemControl
-    case 5: value = readLineStatus()
-    case 6: value = modemStatus
-    case 7: value = scratch
-    default: value = 0xff
+    case 0 where isDivisorVisible: divisor.low
+    case 0: popInput()
+    case 1 where isDivisorVisible: divisor.high
+    case 1: interruptEnable
+    case 2: identifyInterrupt()
+    case 3: lineControl
+    case 4: modemControl
+    case 5: readLineStatus()
+    case 6: modemStatus
+    case 7: scratch
+    default: 0xff
     }
-    return (value, effects)
   }
 
-  mutating func write(_ register: UInt64, _ value: UInt8) -> Effects {
-    var effects = Effects()
+  mutating func write(_ register: UInt64, _ value: UInt8) {
     switch register {
     case 0 where isDivisorVisible: divisor.low = value
-    case 0: transmit(value, &effects)
+    case 0: transmit(value)
     case 1 where isDivisorVisible: divisor.high = value
-    case 1: enableInterrupts(value & Interrupt.all, &effects)
-    case 2: controlFIFO(value, &effects)
+    case 1: enableInterrupts(value & Interrupt.all)
+    case 2: controlFIFO(value)
     case 3: lineControl = value
     case 4:
       modemControl = value & ModemControl.all
-      noteSpace(&effects)
+      noteSpace()
     case 7: scratch = value
     default: break
     }
-    return effects
   }
 
   /// Room for host input; after 0 an effect says when there is some.
@@ -156,39 +141,39 @@ private struct Registers {
   }
 
   /// Takes as many bytes as there is room for.
-  mutating func receive(_ bytes: some Collection<UInt8>) -> (count: Int, effects: Effects) {
+  mutating func receive(_ bytes: some Collection<UInt8>) -> Int {
     let taken = bytes.prefix(space())
     input.append(contentsOf: taken)
     _ = space()
-    let isInterrupt = !taken.isEmpty && interruptEnable & Interrupt.dataReady != 0
-    return (taken.count, Effects(interrupt: isInterrupt))
+    effects.interrupt = !taken.isEmpty && interruptEnable & Interrupt.dataReady != 0
+    return taken.count
   }
 
   /// The line is held low for longer than a byte takes: read as a zero byte with a flag.
-  mutating func receiveBreak() -> Effects {
-    guard space() > 0 else { return Effects() }
+  mutating func receiveBreak() {
+    guard space() > 0 else { return }
     breakPlace = input.count
     input.append(0)
     let causes = Interrupt.dataReady | Interrupt.lineStatus
-    return Effects(interrupt: interruptEnable & causes != 0)
+    effects.interrupt = interruptEnable & causes != 0
   }
 
-  private mutating func popInput(_ effects: inout Effects) -> UInt8 {
+  private mutating func popInput() -> UInt8 {
     guard !input.isEmpty else { return 0 }
     let byte = input.removeFirst()
     breakPlace = breakPlace.flatMap { $0 > 0 ? $0 - 1 : nil }
-    noteSpace(&effects)
+    noteSpace()
     return byte
   }
 
   /// Half the room, so that a long input comes in few large pieces.
-  private mutating func noteSpace(_ effects: inout Effects) {
+  private mutating func noteSpace() {
     guard isHostWaiting, !isLoopback, input.count <= Self.inputCapacity / 2 else { return }
     isHostWaiting = false
     effects.inputSpace = true
   }
 
-  private mutating func transmit(_ byte: UInt8, _ effects: inout Effects) {
+  private mutating func transmit(_ byte: UInt8) {
     isTransmitInterruptPending = true
     var causes = Interrupt.transmitterEmpty
     if !isLoopback {
@@ -203,19 +188,19 @@ private struct Registers {
     effects.interrupt = interruptEnable & causes != 0
   }
 
-  private mutating func enableInterrupts(_ value: UInt8, _ effects: inout Effects) {
+  private mutating func enableInterrupts(_ value: UInt8) {
     let newlyEnabled = value & ~interruptEnable
     interruptEnable = value
     if newlyEnabled & Interrupt.transmitterEmpty != 0 { isTransmitInterruptPending = true }
     effects.interrupt = newlyEnabled & pendingCauses != 0
   }
 
-  private mutating func controlFIFO(_ value: UInt8, _ effects: inout Effects) {
+  private mutating func controlFIFO(_ value: UInt8) {
     let enable = value & 0x01 != 0
     if enable != hasFIFO || (enable && value & 0x02 != 0) {
       input.removeAll(keepingCapacity: true)
       breakPlace = nil
-      noteSpace(&effects)
+      noteSpace()
     }
     hasFIFO = enable
   }

@@ -79,7 +79,7 @@ final class Board {
     timings.mark("devices made")
     processors = try (0..<configuration.cpuCount).map { id in
       let processor = try machine.createVCPU(id: id, of: configuration.cpuCount)
-      if id == 0 { try processor.setInitialState(BootRegisters(configuration.bootPlan.entry)) }
+      if id == 0 { try processor.setInitialState(configuration.bootPlan.entry) }
       return VCPUThread(vcpu: processor, handler: router) { end in
         if let event = GuestEvent(end) { onEvent(event) }
       }
@@ -231,18 +231,5 @@ final class Board {
     (0..<PCIBus.deviceCount).compactMap { slot in
       platform.bus.function(device: slot).map { (slot, $0.header) }
     }
-  }
-}
-
-extension BootRegisters {
-  /// The processor's state as the boot plan wants it.
-  init(_ entry: EntryState) {
-    self.init(mode: entry.mode == .longMode ? .long64 : .protected32, rip: entry.rip)
-    rsi = entry.rsi
-    rbx = entry.rbx
-    rsp = entry.rsp
-    cr3 = entry.cr3
-    gdtBase = entry.gdtBase
-    gdtLimit = entry.gdtLimit
   }
 }

@@ -117,9 +117,9 @@ struct ConfigurationOpener {
       memorySize: configuration.memorySize, cpuCount: configuration.cpuCount,
       commandLine: loader.commandLine,
       initrdSize: files.initrdSize,
-      pci64Window: pci64Window(hypervisor),
-      virtioMMIODeviceCount: configuration.consoleDevices.count { $0.transport == .mmio },
-      hasPanicDevice: configuration.hasPanicDevice)
+      pci64Window: pci64Window(hypervisor))
+    request.virtioMMIODeviceCount = configuration.consoleDevices.count { $0.transport == .mmio }
+    request.hasPanicDevice = configuration.hasPanicDevice
     request.hasHotPlug = hasHotPlug
     request.version = SwiftVMVersion.text
     request.oemStrings = configuration.oemStrings

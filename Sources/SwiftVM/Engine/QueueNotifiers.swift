@@ -111,7 +111,8 @@ final class QueueNotifiers: QueueNotifierBinding, @unchecked Sendable {
 
   private func unbind(_ notifier: Notifier, _ binding: Binding) {
     let target = Self.target(notifier, binding.address)
-    try? machine?.deassignIOEventFD(binding.eventFD, at: target.address, value: target.value)
+    try? machine?.setIOEventFD(
+      binding.eventFD, at: target.address, value: target.value, isAssigned: false)
     if let token = binding.token { loop.remove(token) }
     bindings[notifier] = nil
   }
@@ -139,13 +140,15 @@ final class QueueNotifiers: QueueNotifierBinding, @unchecked Sendable {
   ) throws(SystemError) -> Binding {
     let binding = Binding(try EventFD(), at: address, placement: placement)
     let target = Self.target(notifier, address)
-    try machine?.assignIOEventFD(binding.eventFD, at: target.address, value: target.value)
+    try machine?.setIOEventFD(
+      binding.eventFD, at: target.address, value: target.value, isAssigned: true)
     do throws(SystemError) {
       binding.token = try loop.register(
         binding.eventFD.rawValue, interest: .readable,
         handler: { [weak self, unowned binding] _ in self?.take(notifier, binding) })
     } catch {
-      try? machine?.deassignIOEventFD(binding.eventFD, at: target.address, value: target.value)
+      try? machine?.setIOEventFD(
+        binding.eventFD, at: target.address, value: target.value, isAssigned: false)
       throw error
     }
     return binding

@@ -73,10 +73,9 @@ struct TransportLayout {
 
   /// The MSI-X capability.
   func messageCapability(_ vectorCount: Int) -> PCICapability {
-    MSIXCapability.make(
-      vectorCount: vectorCount,
-      table: .init(bar: memoryRegister.index, offset: UInt32(messageTableRange.lowerBound)),
-      pendingBits: .init(bar: memoryRegister.index, offset: UInt32(pendingBitsRange.lowerBound)))
+    .msix(
+      vectorCount: vectorCount, bar: memoryRegister.index, table: messageTableRange.lowerBound,
+      pendingBits: pendingBitsRange.lowerBound)
   }
 
   /// The five vendor capabilities, in the order of their types; none for legacy drivers only.

@@ -21,8 +21,9 @@ import Testing
     let kernel = ELFFile.microGuest.bytes
     var request = BootRequest(
       memorySize: 64 * mebibyte, cpuCount: 1, commandLine: "", initrdSize: nil,
-      pci64Window: pci64Window, virtioMMIODeviceCount: virtioMMIODevices,
-      hasPanicDevice: hasPanicDevice)
+      pci64Window: pci64Window)
+    request.virtioMMIODeviceCount = virtioMMIODevices
+    request.hasPanicDevice = hasPanicDevice
     request.hasHotPlug = hasHotPlug
     let plan = try BootPlan(kernel: ImageBytes(kernel), request: request)
     let dsdt = try ACPIWalk(plan, kernel: kernel)["DSDT"]

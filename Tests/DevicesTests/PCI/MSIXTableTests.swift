@@ -217,18 +217,17 @@ import Testing
   }
 
   @Test func capability() {
-    let capability = MSIXCapability.make(
-      vectorCount: 65, table: .init(bar: 1, offset: 0x6000), pendingBits: .init(bar: 2, offset: 8))
+    let capability = PCICapability.msix(
+      vectorCount: 65, bar: 1, table: 0x6000, pendingBits: 8)
     #expect(capability.id == 0x11)
-    #expect(capability.body == [64, 0, 0x01, 0x60, 0, 0, 0x0a, 0, 0, 0])
+    #expect(capability.body == [64, 0, 0x01, 0x60, 0, 0, 0x09, 0, 0, 0])
     #expect(capability.writable == [0, 0xc0])
   }
 
   @Test mutating func followsItsCapability() {
     var space = ConfigurationSpace(PCIIdentity(vendor: 1, device: 2, classCode: 0xff0000))
     let offset = space.append(
-      MSIXCapability.make(
-        vectorCount: 3, table: .init(bar: 0, offset: 0), pendingBits: .init(bar: 0, offset: 0x800)))
+      .msix(vectorCount: 3, bar: 0, table: 0, pendingBits: 0x800))
     program(0)
     space.write(register: 4, width: 2, value: 4)
     space.write(register: offset + 2, width: 2, value: 0xc7ff)

@@ -33,9 +33,7 @@ final class TestFunction: PCIFunction {
     configuration.append(
       PCICapability(id: 9, body: [16] + [UInt8](repeating: 0, count: 13)))
     capability = configuration.append(
-      MSIXCapability.make(
-        vectorCount: Self.vectorCount, table: .init(bar: 0, offset: 0x6000),
-        pendingBits: .init(bar: 0, offset: 0x7000)))
+      .msix(vectorCount: Self.vectorCount, bar: 0, table: 0x6000, pendingBits: 0x7000))
     state = Mutex(
       State(
         configuration: configuration,
