@@ -63,4 +63,46 @@ static inline int clinux_release_program_code(void) {
   return madvise((void *)start, end - start, MADV_DONTNEED) < 0 ? -errno : 0;
 }
 
+/* Sends bytes without waiting, a descriptor beside the first where it is not negative (SCM_RIGHTS, unix(7)). Returns how
+   many have gone, or -errno. */
+static inline ssize_t clinux_send(int socket, const void *bytes, size_t size, int passed) {
+  struct iovec segment = {(void *)bytes, size};
+  char control[CMSG_SPACE(sizeof passed)] __attribute__((aligned(8))) = {0};
+  struct msghdr message = {.msg_iov = &segment, .msg_iovlen = 1};
+  if (passed >= 0) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof passed);
+    __builtin_memcpy(CMSG_DATA(header), &passed, sizeof passed);
+  }
+  ssize_t count;
+  do count = sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  while (count < 0 && errno == EINTR);
+  return count < 0 ? -errno : count;
+}
+
+/* Receives bytes without waiting, and at most 16 descriptors beside them; the kernel closes more. Returns how many bytes
+   have come, 0 at the end, or -errno. */
+static inline ssize_t clinux_receive(int socket, void *room, size_t size, int passed[16], size_t *passed_count) {
+  struct iovec segment = {room, size};
+  char control[CMSG_SPACE(16 * sizeof *passed)] __attribute__((aligned(8)));
+  struct msghdr message = {
+    .msg_iov = &segment, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  *passed_count = 0;
+  ssize_t count;
+  do count = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  while (count < 0 && errno == EINTR);
+  if (count < 0) return -errno;
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    size_t more = (header->cmsg_len - CMSG_LEN(0)) / sizeof *passed;
+    for (size_t i = 0; i < more && *passed_count < 16; i++)
+      __builtin_memcpy(&passed[(*passed_count)++], CMSG_DATA(header) + i * sizeof *passed, sizeof *passed);
+  }
+  return count;
+}
+
 #endif

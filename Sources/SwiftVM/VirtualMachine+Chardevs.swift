@@ -104,8 +104,6 @@ extension VirtualMachine {
     let path = PropertyPath.root.characterDevices
     var rules = BackendRules(beside: configuration, except: spare.id)
     try rules.check(spare, of: path)
-    let bootFiles = try? configuration.bootLoader.validate(memorySize: configuration.memorySize)
-    try BackendRules.check(spare, of: path, sparing: bootFiles ?? [:])
     let chardev = try backends.openSpare(spare)
     do throws(SystemError) { try machine.keep(chardev) } catch {
       if let id = spare.id { closeSpare(id) }

@@ -255,7 +255,6 @@ extension VirtualMachineConfiguration {
     from first: Int = 0, besides existing: VirtualMachineConfiguration
   ) throws(ConfigurationError) {
     var rules = BackendRules(beside: existing)
-    let bootFiles = (try? bootLoader.validate(memorySize: memorySize)) ?? [:]
     for (place, port) in ports.enumerated() {
       let path = PropertyPath.root.consoleDevices[index]
         .port(first + place, isConsole: port.isConsole)
@@ -267,7 +266,6 @@ extension VirtualMachineConfiguration {
           "give \(backend.socket.path, "PATH") or \(backend.file.output, "PATH")")
       }
       try rules.check(port.attachment, of: path)
-      try BackendRules.check(port.attachment, of: path, sparing: bootFiles)
     }
   }
 }

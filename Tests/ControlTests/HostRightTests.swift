@@ -72,9 +72,7 @@ struct HostRightTests: CommandSuite {
     client.send(#"{"execute":"getfd","arguments":{"fdname":"x"}}"#, passing: descriptor)
     #expect(client.line() == #"{"return": {}}"#)
     #expect(add("socket", #"{"addr":{"type":"fd","data":{"str":"x"}}}"#) == "{}")
-    let others = rig.server.context(
-      passed: PassedDescriptors(), of: ControlServer.Listener(socket: rig.socket, opensHost: true))
-    try others.descriptors.add(
+    try rig.server.descriptors(opensHost: true).add(
       PassedDescriptor(FileDescriptor(owning: dup(descriptor))), named: "theirs")
     #expect(
       add("socket", #"{"addr":{"type":"fd","data":{"str":"theirs"}}}"#, id: "d")

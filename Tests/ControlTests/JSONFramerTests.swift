@@ -7,9 +7,9 @@ import Testing
 @Suite struct JSONFramerTests {
   /// Every frame of a text: objects as they are, errors after a `!`, the foreign byte after a `?`.
   private func frames(
-    _ bytes: [UInt8], pieces: Int = .max, limits: JSONFramer.Limits = .init()
+    _ bytes: [UInt8], pieces: Int = .max, framer: JSONFramer = JSONFramer()
   ) -> [String] {
-    var framer = JSONFramer(limits: limits)
+    var framer = framer
     var frames: [String] = []
     var rest = bytes[...]
     while !rest.isEmpty {
@@ -26,9 +26,9 @@ import Testing
     return frames
   }
 
-  private func frames(_ text: String, limits: JSONFramer.Limits = .init()) -> [String] {
-    let whole = frames(Array(text.utf8), limits: limits)
-    #expect(frames(Array(text.utf8), pieces: 1, limits: limits) == whole)
+  private func frames(_ text: String, by framer: JSONFramer = JSONFramer()) -> [String] {
+    let whole = frames(Array(text.utf8), framer: framer)
+    #expect(frames(Array(text.utf8), pieces: 1, framer: framer) == whole)
     return whole
   }
 
@@ -78,24 +78,22 @@ import Testing
 
   @Test("What is too deep or too long costs one error, and the next value is found")
   func limitsDepthAndSize() {
-    var limits = JSONFramer.Limits()
-    limits.depth = 3
-    limits.size = 10
+    let framer = JSONFramer(sizeLimit: 10, depthLimit: 3)
     #expect(
-      frames("{{[]}}{[[[[]]]]}{}", limits: limits) == [
+      frames("{{[]}}{[[[[]]]]}{}", by: framer) == [
         "{{[]}}", "!JSON nesting depth limit exceeded", "{}",
       ])
     #expect(
-      frames(#"{"0123456789}"}{}"#, limits: limits) == [
+      frames(#"{"0123456789}"}{}"#, by: framer) == [
         "!JSON token size limit exceeded", "{}",
       ])
     #expect(
-      frames("{012345678}{0123456789}{}", limits: limits) == [
+      frames("{012345678}{0123456789}{}", by: framer) == [
         "!JSON token size limit exceeded", "!JSON token size limit exceeded", "{}",
       ])
-    #expect(frames("{01234567}{}", limits: limits) == ["{01234567}", "{}"])
+    #expect(frames("{01234567}{}", by: framer) == ["{01234567}", "{}"])
     // Nothing of what is thrown away is taken for a command.
-    #expect(frames(#"{[[[{"a":1}]]]}"#, limits: limits) == ["!JSON nesting depth limit exceeded"])
+    #expect(frames(#"{[[[{"a":1}]]]}"#, by: framer) == ["!JSON nesting depth limit exceeded"])
   }
 
   @Test(

@@ -80,13 +80,10 @@ package final class LineClient {
 
   private func receive() {
     let connection = ControlConnection(FileDescriptor(owning: dup(socket.descriptor)))
-    withUnsafeTemporaryAllocation(byteCount: 65536, alignment: 1) { room in
-      let receipt = connection.receive(into: room) { descriptors.append($0.release()) }
-      switch receipt {
-      case .bytes(let count): received += room.prefix(count)
-      case .wouldBlock: break
-      case .end, .failed: isAtEnd = true
-      }
+    switch connection.receive(limit: 65536, passed: { descriptors.append($0.release()) }) {
+    case .bytes(let bytes): received += bytes
+    case .wouldBlock: break
+    case .end, .failed: isAtEnd = true
     }
   }
 }

@@ -32,65 +32,65 @@ struct Arguments: Sendable {
   /// The first member that has not been asked for.
   var firstUnknown: String? { object.members.first { !known.contains($0.name) }?.name }
 
+  // MARK: Kinds of values
+
   /// A text of at most 4096 bytes, not all of which need be ASCII: a path, an address.
   mutating func optionalText(_ name: String) throws(QMPError) -> String? {
-    guard let value = take(name) else { return nil }
-    guard let text = value.text else { throw wrongType(name, "string") }
+    guard let text = try take(name, "string", \.text) else { return nil }
     return try bounded(text, name, limit: ForeignText.largestText)
   }
 
   mutating func text(_ name: String) throws(QMPError) -> String {
-    guard let value = try optionalText(name) else { throw missing(name) }
-    return value
+    try required(name, optionalText(name))
   }
 
   /// A name or a word: ASCII of at most 256 bytes.
   mutating func optionalName(_ name: String) throws(QMPError) -> String? {
-    guard let value = take(name) else { return nil }
-    guard let text = value.text else { throw wrongType(name, "string") }
-    return try self.name(text, name)
+    guard let text = try take(name, "string", \.text) else { return nil }
+    return try ascii(text, name)
   }
 
   mutating func name(_ name: String) throws(QMPError) -> String {
-    guard let value = try optionalName(name) else { throw missing(name) }
-    return value
+    try required(name, optionalName(name))
+  }
+
+  /// What the guest knows a port by, or its id: at most 256 bytes, not all of which need be ASCII.
+  mutating func portName(_ name: String) throws(QMPError) -> String {
+    try bounded(
+      required(name, take(name, "string", \.text)), name, limit: ForeignText.largestName)
+  }
+
+  /// The bytes of a text that is data: it may hold anything, and be as long as a message.
+  mutating func data(_ name: String) throws(QMPError) -> [UInt8] {
+    Array(try required(name, take(name, "string", \.text)).utf8)
   }
 
   mutating func optionalInteger(_ name: String) throws(QMPError) -> Int? {
-    guard let value = take(name) else { return nil }
-    guard let number = value.integer else { throw wrongType(name, "integer") }
-    return number
+    try take(name, "integer", \.integer)
   }
 
   mutating func integer(_ name: String) throws(QMPError) -> Int {
-    guard let value = try optionalInteger(name) else { throw missing(name) }
-    return value
+    try required(name, optionalInteger(name))
   }
 
   mutating func optionalBool(_ name: String) throws(QMPError) -> Bool? {
-    guard let value = take(name) else { return nil }
-    guard let truth = value.bool else { throw wrongType(name, "boolean") }
-    return truth
+    try take(name, "boolean", \.bool)
   }
 
   mutating func optionalObject(_ name: String) throws(QMPError) -> Arguments? {
-    guard let value = take(name) else { return nil }
-    guard let object = value.object else { throw wrongType(name, "object") }
-    return Arguments(object, path: path + name + ".")
+    try take(name, "object", \.object).map { Arguments($0, path: path + name + ".") }
   }
 
   mutating func object(_ name: String) throws(QMPError) -> Arguments {
-    guard let value = try optionalObject(name) else { throw missing(name) }
-    return value
+    try required(name, optionalObject(name))
   }
 
   mutating func names(_ name: String) throws(QMPError) -> [String]? {
-    guard let value = take(name) else { return nil }
-    guard let elements = value.elements else { throw wrongType(name, "array") }
+    guard let elements = try take(name, "array", \.elements) else { return nil }
     var names: [String] = []
     for (index, element) in elements.enumerated() {
       guard let text = element.text else { throw wrongType("\(name)[\(index)]", "string") }
-      names.append(try self.name(text, name))
+      names.append(try ascii(text, name))
     }
     return names
   }
@@ -104,38 +104,13 @@ struct Arguments: Sendable {
     return choice
   }
 
-  /// A word that is none of those a parameter knows.
-  static func noSuchValue(_ name: String, _ value: String) -> QMPError {
-    QMPError("Parameter '\(name)' does not accept value '\(value)'")
-  }
-
-  // MARK: Other kinds of values
-
-  /// The bytes of a text that is data: it may hold anything, and be as long as a message.
-  mutating func data(_ name: String) throws(QMPError) -> [UInt8] {
-    guard let value = take(name) else { throw missing(name) }
-    guard let text = value.text else { throw wrongType(name, "string") }
-    return Array(text.utf8)
-  }
-
-  /// What the guest knows a port by, or its id: at most 256 bytes, not all of which need be ASCII.
-  mutating func portName(_ name: String) throws(QMPError) -> String {
-    guard let value = take(name) else { throw missing(name) }
-    guard let text = value.text else { throw wrongType(name, "string") }
-    return try bounded(text, name, limit: ForeignText.largestName)
-  }
-
   /// A time in seconds, fractions allowed, as milliseconds.
   mutating func optionalTimeout(_ name: String) throws(QMPError) -> Int? {
-    guard let value = take(name) else { return nil }
-    guard case .number(let text) = value, text.utf8.count <= ForeignText.largestName,
-      let seconds = Double(text)
-    else {
+    guard let text = try take(name, "number", \.digits) else { return nil }
+    guard text.utf8.count <= ForeignText.largestName, let seconds = Double(text) else {
       throw wrongType(name, "number")
     }
-    guard seconds >= 0, seconds <= 1e9 else {
-      throw Self.noSuchValue(name, text)
-    }
+    guard seconds >= 0, seconds <= 1e9 else { throw Self.noSuchValue(name, text) }
     return Int(seconds * 1000)
   }
 
@@ -146,26 +121,32 @@ struct Arguments: Sendable {
   mutating func optionalScalar(
     _ name: String, isASCII: Bool = true
   ) throws(QMPError) -> String? {
-    guard let value = take(name) else { return nil }
-    let text: String
-    switch value {
-    case .number(let digits): text = digits
-    case .bool(let isOn): text = isOn ? "on" : "off"
-    case .string(let string): text = string
-    default: throw wrongType(name, "string")
+    let scalar = try take(name, "string") { value in
+      value.text ?? value.digits ?? value.bool.map { $0 ? "on" : "off" }
     }
+    guard let scalar else { return nil }
     return try isASCII
-      ? self.name(text, name) : bounded(text, name, limit: ForeignText.largestName)
+      ? ascii(scalar, name) : bounded(scalar, name, limit: ForeignText.largestName)
   }
 
   // MARK: Limits
 
-  private mutating func take(_ name: String) -> JSONValue? {
+  /// The value of a member, read as one of this type; nil where it is not given.
+  private mutating func take<Value>(
+    _ name: String, _ type: String, _ read: (JSONValue) -> Value?
+  ) throws(QMPError) -> Value? {
     known.insert(name)
-    return object[name]
+    guard let value = object[name] else { return nil }
+    guard let result = read(value) else { throw wrongType(name, type) }
+    return result
   }
 
-  private func name(_ text: String, _ name: String) throws(QMPError) -> String {
+  private func required<Value>(_ name: String, _ value: Value?) throws(QMPError) -> Value {
+    guard let value else { throw QMPError("Parameter '\(path)\(name)' is missing") }
+    return value
+  }
+
+  private func ascii(_ text: String, _ name: String) throws(QMPError) -> String {
     let text = try bounded(text, name, limit: ForeignText.largestName)
     guard ForeignText.isName(text) else {
       throw QMPError("Parameter '\(path)\(name)' must be ASCII")
@@ -184,32 +165,36 @@ struct Arguments: Sendable {
     return text
   }
 
-  private func missing(_ name: String) -> QMPError {
-    QMPError("Parameter '\(path)\(name)' is missing")
-  }
-
   private func wrongType(_ name: String, _ type: String) -> QMPError {
     QMPError("Invalid parameter type for '\(path)\(name)', expected: \(type)")
+  }
+
+  /// A word that is none of those a parameter knows.
+  static func noSuchValue(_ name: String, _ value: String) -> QMPError {
+    QMPError("Parameter '\(name)' does not accept value '\(value)'")
   }
 }
 
 /// One argument of a command, as its row has it: what it is called, and how it is read.
 struct Parameter<Value: Sendable>: Sendable {
+  typealias Reader = @Sendable (inout Arguments, _ name: String) throws(QMPError) -> Value
+
   let name: String
   let isOptional: Bool
-  let read: @Sendable (inout Arguments) throws(QMPError) -> Value
+  private let reader: Reader
 
-  fileprivate init(
-    _ name: String, isOptional: Bool = false,
-    _ read: @escaping @Sendable (inout Arguments) throws(QMPError) -> Value
-  ) {
-    (self.name, self.isOptional, self.read) = (name, isOptional, read)
+  fileprivate init(_ name: String, isOptional: Bool = false, _ reader: @escaping Reader) {
+    (self.name, self.isOptional, self.reader) = (name, isOptional, reader)
+  }
+
+  func read(_ arguments: inout Arguments) throws(QMPError) -> Value {
+    try reader(&arguments, name)
   }
 
   /// One of a few words.
   static func choice(_ name: String, standard: Value) -> Parameter
-  where Value: RawRepresentable<String> & CaseIterable {
-    Parameter(name, isOptional: true) { (arguments) throws(QMPError) in
+  where Value: RawRepresentable<String> {
+    Parameter(name, isOptional: true) { (arguments, name) throws(QMPError) in
       try arguments.optionalChoice(name) ?? standard
     }
   }
@@ -217,64 +202,54 @@ struct Parameter<Value: Sendable>: Sendable {
 
 extension Parameter<String> {
   static func name(_ name: String) -> Self {
-    Self(name) { (arguments) throws(QMPError) in try arguments.name(name) }
+    Self(name) { (a, n) throws(QMPError) in try a.name(n) }
   }
-
   static func text(_ name: String) -> Self {
-    Self(name) { (arguments) throws(QMPError) in try arguments.text(name) }
+    Self(name) { (a, n) throws(QMPError) in try a.text(n) }
   }
-
   static func portName(_ name: String) -> Self {
-    Self(name) { (arguments) throws(QMPError) in try arguments.portName(name) }
+    Self(name) { (a, n) throws(QMPError) in try a.portName(n) }
   }
 }
 
 extension Parameter<String?> {
   static func optionalText(_ name: String) -> Self {
-    Self(name, isOptional: true) { (arguments) throws(QMPError) in
-      try arguments.optionalText(name)
-    }
+    Self(name, isOptional: true) { (a, n) throws(QMPError) in try a.optionalText(n) }
   }
 }
 
 extension Parameter<Int> {
   static func integer(_ name: String) -> Self {
-    Self(name) { (arguments) throws(QMPError) in try arguments.integer(name) }
+    Self(name) { (a, n) throws(QMPError) in try a.integer(n) }
   }
 }
 
 extension Parameter<Int?> {
   static func optionalInteger(_ name: String) -> Self {
-    Self(name, isOptional: true) { (arguments) throws(QMPError) in
-      try arguments.optionalInteger(name)
-    }
+    Self(name, isOptional: true) { (a, n) throws(QMPError) in try a.optionalInteger(n) }
   }
 
   /// Seconds, as milliseconds.
   static func optionalTimeout(_ name: String) -> Self {
-    Self(name, isOptional: true) { (arguments) throws(QMPError) in
-      try arguments.optionalTimeout(name)
-    }
+    Self(name, isOptional: true) { (a, n) throws(QMPError) in try a.optionalTimeout(n) }
   }
 }
 
 extension Parameter<[UInt8]> {
   static func data(_ name: String) -> Self {
-    Self(name) { (arguments) throws(QMPError) in try arguments.data(name) }
+    Self(name) { (a, n) throws(QMPError) in try a.data(n) }
   }
 }
 
 extension Parameter<Arguments> {
   static func object(_ name: String) -> Self {
-    Self(name) { (arguments) throws(QMPError) in try arguments.object(name) }
+    Self(name) { (a, n) throws(QMPError) in try a.object(n) }
   }
 
   /// All that no other parameter has taken.
   ///
   /// - Parameter names: what these may be, for the manual.
   static func rest(_ names: [String]) -> Self {
-    Self(names.joined(separator: " "), isOptional: true) { (arguments) throws(QMPError) in
-      arguments.rest()
-    }
+    Self(names.joined(separator: " "), isOptional: true) { (a, _) throws(QMPError) in a.rest() }
   }
 }

@@ -6,20 +6,29 @@ enum ChardevCommands {
   static let all = [
     Command(
       "query-chardev",
-      help: "Each backend: its label, what it is, and whether a port has it open.", queryChardev),
-    Command("query-chardev-backends", help: "The types that chardev-add takes.") { _ in
-      .value(.array(ChardevBackend.allCases.map { ["name": .string($0.rawValue)] }))
-    },
+      help: "Each backend: its label, what it is, and whether a port has it open.",
+      tells: { context in
+        .array(
+          context.machine.chardevs.map { chardev in
+            [
+              "label": .string(chardev.label), "filename": .string(chardev.filename),
+              "frontend-open": .bool(chardev.isFrontEndOpen),
+            ]
+          })
+      }),
     Command(
-      "chardev-add", .name("id"), .object("backend"), opensHost: true,
+      "query-chardev-backends", help: "The types that chardev-add takes.",
+      tells: { _ in .array(ChardevBackend.allCases.map { ["name": .string($0.rawValue)] }) }),
+    Command(
+      "chardev-add", .name("id"), .object("backend"),
       help:
         "Opens a backend for ports to come, as in QEMU: {\"type\":TYPE,\"data\":{...}}. Returns the"
         + " path of a pty.", add),
     Command(
-      "chardev-change", .name("id"), .object("backend"), opensHost: true,
+      "chardev-change", .name("id"), .object("backend"),
       help:
-        "Exchanges a backend, of a port in use, too: the guest keeps the port, and sees its host"
-        + " side close and open.", change),
+        "Exchanges a backend, of a port in use, too: the guest keeps the port, and sees its host side"
+        + " close and open.", change),
     Command("chardev-remove", .name("id"), help: "Closes a backend that no port has.") {
       (context, id) throws(QMPError) in
       try requireChardev(id, context)
@@ -32,8 +41,7 @@ enum ChardevCommands {
     Command(
       "chardev-send-break", .name("id"),
       help: "Sends a break to the guest, through a serial console."
-    ) {
-      (context, id) throws(QMPError) in
+    ) { (context, id) throws(QMPError) in
       try requireChardev(id, context)
       context.machine.sendBreak(toChardev: id)
       return .done
@@ -49,16 +57,6 @@ enum ChardevCommands {
       + " logappend. The address of a socket is of type unix (path, abstract), inet (host, port, to,"
       + " ipv4, ipv6) or fd (str, a name given by getfd). out may be /dev/fdset/N. swiftvm's own keys"
       + " of sockets, as of the options of backends: \(own.joined(separator: ", "))."
-  }
-
-  private static func queryChardev(_ context: CommandContext) -> Command.Outcome {
-    let chardevs: [JSONValue] = context.machine.chardevs.map { chardev in
-      [
-        "label": .string(chardev.label), "filename": .string(chardev.filename),
-        "frontend-open": .bool(chardev.isFrontEndOpen),
-      ]
-    }
-    return .value(.array(chardevs))
   }
 
   private static func add(
@@ -107,7 +105,7 @@ enum ChardevCommands {
     let chardev = try make(configuration)
     isMade = true
     let path = ClientConnection.terminalPath(of: chardev)
-    return .value(path.map { ["pty": .string($0)] } ?? [:])
+    return .value(["pty": path.map { .string($0) }])
   }
 
   private static func has(_ id: String, _ context: CommandContext) -> Bool {

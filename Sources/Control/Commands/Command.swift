@@ -4,7 +4,7 @@ import SwiftVM
 /// One of the commands that clients may give: a row of `QMPCommandTable`.
 ///
 /// Everything about a command follows from its row: `query-commands`, how its arguments are read, the
-/// errors about them, and the documentation.
+/// errors about them, and the manual page.
 struct Command: Sendable {
   /// What comes of a command.
   enum Outcome {
@@ -34,21 +34,17 @@ struct Command: Sendable {
   let name: String
   /// Its name and its arguments, as the manual has them.
   let usage: String
-  /// Whether it may take the right to open things on the host.
-  let opensHost: Bool
   /// What it does, for the manual.
   let help: String
   private let body: @Sendable (inout Arguments, CommandContext) throws(QMPError) -> Outcome
 
   /// - Parameter body: gets the arguments' values in the order of `parameters`.
   init<each Value>(
-    _ name: String, _ parameters: repeat Parameter<each Value>, opensHost: Bool = false,
-    help: String,
+    _ name: String, _ parameters: repeat Parameter<each Value>, help: String,
     _ body:
       @escaping @Sendable (CommandContext, repeat each Value) throws(QMPError) -> Outcome
   ) {
     self.name = name
-    self.opensHost = opensHost
     self.help = help
     var (needed, optional) = ([name], [String]())
     for parameter in repeat each parameters {
@@ -67,6 +63,23 @@ struct Command: Sendable {
     }
   }
 
+  /// A command that tells something.
+  init(
+    _ name: String, help: String, tells value: @escaping @Sendable (CommandContext) -> JSONValue
+  ) {
+    self.init(name, help: help) { .value(value($0)) }
+  }
+
+  /// A command that has the machine do something.
+  init(
+    _ name: String, help: String, does action: @escaping @Sendable (CommandContext) -> Void
+  ) {
+    self.init(name, help: help) { context in
+      action(context)
+      return .done
+    }
+  }
+
   /// Reads the arguments, all before anything is done, and carries the command out.
   func perform(
     _ arguments: JSONObject, _ context: CommandContext
@@ -79,16 +92,18 @@ struct Command: Sendable {
 /// What a command works with.
 struct CommandContext {
   let server: ControlServer
-  /// Whether this client may have the machine open paths, addresses and programs on the host.
-  let opensHost: Bool
-  /// Whether replies can have a descriptor with them, which takes a Unix socket.
-  let carriesDescriptors: Bool
-  /// The descriptors that clients with this right have given names.
-  let descriptors: DescriptorStore
-  /// Those that this client has sent and that no command has taken yet.
+  /// Where the client came, which tells what it may do.
+  let listener: ControlServer.Listener
+  /// The descriptors that this client has sent and that no command has taken yet.
   let passed: PassedDescriptors
 
   var machine: VirtualMachine { server.machine }
+
+  /// Whether replies can have a descriptor with them, which takes a Unix socket.
+  var carriesDescriptors: Bool { listener.socket.reach != .network }
+
+  /// The descriptors to which clients with this one's right have given names.
+  var descriptors: DescriptorStore { server.descriptors(opensHost: listener.opensHost) }
 
   /// Carries out what the machine may refuse.
   func perform<Value>(
@@ -99,7 +114,7 @@ struct CommandContext {
 
   /// Refuses what is to be opened on the host to a client without the right to it.
   func requireHost() throws(QMPError) {
-    guard !opensHost else { return }
+    guard !listener.opensHost else { return }
     throw QMPError(
       "clients of this control socket may open nothing on the host (host=off); "
         + "use null, ringbuf or a descriptor that you pass")
@@ -110,18 +125,9 @@ struct CommandContext {
 package enum QMPCommandTable {
   static let all: [Command] =
     MachineCommands.all + ChardevCommands.all + RingBufferCommands.all + DeviceCommands.all
-    + DescriptorCommands.all + [
-      Command("query-commands", help: "The names of all commands.") { _ in
-        .value(.array(names.sorted().map { ["name": .string($0)] }))
-      },
-      Command(
-        "human-monitor-command", .text("command-line"), .optionalInteger("cpu-index"),
-        help: "Is refused: there is no human monitor."
-      ) { (_, line, _) throws(QMPError) in
-        throw QMPError(
-          "there is no human monitor for '\(line)'; use QMP commands, see query-commands")
-      },
-    ]
+    + DescriptorCommands.all
+
+  static let names = ["qmp_capabilities"] + all.map(\.name)
 
   /// Every command with its arguments, and what it does; for the manual.
   ///
@@ -131,8 +137,6 @@ package enum QMPCommandTable {
     return [("qmp_capabilities [enable]", "Begins: other commands are taken from then on.")]
       + all.map { ($0.usage, $0.help + ($0.name == "chardev-add" ? types : "")) }
   }
-
-  private static var names: [String] { ["qmp_capabilities"] + all.map(\.name) }
 
   // String keys: the program's own words; `QMPRequest` bounds what is looked up.
   private static let byName = Dictionary(

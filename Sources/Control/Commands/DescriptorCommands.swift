@@ -6,7 +6,15 @@ enum DescriptorCommands {
   static let all = [
     Command(
       "getfd", .name("fdname"),
-      help: "Keeps the descriptor that is passed along (SCM_RIGHTS) under a name.", getfd),
+      help: "Keeps the descriptor that is passed along (SCM_RIGHTS) under a name."
+    ) { (context, name) throws(QMPError) in
+      let descriptor = try context.passed.takeFirst()
+      if let first = name.utf8.first, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) {
+        throw QMPError("Parameter 'fdname' expects a name not starting with a digit")
+      }
+      try context.descriptors.add(descriptor, named: name)
+      return .done
+    },
     Command("closefd", .name("fdname"), help: "Closes that descriptor.") {
       (context, name) throws(QMPError) in
       try context.descriptors.close(named: name)
@@ -14,7 +22,15 @@ enum DescriptorCommands {
     },
     Command(
       "add-fd", .optionalInteger("fdset-id"), .optionalText("opaque"),
-      help: "Keeps the descriptor that is passed along in a set, as /dev/fdset/N.", addFD),
+      help: "Keeps the descriptor that is passed along in a set, as /dev/fdset/N."
+    ) { (context, set, opaque) throws(QMPError) in
+      let descriptor = try context.passed.takeFirst()
+      guard (set ?? 0) >= 0 else {
+        throw QMPError("Parameter 'fdset-id' expects a non-negative value")
+      }
+      let id = try context.descriptors.add(descriptor, toSet: set, opaque: opaque)
+      return .value(["fdset-id": .integer(id), "fd": .integer(descriptor.number)])
+    },
     Command(
       "remove-fd", .integer("fdset-id"), .optionalInteger("fd"),
       help: "Closes one descriptor of a set, or all."
@@ -22,45 +38,18 @@ enum DescriptorCommands {
       try context.descriptors.remove(set: set, number: number)
       return .done
     },
-    Command("query-fdsets", help: "The sets, and the descriptors in each.", querySets),
+    Command(
+      "query-fdsets", help: "The sets, and the descriptors in each.",
+      tells: { context in
+        .array(
+          context.descriptors.sets.sorted { $0.key < $1.key }.map { id, entries in
+            let descriptors: [JSONValue] = entries.map {
+              ["fd": .integer($0.descriptor.number), "opaque": $0.opaque.map { .string($0) }]
+            }
+            return ["fdset-id": .integer(id), "fds": .array(descriptors)]
+          })
+      }),
   ]
-
-  private static func getfd(
-    _ context: CommandContext, name: String
-  ) throws(QMPError) -> Command.Outcome {
-    let descriptor = try context.passed.takeFirst()
-    if let first = name.utf8.first, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) {
-      throw QMPError("Parameter 'fdname' expects a name not starting with a digit")
-    }
-    try context.descriptors.add(descriptor, named: name)
-    return .done
-  }
-
-  private static func addFD(
-    _ context: CommandContext, set: Int?, opaque: String?
-  ) throws(QMPError) -> Command.Outcome {
-    let descriptor = try context.passed.takeFirst()
-    guard (set ?? 0) >= 0 else {
-      throw QMPError("Parameter 'fdset-id' expects a non-negative value")
-    }
-    let id = try context.descriptors.add(descriptor, toSet: set, opaque: opaque)
-    return .value(["fdset-id": .integer(id), "fd": .integer(descriptor.number)])
-  }
-
-  private static func querySets(_ context: CommandContext) -> Command.Outcome {
-    let sets = context.descriptors.sets.sorted { $0.key < $1.key }
-    return .value(
-      .array(
-        sets.map { id, entries in
-          let descriptors: [JSONValue] = entries.map { entry in
-            var json = JSONObject()
-            json.append("fd", .integer(entry.descriptor.number))
-            if let opaque = entry.opaque { json.append("opaque", .string(opaque)) }
-            return .object(json)
-          }
-          return ["fdset-id": .integer(id), "fds": .array(descriptors)]
-        }))
-  }
 }
 
 /// The descriptors that clients of one right have left with the machine: by name (`getfd`), and in
@@ -100,9 +89,7 @@ final class DescriptorStore {
 
   /// Closes the descriptor of a name.
   func close(named name: String) throws(QMPError) {
-    guard names.removeValue(forKey: Array(name.utf8)) != nil else {
-      throw QMPError("File descriptor named '\(name)' not found")
-    }
+    guard names.removeValue(forKey: Array(name.utf8)) != nil else { throw Self.notFound(name) }
   }
 
   // MARK: Sets

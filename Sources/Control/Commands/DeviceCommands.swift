@@ -22,10 +22,8 @@ enum DeviceCommands {
     Command(
       "x-swiftvm-query-ports",
       help: "Each port, by device and number: who has it open, what it leads to, bytes in both"
-        + " directions, dropped and discarded, clients that have come, wait and queue."
-    ) { context in
-      .value(.array(context.machine.ports.map(json)))
-    },
+        + " directions, dropped and discarded, clients that have come, wait and queue.",
+      tells: { .array($0.machine.ports.map(json)) }),
     Command(
       "x-swiftvm-wait-open", .portName("port"), .optionalTimeout("timeout"),
       help: "Replies once the guest has the port of this id or name open, or after so many seconds"
@@ -35,7 +33,7 @@ enum DeviceCommands {
       help: "Connects to a port whose backend listens, or is a pseudo-terminal, and passes the"
         + " connection to the client (SCM_RIGHTS).", connect),
     Command(
-      "x-swiftvm-plug", .name("option"), .text("value"), .text("directory"), opensHost: true,
+      "x-swiftvm-plug", .name("option"), .text("value"), .text("directory"),
       help: "Adds a port as an option of swiftvm run describes it. Relative paths start from the"
         + " directory.", plug),
   ]

@@ -16,17 +16,8 @@ package struct JSONFramer {
     case foreign(UInt8)
   }
 
-  /// What one message may be.
-  package struct Limits: Sendable {
-    /// Bytes of a message.
-    package var size = 1 << 20
-    /// Brackets within brackets.
-    package var depth = 64
-
-    package init() {}
-  }
-
-  private let limits: Limits
+  private let sizeLimit: Int
+  private let depthLimit: Int
   private var arrived: [UInt8] = []
   private var position = 0
   private var message: [UInt8] = []
@@ -39,7 +30,12 @@ package struct JSONFramer {
   private var isDiscarding = false
   private var hasEnded = false
 
-  package init(limits: Limits = Limits()) { self.limits = limits }
+  /// - Parameters:
+  ///   - sizeLimit: how many bytes a message may have.
+  ///   - depthLimit: how deep brackets may be within others.
+  package init(sizeLimit: Int = 1 << 20, depthLimit: Int = 64) {
+    (self.sizeLimit, self.depthLimit) = (sizeLimit, depthLimit)
+  }
 
   /// Takes what has arrived. To be called once `next` has found nothing more, so that no more than
   /// one message and one piece are ever kept.
@@ -87,7 +83,7 @@ package struct JSONFramer {
     case UInt8(ascii: "\""), UInt8(ascii: "'"): quote = byte
     case UInt8(ascii: "{"), UInt8(ascii: "["):
       depth += 1
-      if depth > limits.depth, !isDiscarding {
+      if depth > depthLimit, !isDiscarding {
         return discard("JSON nesting depth limit exceeded")
       }
     case UInt8(ascii: "}"), UInt8(ascii: "]"):
@@ -114,7 +110,7 @@ package struct JSONFramer {
 
   private mutating func keep(_ byte: UInt8) -> Frame? {
     if isDiscarding { return nil }
-    guard message.count < limits.size else { return discard("JSON token size limit exceeded") }
+    guard message.count < sizeLimit else { return discard("JSON token size limit exceeded") }
     message.append(byte)
     return nil
   }

@@ -10,10 +10,12 @@ package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
 /// Reads one JSON value (RFC 8259) strictly, but for strings in single quotes, which QMP knows, and
 /// for objects' member names, which are `ForeignText` names.
 package struct JSONParser {
-  private let bytes: [UInt8]
+  private static let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+  private static let letters = UInt8(ascii: "a")...UInt8(ascii: "z")
+
+  private var rest: ArraySlice<UInt8>
   private let depthLimit: Int
   private let countLimit: Int
-  private var position = 0
   private var count = 0
 
   /// The value that the bytes are, with nothing but spaces around it.
@@ -24,35 +26,26 @@ package struct JSONParser {
   package static func parse(
     _ bytes: [UInt8], depthLimit: Int = 64, countLimit: Int = 1 << 14
   ) throws(JSONError) -> JSONValue {
-    var parser = JSONParser(bytes: bytes, depthLimit: depthLimit, countLimit: countLimit)
+    var parser = JSONParser(rest: bytes[...], depthLimit: depthLimit, countLimit: countLimit)
     let value = try parser.value(depth: 0)
     parser.skipSpace()
-    guard parser.peek == nil else { throw JSONError("something follows the value") }
+    guard parser.rest.isEmpty else { throw JSONError("something follows the value") }
     return value
   }
 
-  private init(bytes: [UInt8], depthLimit: Int, countLimit: Int) {
-    self.bytes = bytes
-    self.depthLimit = depthLimit
-    self.countLimit = countLimit
-  }
-
-  private var peek: UInt8? { position < bytes.count ? bytes[position] : nil }
-
-  private mutating func next() -> UInt8? {
-    guard let byte = peek else { return nil }
-    position += 1
-    return byte
-  }
-
   private mutating func skip(_ character: Unicode.Scalar) -> Bool {
-    guard peek == UInt8(ascii: character) else { return false }
-    position += 1
+    guard rest.first == UInt8(ascii: character) else { return false }
+    rest.removeFirst()
     return true
   }
 
-  private mutating func skipSpace() {
-    while let byte = peek, [0x20, 0x09, 0x0a, 0x0d].contains(byte) { position += 1 }
+  private mutating func skipSpace() { _ = take { [0x20, 0x09, 0x0a, 0x0d].contains($0) } }
+
+  /// The bytes up to the first that is not one of these.
+  private mutating func take(_ isMeant: (UInt8) -> Bool) -> ArraySlice<UInt8> {
+    let taken = rest.prefix(while: isMeant)
+    rest = rest[taken.endIndex...]
+    return taken
   }
 
   private mutating func value(depth: Int) throws(JSONError) -> JSONValue {
@@ -60,13 +53,13 @@ package struct JSONParser {
     guard count <= countLimit else { throw JSONError("token count limit exceeded") }
     guard depth <= depthLimit else { throw JSONError("nesting depth limit exceeded") }
     skipSpace()
-    guard let byte = peek else { throw JSONError("expecting value") }
+    guard let byte = rest.first else { throw JSONError("expecting value") }
     switch byte {
     case UInt8(ascii: "{"): return .object(try object(depth: depth))
     case UInt8(ascii: "["): return .array(try array(depth: depth))
     case UInt8(ascii: "\""), UInt8(ascii: "'"): return .string(try string())
-    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number(try number())
-    case UInt8(ascii: "a")...UInt8(ascii: "z"): return try keyword()
+    case UInt8(ascii: "-"), Self.digits: return .number(try number())
+    case Self.letters: return try keyword()
     case UInt8(ascii: "}"), UInt8(ascii: "]"), UInt8(ascii: ","), UInt8(ascii: ":"):
       throw JSONError("expecting value")
     default: throw JSONError("stray '\(Self.shown([byte]))'")
@@ -74,7 +67,7 @@ package struct JSONParser {
   }
 
   private mutating func object(depth: Int) throws(JSONError) -> JSONObject {
-    position += 1
+    rest.removeFirst()
     var object = JSONObject()
     var names: Set<[UInt8]> = []
     skipSpace()
@@ -97,7 +90,7 @@ package struct JSONParser {
   }
 
   private mutating func array(depth: Int) throws(JSONError) -> [JSONValue] {
-    position += 1
+    rest.removeFirst()
     var elements: [JSONValue] = []
     skipSpace()
     if skip("]") { return elements }
@@ -110,18 +103,17 @@ package struct JSONParser {
   }
 
   private mutating func keyword() throws(JSONError) -> JSONValue {
-    let start = position
-    while let byte = peek, (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) { position += 1 }
-    switch String(decoding: bytes[start..<position], as: UTF8.self) {
+    let word = take { Self.letters.contains($0) }
+    switch String(decoding: word, as: UTF8.self) {
     case "true": return .bool(true)
     case "false": return .bool(false)
     case "null": return .null
-    default: throw JSONError("invalid keyword '\(Self.shown(bytes[start..<position]))'")
+    default: throw JSONError("invalid keyword '\(Self.shown(word))'")
     }
   }
 
   private mutating func number() throws(JSONError) -> String {
-    let start = position
+    let start = rest
     _ = skip("-")
     // No zero leads other digits.
     var isValid = skip("0") || skipDigits()
@@ -130,21 +122,18 @@ package struct JSONParser {
       if !skip("+") { _ = skip("-") }
       isValid = skipDigits() && isValid
     }
-    if let byte = peek, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { isValid = false }
-    guard isValid else { throw JSONError("stray '\(Self.shown(bytes[start..<position]))'") }
-    return String(decoding: bytes[start..<position], as: UTF8.self)
+    if let byte = rest.first, Self.digits.contains(byte) { isValid = false }
+    let text = start[..<rest.startIndex]
+    guard isValid else { throw JSONError("stray '\(Self.shown(text))'") }
+    return String(decoding: text, as: UTF8.self)
   }
 
-  private mutating func skipDigits() -> Bool {
-    let start = position
-    while let byte = peek, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) { position += 1 }
-    return position > start
-  }
+  private mutating func skipDigits() -> Bool { !take { Self.digits.contains($0) }.isEmpty }
 
   private mutating func string() throws(JSONError) -> String {
-    let quote = next()
+    let quote = rest.popFirst()
     var text: [UInt8] = []
-    while let byte = next() {
+    while let byte = rest.popFirst() {
       switch byte {
       case quote:
         guard let string = String(validating: text, as: UTF8.self) else {
@@ -160,7 +149,7 @@ package struct JSONParser {
   }
 
   private mutating func escaped() throws(JSONError) -> Unicode.Scalar {
-    switch next() {
+    switch rest.popFirst() {
     case UInt8(ascii: "b"): return "\u{8}"
     case UInt8(ascii: "f"): return "\u{c}"
     case UInt8(ascii: "n"): return "\n"
@@ -175,24 +164,25 @@ package struct JSONParser {
   private mutating func unicode() throws(JSONError) -> Unicode.Scalar {
     let first = try codeUnit()
     if let scalar = Unicode.Scalar(first) { return scalar }
-    guard (0xd800..<0xdc00).contains(first), skip("\\"), skip("u") else { throw Self.halfCharacter }
-    let second = try codeUnit()
-    guard (0xdc00..<0xe000).contains(second),
-      let scalar = Unicode.Scalar(0x10000 + (first - 0xd800) << 10 + (second - 0xdc00))
-    else { throw Self.halfCharacter }
-    return scalar
+    if (0xd800..<0xdc00).contains(first), skip("\\"), skip("u") {
+      let second = try codeUnit()
+      if (0xdc00..<0xe000).contains(second),
+        let scalar = Unicode.Scalar(0x10000 + (first - 0xd800) << 10 + (second - 0xdc00))
+      {
+        return scalar
+      }
+    }
+    throw JSONError("\\u escape is not a valid Unicode character")
   }
 
   private mutating func codeUnit() throws(JSONError) -> UInt32 {
-    let digits = bytes[position..<min(position + 4, bytes.count)]
+    let digits = rest.prefix(4)
     guard digits.count == 4, digits.allSatisfy({ Unicode.Scalar($0).properties.isASCIIHexDigit }),
       let unit = UInt32(String(decoding: digits, as: UTF8.self), radix: 16)
     else { throw JSONError("invalid escape sequence in string") }
-    position += 4
+    rest = rest.dropFirst(4)
     return unit
   }
-
-  private static let halfCharacter = JSONError("\\u escape is not a valid Unicode character")
 
   /// What was found, for an error's text.
   private static func shown(_ bytes: some Collection<UInt8>) -> String {

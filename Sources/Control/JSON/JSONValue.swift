@@ -16,10 +16,13 @@ package enum JSONValue: Equatable, Sendable {
     if case .string(let text) = self { text } else { nil }
   }
 
-  /// A whole number that fits; nil for any other value.
-  package var integer: Int? {
-    if case .number(let text) = self { Int(text) } else { nil }
+  /// The text of a number; nil for any other value.
+  var digits: String? {
+    if case .number(let digits) = self { digits } else { nil }
   }
+
+  /// A whole number that fits; nil for any other value.
+  package var integer: Int? { digits.flatMap { Int($0) } }
 
   /// A truth value; nil for any other value.
   package var bool: Bool? {
@@ -82,8 +85,11 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
   package init(integerLiteral value: Int) { self = .integer(value) }
   package init(booleanLiteral value: Bool) { self = .bool(value) }
   package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
-  package init(dictionaryLiteral elements: (String, JSONValue)...) {
-    self = .object(JSONObject(elements.map { .init(name: $0.0, value: $0.1) }))
+
+  /// An object of those members that have a value.
+  package init(dictionaryLiteral elements: (String, JSONValue?)...) {
+    self = .object(
+      JSONObject(elements.compactMap { name, value in value.map { .init(name: name, value: $0) } }))
   }
 }
 
@@ -92,42 +98,24 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
 extension JSONValue {
   /// The value as text in ASCII on one line, spaced as QEMU does.
   package var printed: String {
-    var text = ""
-    print(to: &text)
-    return text
-  }
-
-  private func print(to text: inout String) {
     switch self {
-    case .null: text += "null"
-    case .bool(let value): text += value ? "true" : "false"
-    case .number(let digits): text += digits
-    case .string(let string): Self.print(string, to: &text)
-    case .array(let elements):
-      text += "["
-      for (index, element) in elements.enumerated() {
-        if index > 0 { text += ", " }
-        element.print(to: &text)
-      }
-      text += "]"
+    case .null: "null"
+    case .bool(let value): value ? "true" : "false"
+    case .number(let digits): digits
+    case .string(let text): Self.quoted(text)
+    case .array(let elements): "[" + elements.map(\.printed).joined(separator: ", ") + "]"
     case .object(let object):
-      text += "{"
-      for (index, member) in object.members.enumerated() {
-        if index > 0 { text += ", " }
-        Self.print(member.name, to: &text)
-        text += ": "
-        member.value.print(to: &text)
-      }
-      text += "}"
+      "{"
+        + object.members.map { Self.quoted($0.name) + ": " + $0.value.printed }
+        .joined(separator: ", ") + "}"
     }
   }
 
-  private static func print(_ string: String, to text: inout String) {
-    text += "\""
+  private static func quoted(_ string: String) -> String {
+    var text = "\""
     for scalar in string.unicodeScalars {
       switch scalar {
-      case "\"": text += "\\\""
-      case "\\": text += "\\\\"
+      case "\"", "\\": text += "\\" + String(scalar)
       case "\n": text += "\\n"
       case "\r": text += "\\r"
       case "\t": text += "\\t"
@@ -139,6 +127,6 @@ extension JSONValue {
         }
       }
     }
-    text += "\""
+    return text + "\""
   }
 }

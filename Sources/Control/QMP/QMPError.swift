@@ -50,21 +50,12 @@ extension QMPError {
   }
 }
 
-/// Makes what a client gets.
-package enum QMPReply {
-  /// The command was carried out.
-  package static func success(_ value: JSONValue, id: JSONValue?) -> JSONValue {
-    marked(["return": value], id)
-  }
-
-  /// It was not.
-  package static func failure(_ error: QMPError, id: JSONValue?) -> JSONValue {
-    marked(["error": error.json], id)
-  }
-
-  private static func marked(_ reply: JSONValue, _ id: JSONValue?) -> JSONValue {
-    guard let id, var object = reply.object else { return reply }
-    object.append("id", id)
-    return .object(object)
+extension JSONValue {
+  /// What a client gets for a command.
+  static func reply(_ result: Result<JSONValue, QMPError>, id: JSONValue?) -> JSONValue {
+    switch result {
+    case .success(let value): ["return": value, "id": id]
+    case .failure(let error): ["error": error.json, "id": id]
+    }
   }
 }

@@ -89,12 +89,11 @@ struct QMPEvent: Equatable {
   ///
   /// - Parameter time: since 1970.
   func json(at time: timespec) -> JSONValue {
-    var members = JSONObject()
-    members.append(
-      "timestamp",
-      ["seconds": .integer(time.tv_sec), "microseconds": .integer(time.tv_nsec / 1000)])
-    members.append("event", .string(name))
-    if let data { members.append("data", data) }
-    return .object(members)
+    [
+      "timestamp": [
+        "seconds": .integer(time.tv_sec), "microseconds": .integer(time.tv_nsec / 1000),
+      ],
+      "event": .string(name), "data": data,
+    ]
   }
 }

@@ -6,9 +6,9 @@ import Host
 /// Stricter than QEMU's in one respect: a byte that cannot begin a JSON object ends the session, and
 /// so does any error before `qmp_capabilities`. Nothing that follows is carried out. So a program
 /// that speaks another protocol, such as a web browser, gives no commands by what it quotes.
-package struct QMPSession {
+struct QMPSession {
   /// What is to be done next.
-  package enum Step: Equatable {
+  enum Step: Equatable {
     /// Send this.
     case reply(JSONValue)
     /// Carry this out, and reply.
@@ -22,43 +22,40 @@ package struct QMPSession {
 
   private var framer = JSONFramer()
   /// Whether the client has ended the negotiation: commands are taken, and events are sent.
-  package private(set) var isReady = false
+  private(set) var isReady = false
   private var hasEnded = false
 
-  package init() {}
-
   /// What the client gets first.
-  package static func greeting(version: JSONValue) -> JSONValue {
+  static func greeting(version: JSONValue) -> JSONValue {
     ["QMP": ["version": version, "capabilities": []]]
   }
 
   /// Takes what has arrived, once `next` has returned nil.
-  package mutating func append(_ bytes: some Collection<UInt8>) { framer.append(bytes) }
+  mutating func append(_ bytes: some Collection<UInt8>) { framer.append(bytes) }
 
   /// Whether nothing of another message has arrived behind the last one.
-  package var isBetweenMessages: Bool { framer.isBetweenObjects }
+  var isBetweenMessages: Bool { framer.isBetweenObjects }
 
   /// What to do next; nil until more arrives, and for good after an `end`.
-  package mutating func next() -> Step? {
+  mutating func next() -> Step? {
     guard !hasEnded, let frame = framer.next() else { return nil }
     switch frame {
-    case .broken(let reason): return refuse(QMPError(reason), id: nil)
+    case .broken(let reason): return refuse(QMPError(reason))
     case .foreign(let byte):
       isReady = false
       let text =
         UInt8(ascii: " ")...UInt8(ascii: "~") ~= byte
         ? "'\(Unicode.Scalar(byte))'" : "byte 0x" + String(byte, radix: 16)
-      return refuse(
-        QMPError("QMP input must be a JSON object, and none begins with \(text)"), id: nil)
+      return refuse(QMPError("QMP input must be a JSON object, and none begins with \(text)"))
     case .object(let bytes):
       do throws(JSONError) { return step(try JSONParser.parse(bytes)) } catch {
-        return refuse(QMPError(error.description), id: nil)
+        return refuse(QMPError(error.description))
       }
     }
   }
 
-  private mutating func refuse(_ error: QMPError, id: JSONValue?) -> Step {
-    let reply = QMPReply.failure(error, id: id)
+  private mutating func refuse(_ error: QMPError, id: JSONValue? = nil) -> Step {
+    let reply = JSONValue.reply(.failure(error), id: id)
     hasEnded = !isReady
     return hasEnded ? .end(reply) : .reply(reply)
   }
@@ -66,8 +63,7 @@ package struct QMPSession {
   private mutating func step(_ value: JSONValue) -> Step {
     let id = value["id"]
     guard id?.textSize ?? 0 <= Self.largestID else {
-      return refuse(
-        QMPError("QMP input member 'id' has more than \(Self.largestID) bytes"), id: nil)
+      return refuse(QMPError("QMP input member 'id' has more than \(Self.largestID) bytes"))
     }
     do throws(QMPError) {
       let request = try QMPRequest(value)
@@ -84,7 +80,7 @@ package struct QMPSession {
       }
       try negotiate(request.arguments)
       isReady = true
-      return .reply(QMPReply.success([:], id: id))
+      return .reply(.reply(.success([:]), id: id))
     } catch {
       return refuse(error, id: id)
     }
@@ -103,19 +99,11 @@ package struct QMPSession {
 }
 
 /// One command of a client.
-package struct QMPRequest: Equatable, Sendable {
-  /// The command's name.
-  package let command: String
-  /// What it is given.
-  package let arguments: JSONObject
+struct QMPRequest: Equatable {
+  let command: String
+  let arguments: JSONObject
   /// What the reply is to be marked with.
-  package let id: JSONValue?
-
-  package init(command: String, arguments: JSONObject = JSONObject(), id: JSONValue? = nil) {
-    self.command = command
-    self.arguments = arguments
-    self.id = id
-  }
+  let id: JSONValue?
 
   init(_ value: JSONValue) throws(QMPError) {
     guard let object = value.object else { throw QMPError("QMP input must be a JSON object") }
@@ -136,6 +124,6 @@ package struct QMPRequest: Equatable, Sendable {
     guard let arguments = (object["arguments"] ?? [:]).object else {
       throw QMPError("QMP input member 'arguments' must be an object")
     }
-    self.init(command: command, arguments: arguments, id: object["id"])
+    (self.command, self.arguments, id) = (command, arguments, object["id"])
   }
 }

@@ -43,7 +43,7 @@ final class ControlClient {
 
   /// Begins to serve, with the greeting.
   func start() throws(SystemError) {
-    token = try loop.register(connection.descriptor.rawValue, interest: .readable) {
+    token = try loop.register(connection.number, interest: .readable) {
       [weak self] readiness in self?.isReady(readiness)
     }
     send(QMPSession.greeting(version: ControlServer.version))
@@ -75,7 +75,7 @@ final class ControlClient {
     endWait()
     if let token { loop.remove(token) }
     token = nil
-    _ = shutdown(connection.descriptor.rawValue, Int32(SHUT_RDWR))
+    _ = shutdown(connection.number, Int32(SHUT_RDWR))
   }
 
   // MARK: Turns
@@ -97,14 +97,10 @@ final class ControlClient {
   }
 
   private func receive() {
-    var bytes: [UInt8] = []
-    let receipt = withUnsafeTemporaryAllocation(byteCount: Self.receiveSize, alignment: 1) { room in
-      let receipt = connection.receive(into: room) { passed.append(PassedDescriptor($0)) }
-      if case .bytes(let count) = receipt { bytes = Array(room.prefix(count)) }
-      return receipt
-    }
-    switch receipt {
-    case .bytes: session.append(bytes)
+    switch connection.receive(
+      limit: Self.receiveSize, passed: { passed.append(PassedDescriptor($0)) })
+    {
+    case .bytes(let bytes): session.append(bytes)
     // From one that has left nothing more comes.
     case .wouldBlock: hasInputEnded = hasLeft
     case .end: hasInputEnded = true
@@ -172,9 +168,8 @@ final class ControlClient {
   private func perform(_ request: QMPRequest) {
     do throws(QMPError) {
       let command = try QMPCommandTable.command(request.command)
-      switch try command.perform(
-        request.arguments, server.context(passed: passed, of: listener))
-      {
+      let context = CommandContext(server: server, listener: listener, passed: passed)
+      switch try command.perform(request.arguments, context) {
       case .value(let value): reply(request.id, .success(value))
       case .descriptor(let descriptor):
         outgoing = descriptor
@@ -207,10 +202,7 @@ final class ControlClient {
   }
 
   private func reply(_ id: JSONValue?, _ result: Result<JSONValue, QMPError>) {
-    switch result {
-    case .success(let value): send(QMPReply.success(value, id: id))
-    case .failure(let error): send(QMPReply.failure(error, id: id))
-    }
+    send(.reply(result, id: id))
   }
 
   private func send(_ message: JSONValue) {

@@ -8,40 +8,33 @@ import SwiftVM
 /// The machine keeps its server, which ends with it. `@unchecked Sendable`: all of it is touched on the
 /// machine's I/O thread alone, where commands are carried out.
 public final class ControlServer: @unchecked Sendable {
-  /// What has happened so far.
-  package struct Counters: Equatable, Sendable {
-    /// Clients accepted.
-    package var acceptedClients: UInt64 = 0
-    /// Clients refused because there were enough.
-    package var refusedClients: UInt64 = 0
-    /// Clients refused because their user is not served.
-    package var deniedClients: UInt64 = 0
-    /// Clients closed because they did not read.
-    package var slowClients: UInt64 = 0
-  }
-
   /// One socket, and what the clients who come there may do.
-  struct Listener {
+  final class Listener {
     let socket: ServiceSocket
     /// Whether its clients may have the machine open paths, addresses and programs on the host.
     let opensHost: Bool
+    fileprivate var token: EventLoop.Token?
+    /// Until accepting goes on after a failure.
+    fileprivate var rest: EventLoop.Timer?
+
+    init(socket: ServiceSocket, opensHost: Bool) {
+      (self.socket, self.opensHost) = (socket, opensHost)
+    }
   }
 
   /// The command line's part in `swiftvm plug`.
   package struct PortParser {
     /// Makes a port of an option and its value (`--virtserialport`), and with it the device, as its bus.
-    let parse:
-      (_ option: String, _ value: String) throws(QMPError) -> (
-        bus: String?, port: VirtioConsolePortConfiguration
-      )
+    package typealias Parse = (_ option: String, _ value: String) throws(QMPError) -> (
+      bus: String?, port: VirtioConsolePortConfiguration
+    )
+
+    let parse: Parse
     /// Writes an error in the command line's words.
     let spell: (ConfigurationError) -> String
 
     package init(
-      _ parse:
-        @escaping (_ option: String, _ value: String) throws(QMPError) -> (
-          bus: String?, port: VirtioConsolePortConfiguration
-        ), spell: @escaping (ConfigurationError) -> String = { $0.description }
+      _ parse: @escaping Parse, spell: @escaping (ConfigurationError) -> String = { $0.description }
     ) {
       (self.parse, self.spell) = (parse, spell)
     }
@@ -64,7 +57,10 @@ public final class ControlServer: @unchecked Sendable {
     "package": "swiftvm",
   ]
 
-  package private(set) var counters = Counters()
+  /// Clients refused because their user is not served.
+  private(set) var deniedClientCount: UInt64 = 0
+  /// Clients closed because they did not read.
+  private(set) var slowClientCount: UInt64 = 0
   unowned let machine: VirtualMachine
   let portParser: PortParser?
   private let startingLoad: ChardevLoad
@@ -73,8 +69,6 @@ public final class ControlServer: @unchecked Sendable {
   private let descriptors = (open: DescriptorStore(), closed: DescriptorStore())
   private let log = RateLimitedLog()
   private lazy var throttle = EventThrottle { [unowned self] in tell($0) }
-  private var tokens: [EventLoop.Token] = []
-  private var rests: [EventLoop.Timer] = []
   private var clients: [ControlClient] = []
   private var isCheckPosted = false
   /// A client has ended the machine.
@@ -124,11 +118,10 @@ public final class ControlServer: @unchecked Sendable {
     self.listeners = listeners
     self.portParser = portParser
     startingLoad = ChardevLoad(machine.configuration)
-    for (place, listener) in listeners.enumerated() {
-      tokens.append(
-        try machine.loop.register(listener.socket.descriptor, interest: .readable) {
-          [weak self] _ in self?.accept(listener, place: place)
-        })
+    for listener in listeners {
+      listener.token = try loop.register(listener.socket.descriptor, interest: .readable) {
+        [weak self] _ in self?.accept(listener)
+      }
     }
     machine.addEventHandler { [self] in handle($0) }
   }
@@ -203,10 +196,11 @@ public final class ControlServer: @unchecked Sendable {
   /// Ends service for good: every client still gets what its socket takes.
   private func stop() {
     throttle.stop()
-    for rest in rests { rest.cancel() }
-    for token in tokens { loop.remove(token) }
+    for listener in listeners {
+      listener.rest?.cancel()
+      if let token = listener.token { loop.remove(token) }
+    }
     for client in clients { client.close() }
-    tokens = []
     clients = []
     listeners = []
   }
@@ -216,11 +210,9 @@ public final class ControlServer: @unchecked Sendable {
   /// How many clients there are now.
   var clientCount: Int { clients.count }
 
-  func context(passed: PassedDescriptors, of listener: Listener) -> CommandContext {
-    CommandContext(
-      server: self, opensHost: listener.opensHost,
-      carriesDescriptors: listener.socket.reach != .network,
-      descriptors: listener.opensHost ? descriptors.open : descriptors.closed, passed: passed)
+  /// What clients with a right have left.
+  func descriptors(opensHost: Bool) -> DescriptorStore {
+    opensHost ? descriptors.open : descriptors.closed
   }
 
   /// Ends the machine. The reply is still sent.
@@ -254,52 +246,48 @@ public final class ControlServer: @unchecked Sendable {
   }
 
   func closeSlow(_ client: ControlClient) {
-    counters.slowClients &+= 1
+    slowClientCount &+= 1
     log.warning(
-      "a QMP client was closed, since it did not read (\(counters.slowClients) so far)")
+      "a QMP client was closed, since it did not read (\(slowClientCount) so far)")
     close(client)
   }
 
   // MARK: Accepting
 
-  private func accept(_ listener: Listener, place: Int) {
+  private func accept(_ listener: Listener) {
     do throws(SystemError) {
       guard let client = try listener.socket.accept() else { return }
       guard client.isAllowed else {
-        counters.deniedClients &+= 1
+        deniedClientCount &+= 1
         log.warning(
           "QMP socket '\(listener.socket.name)': a client's user may not connect "
-            + "(\(counters.deniedClients) sent away so far)")
+            + "(\(deniedClientCount) sent away so far)")
         return refuse(
           client.connection(), "this control socket does not serve your user; see allow-uid=")
       }
       serve(client.connection(), listener)
     } catch {
       log.warning("QMP socket: \(error); trying again")
-      guard tokens.indices.contains(place) else { return }
-      let (token, loop) = (tokens[place], loop)
+      guard let token = listener.token else { return }
+      let loop = loop
       loop.setInterest([], for: token)
-      rests.removeAll { !$0.isPending }
-      rests.append(
-        loop.after(milliseconds: Self.acceptRestMilliseconds) {
-          loop.setInterest(.readable, for: token)
-        })
+      listener.rest = loop.after(milliseconds: Self.acceptRestMilliseconds) {
+        loop.setInterest(.readable, for: token)
+      }
     }
   }
 
   /// Tells a client why it is not served, as far as its socket takes that at once, and closes it.
   private func refuse(_ client: consuming FileDescriptor, _ reason: String) {
-    let line = QMPReply.failure(QMPError(reason), id: nil).printed + "\r\n"
+    let line = JSONValue.reply(.failure(QMPError(reason)), id: nil).printed + "\r\n"
     _ = ControlConnection(client).send(Array(line.utf8)[...], descriptor: nil)
   }
 
   private func serve(_ descriptor: consuming FileDescriptor, _ listener: Listener) {
     guard clients.count < Self.clientLimit else {
-      counters.refusedClients &+= 1
       return refuse(
         descriptor, "there are \(Self.clientLimit) QMP clients already; try again later")
     }
-    counters.acceptedClients &+= 1
     let client = ControlClient(
       ControlConnection(descriptor), of: listener, server: self, loop: loop)
     clients.append(client)

@@ -11,37 +11,34 @@ package enum ControlSocketRules {
   ) throws(ConfigurationError) {
     let socket = control.socket
     let own = path.backend(isIdentified: false).socket
-    func error(
-      _ problem: ConfigurationError.Text, _ remedy: ConfigurationError.Text
-    ) -> ConfigurationError {
-      ConfigurationError(
-        .conflict, at: socket.id == nil ? path : path.chardev, given: socket.id ?? "", problem,
-        remedy)
-    }
-    guard socket.log == nil, !socket.isMultiplexed else {
-      throw error("a control socket has no log and is not shared", "leave them out")
-    }
+    let given = GivenValue(socket.id ?? "", at: socket.id == nil ? path : path.chardev)
+    try given.require(
+      socket.log == nil && !socket.isMultiplexed, else: .conflict,
+      "a control socket has no log and is not shared", "leave them out")
     // What it is, is seen when it is taken over.
     if case .descriptor = socket.backend { return }
     guard case .socket(let configuration) = socket.backend, configuration.kind == .stream else {
-      throw error("QMP is spoken on stream sockets only", "give \(path, "PATH")")
+      throw given.error(.conflict, "QMP is spoken on stream sockets only", "give \(path, "PATH")")
     }
     guard case .listening(let waitsForClient) = configuration.role else {
-      throw error(
-        "QMP clients come to the machine",
+      throw given.error(
+        .conflict, "QMP clients come to the machine",
         "add \(own.isListening, "on"),\(own.waitsForClient, "off")")
     }
-    guard !waitsForClient else {
-      throw error("the machine does not wait for a QMP client", "add \(own.waitsForClient, "off")")
-    }
-    guard configuration.clients == .exclusive else {
-      throw error("a control socket serves several clients at once", "leave \(own.clients) out")
-    }
-    guard configuration.replaySize == 0 else {
-      throw error("replies are not repeated", "leave \(own.replaySize) out")
-    }
-    guard configuration.hasNoDelay else {
-      throw error("replies go out at once", "leave \(own.hasNoDelay) out")
+    let rules: [(Bool, problem: ConfigurationError.Text, remedy: ConfigurationError.Text)] = [
+      (
+        !waitsForClient, "the machine does not wait for a QMP client",
+        "add \(own.waitsForClient, "off")"
+      ),
+      (
+        configuration.clients == .exclusive, "a control socket serves several clients at once",
+        "leave \(own.clients) out"
+      ),
+      (configuration.replaySize == 0, "replies are not repeated", "leave \(own.replaySize) out"),
+      (configuration.hasNoDelay, "replies go out at once", "leave \(own.hasNoDelay) out"),
+    ]
+    for (holds, problem, remedy) in rules {
+      try given.require(holds, else: .conflict, problem, remedy)
     }
     switch configuration.address {
     case .unix(let file): try check(control, .file, at: path, name: "unix:" + file)
@@ -57,37 +54,28 @@ package enum ControlSocketRules {
     _ control: ControlSocketConfiguration, _ reach: ServiceSocket.Reach, at path: PropertyPath,
     name: String
   ) throws(ConfigurationError) {
-    func error(
-      _ problem: ConfigurationError.Text, _ remedy: ConfigurationError.Text
-    ) -> ConfigurationError {
-      ConfigurationError(.conflict, at: path, given: name, problem, remedy)
-    }
+    let given = GivenValue(name, at: path)
     switch reach {
     case .file:
-      guard !control.isInsecure else {
-        throw error("\"\(path.isInsecure)\" is for TCP and abstract names", "leave it out")
-      }
+      try given.require(
+        !control.isInsecure, else: .conflict,
+        "\"\(path.isInsecure)\" is for TCP and abstract names", "leave it out")
     case .abstractName:
-      guard control.isInsecure else {
-        throw error(
-          "an abstract name has no permissions, and containers on this network reach it",
-          "give a path, or add \(path.isInsecure, "on")")
-      }
+      try given.require(
+        control.isInsecure, else: .conflict,
+        "an abstract name has no permissions, and containers on this network reach it",
+        "give a path, or add \(path.isInsecure, "on")")
     case .network:
-      guard control.isInsecure else {
-        throw error(
-          "every program that reaches the port could control the machine, a web page included",
-          "give a path, or add \(path.isInsecure, "on")")
-      }
-      guard control.opensHost != true else {
-        throw error(
-          "clients on TCP may open nothing on the host",
-          "leave \(path.opensHost) out, or give a path")
-      }
-      guard control.users.isEmpty, control.groups.isEmpty else {
-        throw error(
-          "the user of a TCP client is not known", "leave \(path.users) and \(path.groups) out")
-      }
+      try given.require(
+        control.isInsecure, else: .conflict,
+        "every program that reaches the port could control the machine, a web page included",
+        "give a path, or add \(path.isInsecure, "on")")
+      try given.require(
+        control.opensHost != true, else: .conflict, "clients on TCP may open nothing on the host",
+        "leave \(path.opensHost) out, or give a path")
+      try given.require(
+        control.users.isEmpty && control.groups.isEmpty, else: .conflict,
+        "the user of a TCP client is not known", "leave \(path.users) and \(path.groups) out")
     }
   }
 }

@@ -4,26 +4,20 @@ import Host
 enum FileDescriptorBudget {
   /// For the process itself, KVM, the event loop, signals, the serial console.
   private static let base = 32
-  /// KVM's handle of a processor.
-  private static let perCPU = 1
   /// Its listener, its client, one that waits, and the next one until it is refused.
   private static let perSocket = 4
   /// Clients that wait or listen beside the first.
   private static let furtherClients = 16
-  private static let perFile = 1
   /// Its listener, its clients, and the descriptors that they hand over.
   private static let perControlSocket = 64
-  /// Every queue has a notifier once the guest has used it.
-  private static let perQueue = 1
 
-  /// The number for a machine.
+  /// The number for a machine. KVM has a handle of every CPU.
   static func count(of configuration: VirtualMachineConfiguration) -> Int {
-    let devices = configuration.consoleDevices.reduce(0) { $0 + count(of: $1) }
-    let spares = configuration.characterDevices.reduce(0) { $0 + count(of: $1) }
-    let attachment = configuration.serialPort.attachment
-    let serial = attachment.isStandardIO ? 0 : count(of: attachment)
-    let emergency = configuration.emergencyAttachment.map { count(of: $0) } ?? 0
-    return base + perCPU * configuration.cpuCount + devices + spares + serial + emergency
+    let others = configuration.frontEnds.dropFirst() + configuration.characterDevices
+    let serial = configuration.serialPort.attachment
+    return base + configuration.cpuCount
+      + configuration.consoleDevices.reduce(0) { $0 + notifierCount(of: $1) }
+      + others.reduce(serial.isStandardIO ? 0 : count(of: serial)) { $0 + count(of: $1) }
       + perControlSocket * configuration.controlSockets.count
   }
 
@@ -44,13 +38,12 @@ enum FileDescriptorBudget {
   }
 
   private static func count(of attachment: SerialPortAttachment) -> Int {
-    let log = attachment.log == nil ? 0 : perFile
+    let log = attachment.log == nil ? 0 : 1
     switch attachment.backend {
     case .null, .ringBuffer: return log
-    case .standardIO: return log + perFile
+    case .standardIO, .datagram: return log + 1
     // A file that is rotated has its directory open, too.
-    case .file, .pipe, .pseudoTerminal, .program: return log + 3 * perFile
-    case .datagram: return log + perFile
+    case .file, .pipe, .pseudoTerminal, .program: return log + 3
     // It may be a listener.
     case .descriptor: return log + perSocket
     case .socket(let socket):
@@ -60,14 +53,12 @@ enum FileDescriptorBudget {
     }
   }
 
-  private static func count(of device: VirtioConsoleDeviceConfiguration) -> Int {
-    let queues = 2 * (device.ports.count + 1)
-    // Any vector may be used, whether its queue has a port or not.
+  /// Every queue has a notifier once the guest has used it. Any vector may be used, whether its queue
+  /// has a port or not.
+  private static func notifierCount(of device: VirtioConsoleDeviceConfiguration) -> Int {
     let vectors = min(
       device.vectorCount ?? 2 * (device.maximumPortCount + 1) + 1,
       VirtioConsoleDeviceConfiguration.allowedVectorCounts.upperBound)
-    return device.ports.reduce(queues * perQueue + vectors) { sum, port in
-      sum + count(of: port.attachment)
-    }
+    return 2 * (device.ports.count + 1) + vectors
   }
 }

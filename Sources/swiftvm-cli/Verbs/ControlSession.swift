@@ -17,9 +17,7 @@ final class ControlSession {
   /// Connects and negotiates.
   init(path: String) throws(ControlError) {
     connection = ControlConnection(try Self.connect(to: path))
-    var limits = JSONFramer.Limits()
-    limits.size = 64 << 20
-    framer = JSONFramer(limits: limits)
+    framer = JSONFramer(sizeLimit: 64 << 20)
     let greeting = try next(patience: Self.patienceMilliseconds)
     guard greeting["QMP"] != nil else {
       let problem = greeting["error"]?["desc"]?.text
@@ -72,14 +70,8 @@ final class ControlSession {
   }
 
   private func receive() throws(ControlError) {
-    var bytes: [UInt8] = []
-    let receipt = withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 1) { room in
-      let receipt = connection.receive(into: room) { passed.append($0.release()) }
-      if case .bytes(let count) = receipt { bytes = Array(room.prefix(count)) }
-      return receipt
-    }
-    switch receipt {
-    case .bytes: framer.append(bytes)
+    switch connection.receive(limit: 64 << 10, passed: { passed.append($0.release()) }) {
+    case .bytes(let bytes): framer.append(bytes)
     case .wouldBlock: break
     case .end, .failed: throw Self.gone
     }
