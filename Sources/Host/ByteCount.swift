@@ -1,8 +1,11 @@
 /// Sizes in bytes as people write them: a number and a binary suffix.
 package enum ByteCount {
-  package static let kibibyte: UInt64 = 1 << 10
+  /// What the suffix M stands for.
   package static let mebibyte: UInt64 = 1 << 20
-  package static let gibibyte: UInt64 = 1 << 30
+
+  private static let units: [(suffix: Unicode.Scalar, bytes: UInt64)] = [
+    ("G", 1 << 30), ("M", mebibyte), ("K", 1 << 10),
+  ]
 
   /// Why a text is not a size.
   package enum ParseError: Error, Equatable, Sendable {
@@ -18,18 +21,14 @@ package enum ByteCount {
   package static func parse(
     _ text: String, plainUnit: UInt64 = mebibyte
   ) throws(ParseError) -> UInt64 {
-    var digits = Array(text.utf8)
-    var unit = plainUnit
-    if let suffix = digits.last, let suffixUnit = Self.unit(of: suffix) {
-      unit = suffixUnit
-      digits.removeLast()
-    }
-    guard !digits.isEmpty else { throw .malformed }
-    guard digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
-      throw .malformed
-    }
-    guard let number = UInt64(String(decoding: digits, as: UTF8.self)) else { throw .tooLarge }
-    let (bytes, overflow) = number.multipliedReportingOverflow(by: unit)
+    let lowerCase: UInt8 = 0x20
+    let last = text.utf8.last ?? 0
+    let unit = units.first { last & ~lowerCase == UInt8(ascii: $0.suffix) }
+    let digits = text.utf8.dropLast(unit == nil ? 0 : 1)
+    let isNumber = digits.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    guard !digits.isEmpty, isNumber else { throw .malformed }
+    guard let number = UInt64(Substring(digits)) else { throw .tooLarge }
+    let (bytes, overflow) = number.multipliedReportingOverflow(by: unit?.bytes ?? plainUnit)
     guard !overflow else { throw .tooLarge }
     return bytes
   }
@@ -37,19 +36,7 @@ package enum ByteCount {
   /// Writes a size as `parse` reads it where a suffix divides it (`512M`), else as `4097 bytes`.
   package static func format(_ bytes: UInt64) -> String {
     if bytes == 0 { return "0" }
-    for (unit, suffix) in [(gibibyte, "G"), (mebibyte, "M"), (kibibyte, "K")]
-    where bytes % unit == 0 {
-      return String(bytes / unit) + suffix
-    }
-    return "\(bytes) bytes"
-  }
-
-  private static func unit(of suffix: UInt8) -> UInt64? {
-    switch suffix {
-    case UInt8(ascii: "K"), UInt8(ascii: "k"): kibibyte
-    case UInt8(ascii: "M"), UInt8(ascii: "m"): mebibyte
-    case UInt8(ascii: "G"), UInt8(ascii: "g"): gibibyte
-    default: nil
-    }
+    guard let unit = units.first(where: { bytes % $0.bytes == 0 }) else { return "\(bytes) bytes" }
+    return "\(bytes / unit.bytes)\(unit.suffix)"
   }
 }

@@ -7,7 +7,7 @@ import Glibc
 /// a loop belongs to the thread that runs it, and `remote` is the only way in from elsewhere. An
 /// idle loop sleeps: with no timer armed it never wakes by itself.
 package final class EventLoop {
-  /// The events a handler is called for.
+  /// The events a handler is called for, as bits of `epoll_ctl(2)`.
   ///
   /// An empty interest means no events at all: the descriptor leaves the epoll set, so that a
   /// condition without a consumer cannot spin the loop. Any other interest includes
@@ -19,31 +19,31 @@ package final class EventLoop {
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
     /// Bytes to read, a connection to accept, or the peer's end of file.
-    package static let readable = Interest(rawValue: 1 << 0)
+    package static let readable = Interest(rawValue: EPOLLIN.rawValue)
     /// Room to write.
-    package static let writable = Interest(rawValue: 1 << 1)
+    package static let writable = Interest(rawValue: EPOLLOUT.rawValue)
     /// The peer has closed both directions; no other event.
-    package static let hangup = Interest(rawValue: 1 << 2)
+    package static let hangup = Interest(rawValue: EPOLLHUP.rawValue)
     /// Also the peer's end of file, reported as `Readiness.hangup`: for connections where nothing else
     /// shows that the peer is gone.
-    package static let endOfInput = Interest(rawValue: 1 << 3)
+    package static let endOfInput = Interest(rawValue: EPOLLRDHUP.rawValue)
   }
 
-  /// What a descriptor is ready for.
+  /// What a descriptor is ready for, as bits of `epoll_wait(2)`.
   package struct Readiness: OptionSet, Sendable {
     /// The bits.
     package let rawValue: UInt32
     /// The options with these bits.
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    /// A read does not block. It may return 0: the peer writes no more (`EPOLLIN`, `EPOLLRDHUP`).
-    package static let readable = Readiness(rawValue: 1 << 0)
-    /// A write does not block (`EPOLLOUT`).
-    package static let writable = Readiness(rawValue: 1 << 1)
-    /// The peer is gone in both directions (`EPOLLHUP`); what it sent may still be unread.
-    package static let hangup = Readiness(rawValue: 1 << 2)
-    /// An error is pending (`EPOLLERR`), or the loop could not watch the descriptor any more.
-    package static let error = Readiness(rawValue: 1 << 3)
+    /// A read does not block. It may return 0: the peer writes no more.
+    package static let readable = Readiness(rawValue: EPOLLIN.rawValue)
+    /// A write does not block.
+    package static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
+    /// The peer is gone in both directions; what it sent may still be unread.
+    package static let hangup = Readiness(rawValue: EPOLLHUP.rawValue)
+    /// An error is pending, or the loop could not watch the descriptor any more.
+    package static let error = Readiness(rawValue: EPOLLERR.rawValue)
   }
 
   /// Names one registration; unique for the life of the loop. An event already fetched from the kernel
@@ -64,7 +64,13 @@ package final class EventLoop {
   /// Tells handlers with more work whether there is time for it in this turn.
   package var clock: TurnClock { remote.clock }
 
-  private let poller: Poller
+  /// Marks the event of the loop's own wake-up descriptor; no token has it.
+  private static let wakeNumber = UInt64.max
+  /// The most events of one wait.
+  private static let capacity = 64
+
+  private let epoll: FileDescriptor
+  private let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: capacity)
   private var registrations: [Token: Registration] = [:]
   private var registrationCount: UInt64 = 0
   private let timers = TimerQueue()
@@ -78,8 +84,20 @@ package final class EventLoop {
   /// A loop that the calling thread may use until another one runs it.
   package init() throws(SystemError) {
     remote = LoopHandle(wake: try EventFD(), timers: timers)
-    poller = try Poller()
-    try poller.add(remote.wakeDescriptor, interest: .readable, data: Poller.wakeData)
+    epoll = FileDescriptor(
+      owning: try systemCall("epoll_create1") { epoll_create1(Int32(EPOLL_CLOEXEC)) })
+    try control(EPOLL_CTL_ADD, remote.wakeDescriptor, .readable, number: Self.wakeNumber)
+  }
+
+  deinit { events.deallocate() }
+
+  private func control(
+    _ operation: Int32, _ descriptor: Int32, _ interest: Interest, number: UInt64
+  ) throws(SystemError) {
+    var event = epoll_event()
+    event.events = interest.rawValue
+    event.data.u64 = number
+    try systemCall("epoll_ctl") { epoll_ctl(epoll.rawValue, operation, descriptor, &event) }
   }
 
   /// Watches `descriptor`, which stays the caller's and must be open until `remove`.
@@ -90,7 +108,7 @@ package final class EventLoop {
     _ descriptor: Int32, interest: Interest, handler: @escaping (Readiness) -> Void
   ) throws(SystemError) -> Token {
     let token = Token(number: registrationCount)
-    if !interest.isEmpty { try poller.add(descriptor, interest: interest, data: token.number) }
+    if !interest.isEmpty { try control(EPOLL_CTL_ADD, descriptor, interest, number: token.number) }
     registrationCount += 1
     registrations[token] = Registration(
       descriptor: descriptor, interest: interest, handler: handler)
@@ -101,15 +119,10 @@ package final class EventLoop {
   package func setInterest(_ interest: Interest, for token: Token) {
     guard let registration = registrations[token], registration.interest != interest else { return }
     registrations[token]?.interest = interest
-    let descriptor = registration.descriptor
-    do {
-      if interest.isEmpty {
-        poller.remove(descriptor)
-      } else if registration.interest.isEmpty {
-        try poller.add(descriptor, interest: interest, data: token.number)
-      } else {
-        try poller.modify(descriptor, interest: interest, data: token.number)
-      }
+    if interest.isEmpty { return unwatch(registration.descriptor) }
+    let operation = registration.interest.isEmpty ? EPOLL_CTL_ADD : EPOLL_CTL_MOD
+    do throws(SystemError) {
+      try control(operation, registration.descriptor, interest, number: token.number)
     } catch {
       registrations[token]?.interest = []
       post { [weak self] in
@@ -122,7 +135,12 @@ package final class EventLoop {
   /// already. Call it before the descriptor is closed; calling it again does nothing.
   package func remove(_ token: Token) {
     guard let registration = registrations.removeValue(forKey: token) else { return }
-    if !registration.interest.isEmpty { poller.remove(registration.descriptor) }
+    if !registration.interest.isEmpty { unwatch(registration.descriptor) }
+  }
+
+  /// Failure means that the descriptor was closed before, by mistake, and has left the set by itself.
+  private func unwatch(_ descriptor: Int32) {
+    try? control(EPOLL_CTL_DEL, descriptor, [], number: 0)
   }
 
   /// Runs `work` on a later turn of this loop, after everything posted before it.
@@ -178,27 +196,30 @@ package final class EventLoop {
   @discardableResult
   private func wait(timeoutMilliseconds timeout: Int32) -> Bool {
     let start = timeout == 0 || busyPolling.isEmpty ? 0 : MonotonicClock.now()
-    var hasEvents = false
-    poller.wait(timeoutMilliseconds: timeout) { event in
-      if !hasEvents, start != 0 {
-        let now = MonotonicClock.now()
-        busyPolling.slept(now &- start, until: now)
-      }
-      if !hasEvents { clock.restart() }
-      hasEvents = true
-      dispatch(event)
+    let count = epoll_wait(epoll.rawValue, events, Int32(Self.capacity), timeout)
+    guard count > 0 else { return false }
+    if start != 0 {
+      let now = MonotonicClock.now()
+      busyPolling.slept(now &- start, until: now)
     }
-    return hasEvents
+    clock.restart()
+    for index in 0..<Int(count) { dispatch(events[index]) }
+    return true
   }
 
   private func dispatch(_ event: epoll_event) {
-    if event.data.u64 == Poller.wakeData {
+    if event.data.u64 == Self.wakeNumber {
       if remote.runWoken() { stop() }
       return
     }
-    guard let registration = registrations[Token(number: event.data.u64)] else { return }
-    let readiness = Poller.readiness(event.events, interest: registration.interest)
-    if !readiness.isEmpty { registration.handler(readiness) }
+    guard let registration = registrations[Token(number: event.data.u64)],
+      !registration.interest.isEmpty
+    else { return }
+    // The interest may have changed since the kernel reported the event.
+    let wanted = registration.interest.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue
+    var bits = event.events & wanted
+    if bits & EPOLLRDHUP.rawValue != 0 { bits = bits & ~EPOLLRDHUP.rawValue | EPOLLHUP.rawValue }
+    if bits != 0 { registration.handler(Readiness(rawValue: bits)) }
   }
 
   // MARK: Work to finish before the loop's owner leaves

@@ -20,30 +20,16 @@ package enum Log {
     emit("swiftvm: \(message)", patience: 0)
   }
 
-  /// A line of a table or a trace, as it is; returns whether standard error took it at once.
+  /// A line of a table or a trace; returns whether standard error took it at once.
   package static func plain(_ line: String) -> Bool {
     emit(line, patience: 0)
-  }
-
-  /// The line as printed: control characters and line separators written as escapes.
-  static func line(_ text: String) -> [UInt8] {
-    var line = String()
-    for scalar in text.unicodeScalars {
-      switch scalar.properties.generalCategory {
-      case .control, .lineSeparator, .paragraphSeparator, .format:
-        line += scalar.escaped(asASCII: true)
-      default:
-        line.unicodeScalars.append(scalar)
-      }
-    }
-    return Array(line.utf8) + [UInt8(ascii: "\n")]
   }
 
   /// Writes a line, or drops what is not read of it within `patience` milliseconds: a reader that
   /// stands still must not stop the machine.
   @discardableResult
   private static func emit(_ text: String, patience: Int32) -> Bool {
-    StandardError.write(line(text), patience: patience)
+    StandardError.write(PlainText.escaped(text) + "\n", patience: patience)
   }
 }
 
@@ -55,7 +41,6 @@ package final class RateLimitedLog: Sendable {
   private struct State {
     var windowEnd: Int64 = .min
     var linesInWindow = 0
-    var suppressedSinceLine: UInt64 = 0
     var suppressed: UInt64 = 0
   }
 
@@ -78,9 +63,6 @@ package final class RateLimitedLog: Sendable {
     self.print = print
   }
 
-  /// How many messages were not printed, ever.
-  package var suppressed: UInt64 { state.withLock { $0.suppressed } }
-
   /// Prints the message, or counts it; a message that is not printed is not built.
   package func warning(_ message: @autoclosure () -> String) {
     guard let missed = admit() else { return }
@@ -97,12 +79,11 @@ package final class RateLimitedLog: Sendable {
       }
       guard state.linesInWindow < linesPerSecond else {
         state.suppressed &+= 1
-        state.suppressedSinceLine &+= 1
         return nil
       }
       state.linesInWindow += 1
-      defer { state.suppressedSinceLine = 0 }
-      return state.suppressedSinceLine
+      defer { state.suppressed = 0 }
+      return state.suppressed
     }
   }
 }

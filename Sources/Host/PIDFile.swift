@@ -22,10 +22,8 @@ package enum PIDFileError: Error, Equatable, CustomStringConvertible {
 /// A file that holds this process's number, locked against writers until its owner is released, and
 /// removed then. Readers may lock it.
 package struct PIDFile: ~Copyable {
-  private let entry: DirectoryEntry
   private let file: FileDescriptor
-  private let identity: FileIdentity
-  /// Removes the file if the process ends early.
+  /// Removes the file, also if the process ends early; nil if the file has been removed already.
   private let owned: OwnedPath?
 
   /// Makes the file, or takes over one whose process has ended.
@@ -52,19 +50,14 @@ package struct PIDFile: ~Copyable {
         guard entry.leads(to: identity) else { continue }
       }
       try Self.writeNumber(to: number)
-      self.entry = entry
       self.file = file
-      self.identity = identity
       owned = OwnedPath(path)
       return
     }
     throw .inUse
   }
 
-  deinit {
-    owned?.remove()
-    entry.remove(ifLeadingTo: identity)
-  }
+  deinit { owned?.remove() }
 
   private static func host<Value: ~Copyable>(
     _ body: () throws(FileRefusal) -> Value

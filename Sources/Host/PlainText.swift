@@ -9,13 +9,10 @@ package enum PlainText {
     var result = ""
     for scalar in text.unicodeScalars {
       switch scalar.properties.generalCategory {
+      case .control where ["\n", "\r", "\t"].contains(scalar):
+        result += scalar.escaped(asASCII: true)
       case .control where scalar.value < 0x80:
-        switch scalar {
-        case "\n": result += "\\n"
-        case "\r": result += "\\r"
-        case "\t": result += "\\t"
-        default: result += "\\x" + hexadecimal(UInt8(truncatingIfNeeded: scalar.value))
-        }
+        result += "\\x" + hexadecimal(UInt8(truncatingIfNeeded: scalar.value))
       case .control, .format, .lineSeparator, .paragraphSeparator:
         result += "\\u{" + String(scalar.value, radix: 16) + "}"
       default: result.unicodeScalars.append(scalar)

@@ -72,6 +72,11 @@ private struct PendingSignals: ~Copyable, Sendable {
 
   var rawValue: Int32 { descriptor.rawValue }
 
+  var isPending: Bool {
+    var status = pollfd(fd: rawValue, events: Int16(POLLIN), revents: 0)
+    return poll(&status, 1, 0) == 1
+  }
+
   /// Takes a signal, if one is pending.
   func take() -> Int32? {
     var information = signalfd_siginfo()
@@ -101,75 +106,53 @@ extension sigset_t {
 /// sockets and links are removed.
 package final class SignalGuard: Sendable {
   /// How long a signal may be pending. With what follows, the process ends within a second.
-  package static let patienceMilliseconds = 700
+  private static let patienceNanoseconds: Int64 = 700_000_000
   private static let stepMilliseconds: Int32 = 50
 
-  /// The thread's state, which may outlive the guard for a moment.
-  private final class Watch: Sendable {
-    private let pending: PendingSignals
-    let stopping: EventFD
-    private let patience: Int64
-    private let whenLate: @Sendable (Int32) -> Void
-
-    init(
-      _ signals: [Int32], patienceMilliseconds: Int, whenLate: @escaping @Sendable (Int32) -> Void
-    ) throws(SystemError) {
-      pending = try PendingSignals(signals)
-      stopping = try EventFD()
-      patience = Int64(patienceMilliseconds) &* 1_000_000
-      self.whenLate = whenLate
-    }
-
-    func run() {
-      while goesOn(watching: pending.rawValue, milliseconds: -1) {
-        let start = MonotonicClock.now()
-        // It is pending no more once the loop has taken it.
-        while isPending, MonotonicClock.now() &- start < patience {
-          guard goesOn(watching: -1, milliseconds: SignalGuard.stepMilliseconds) else { return }
-        }
-        guard MonotonicClock.now() &- start >= patience, let signal = pending.take() else {
-          continue
-        }
-        return whenLate(signal)
-      }
-    }
-
-    /// Sleeps until a descriptor is readable, if it is one, or the time has passed; false once the
-    /// guard has ended.
-    private func goesOn(watching descriptor: Int32, milliseconds: Int32) -> Bool {
-      var descriptors = [
-        pollfd(fd: stopping.rawValue, events: Int16(POLLIN), revents: 0),
-        pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
-      ]
-      poll(&descriptors, 2, milliseconds)
-      return descriptors[0].revents == 0
-    }
-
-    private var isPending: Bool {
-      var status = pollfd(fd: pending.rawValue, events: Int16(POLLIN), revents: 0)
-      return poll(&status, 1, 0) == 1
-    }
-  }
-
-  private let watch: Watch
+  private let stopping: EventFD
 
   /// Watches for `signals`, which the calling thread blocks, as long as the object lives.
-  ///
-  /// - Parameter whenLate: called with a late signal on the guard's thread, which ends then.
-  package init(
-    _ signals: [Int32], patienceMilliseconds: Int = SignalGuard.patienceMilliseconds,
-    whenLate: @escaping @Sendable (Int32) -> Void = SignalGuard.endProcess
-  ) throws(SystemError) {
-    let watch = try Watch(
-      signals, patienceMilliseconds: patienceMilliseconds, whenLate: whenLate)
-    self.watch = watch
-    _ = try Thread(name: "signals") { watch.run() }
+  package init(_ signals: [Int32]) throws(SystemError) {
+    let pending = try PendingSignals(signals)
+    let stopping = try EventFD()
+    self.stopping = stopping
+    _ = try Thread(name: "signals") {
+      if let signal = Self.lateSignal(pending, stopping) { Self.endProcess(by: signal) }
+    }
   }
 
-  deinit { watch.stopping.signal() }
+  deinit { stopping.signal() }
+
+  /// Waits until a signal has been pending for too long; nil once the guard has ended.
+  private static func lateSignal(
+    _ pending: borrowing PendingSignals, _ stopping: EventFD
+  ) -> Int32? {
+    while !hasEnded(stopping, orReadable: pending.rawValue, milliseconds: -1) {
+      let start = MonotonicClock.now()
+      // It is pending no more once the loop has taken it.
+      while pending.isPending {
+        guard MonotonicClock.now() &- start < patienceNanoseconds else { return pending.take() }
+        if hasEnded(stopping, orReadable: -1, milliseconds: stepMilliseconds) { return nil }
+      }
+    }
+    return nil
+  }
+
+  /// Sleeps until the guard has ended, a descriptor is readable, if it is one, or the time has passed;
+  /// returns whether the guard has ended.
+  private static func hasEnded(
+    _ stopping: EventFD, orReadable descriptor: Int32, milliseconds: Int32
+  ) -> Bool {
+    var descriptors = [
+      pollfd(fd: stopping.rawValue, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+    ]
+    poll(&descriptors, 2, milliseconds)
+    return descriptors[0].revents != 0
+  }
 
   /// Ends the process as the signal would, without the thread that should have taken it.
-  package static let endProcess: @Sendable (Int32) -> Void = { signal in
+  private static func endProcess(by signal: Int32) {
     TerminalRestorer.giveBack()
     OwnedPath.removeAll()
     Log.warning("the I/O thread does not answer; what it had left to do is not done")

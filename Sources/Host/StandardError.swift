@@ -13,13 +13,9 @@ package enum StandardError {
   /// - Parameter patience: how many milliseconds the whole may take; 0 does not wait.
   @discardableResult
   package static func write(_ text: String, patience: Int32 = finalPatience) -> Bool {
-    write(Array(text.utf8), patience: patience)
-  }
-
-  static func write(_ bytes: [UInt8], patience: Int32) -> Bool {
     let deadline = MonotonicClock.now() &+ Int64(patience) &* 1_000_000
     let stream = SharedOutput(STDERR_FILENO)
-    var rest = bytes[...]
+    var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
       let count = stream.write(rest)
       let reason = count == -1 ? errno : EAGAIN

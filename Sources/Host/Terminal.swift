@@ -90,48 +90,36 @@ enum TerminalRestorer {
     SIGTERM, SIGXCPU, SIGXFSZ, SIGSYS, SIGUSR1, SIGUSR2,
   ]
 
-  /// Allocated at the first use and never freed, so that a handler can read it at any time.
-  private struct Saved {
-    static let noTerminal: Int32 = -1
+  private static let noTerminal: Int32 = -1
 
-    /// The terminal to restore, or `noTerminal`. Written last, when armed and when restored.
-    let descriptor: UnsafeMutablePointer<Atomic<Int32>>
-    let mode: UnsafeMutablePointer<termios>
-    /// What each signal did before, by number.
-    let actions: UnsafeMutablePointer<sigaction>
-  }
-
-  private nonisolated(unsafe) static let saved: Saved = {
-    let saved = Saved(
-      descriptor: .allocate(capacity: 1), mode: .allocate(capacity: 1),
-      actions: .allocate(capacity: 65))
-    saved.descriptor.initialize(to: Atomic(Saved.noTerminal))
-    saved.mode.initialize(to: termios())
-    saved.actions.initialize(repeating: sigaction(), count: 65)
+  /// The terminal to restore, or `noTerminal`. Written last, when armed and when restored.
+  private static let descriptor = Atomic(noTerminal)
+  /// Allocated before the first signal is caught, and never freed: a handler may read it at any time.
+  private nonisolated(unsafe) static let mode = UnsafeMutablePointer<termios>.allocate(capacity: 1)
+  /// What each signal did before, by number.
+  private nonisolated(unsafe) static let actions: UnsafeMutablePointer<sigaction> = {
     atexit { TerminalRestorer.giveBack() }
-    return saved
+    return .allocate(capacity: 65)
   }()
 
   /// Remembers the mode to go back to and catches the fatal signals; false if a terminal is
   /// remembered already.
-  static func arm(_ descriptor: Int32, original: termios) -> Bool {
-    guard saved.descriptor.pointee.load(ordering: .acquiring) == Saved.noTerminal else {
-      return false
-    }
-    saved.mode.pointee = original
+  static func arm(_ terminal: Int32, original: termios) -> Bool {
+    guard descriptor.load(ordering: .acquiring) == noTerminal else { return false }
+    mode.initialize(to: original)
     for number in fatalSignals { catchSignal(number) }
-    saved.descriptor.pointee.store(descriptor, ordering: .releasing)
+    descriptor.store(terminal, ordering: .releasing)
     return true
   }
 
   /// Restores the mode and the signals' former actions.
   static func restore() {
     giveBack()
-    for number in fatalSignals { sigaction(number, saved.actions + Int(number), nil) }
+    for number in fatalSignals { sigaction(number, actions + Int(number), nil) }
   }
 
   private static func catchSignal(_ number: Int32) {
-    sigaction(number, nil, saved.actions + Int(number))
+    sigaction(number, nil, actions + Int(number))
     // An ignored signal ends nothing: it stays ignored.
     if SignalSource.isIgnored(number) { return }
     var action = sigaction()
@@ -145,15 +133,15 @@ enum TerminalRestorer {
   private static func signalArrived(_ number: Int32) {
     let reason = errno
     giveBack()
-    sigaction(number, saved.actions + Int(number), nil)
+    sigaction(number, actions + Int(number), nil)
     raise(number)
     errno = reason
   }
 
   /// Restores the mode, unless that is done. Two threads may do it at once, with the same effect.
   static func giveBack() {
-    let descriptor = saved.descriptor.pointee.load(ordering: .acquiring)
-    guard descriptor != Saved.noTerminal else { return }
+    let terminal = descriptor.load(ordering: .acquiring)
+    guard terminal != noTerminal else { return }
     // The kernel stops a process in the background that sets a terminal's mode, unless SIGTTOU is
     // blocked.
     var set = sigset_t()
@@ -161,10 +149,10 @@ enum TerminalRestorer {
     sigemptyset(&set)
     sigaddset(&set, SIGTTOU)
     pthread_sigmask(SIG_BLOCK, &set, &former)
-    while tcsetattr(descriptor, TCSANOW, saved.mode) == -1, errno == EINTR {}
+    while tcsetattr(terminal, TCSANOW, mode) == -1, errno == EINTR {}
     pthread_sigmask(SIG_SETMASK, &former, nil)
     // Only now: a signal that ends the process on another thread must not find it done too early.
-    _ = saved.descriptor.pointee.compareExchange(
-      expected: descriptor, desired: Saved.noTerminal, ordering: .acquiringAndReleasing)
+    _ = descriptor.compareExchange(
+      expected: terminal, desired: noTerminal, ordering: .acquiringAndReleasing)
   }
 }

@@ -37,9 +37,9 @@ extension EventLoop {
     fileprivate var timers: [Timer] = []
 
     func schedule(milliseconds: Int, _ work: @escaping () -> Void) -> Timer {
-      let (delay, overflow) = Int64(max(0, milliseconds)).multipliedReportingOverflow(by: 1_000_000)
-      // Half of the largest time is as good as never, and leaves room for sums.
-      let deadline = MonotonicClock.now() &+ (overflow ? .max / 2 : min(delay, .max / 2))
+      // The longest delay is as good as never, and leaves room for sums.
+      let delay = Int64(min(max(0, milliseconds), 1 << 40)) &* 1_000_000
+      let deadline = MonotonicClock.now() &+ delay
       let timer = Timer(deadline: deadline, owner: self, work)
       let place = timers.lastIndex { $0.deadline <= deadline }.map { $0 + 1 } ?? 0
       timers.insert(timer, at: place)
@@ -49,12 +49,9 @@ extension EventLoop {
     /// How long `epoll_wait` may sleep: until the first deadline, rounded up so that it has passed
     /// then, and no longer than `limit` milliseconds unless that is negative; -1 is for ever.
     func timeout(limit: Int) -> Int32 {
-      let limit = limit < 0 ? Int64(Int32.max) : Int64(min(limit, Int(Int32.max)))
-      guard let first = timers.first else {
-        return limit == Int64(Int32.max) ? -1 : Int32(limit)
-      }
-      let nanoseconds = max(0, first.deadline &- MonotonicClock.now())
-      return Int32(min(limit, (nanoseconds &+ 999_999) / 1_000_000))
+      guard let first = timers.first else { return Int32(clamping: max(limit, -1)) }
+      let left = Int((max(0, first.deadline &- MonotonicClock.now()) &+ 999_999) / 1_000_000)
+      return Int32(clamping: limit < 0 ? left : min(limit, left))
     }
 
     /// Runs what is due now, but nothing that these runs schedule.
