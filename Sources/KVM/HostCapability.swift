@@ -1,4 +1,5 @@
 import Boot
+import Devices
 import Glibc
 import GuestMemory
 import Host
@@ -48,7 +49,7 @@ package enum HostCapability: Equatable, Sendable {
 /// needs and that an interpreting KVM lacks.
 private enum InstructionProbe {
   /// How far the guest got; it writes the number to a port.
-  enum Stage: UInt32 {
+  enum Stage: UInt64 {
     case notStarted, started, exchanged, saved, finished
 
     /// What it was about to do.
@@ -70,13 +71,15 @@ private enum InstructionProbe {
     let entry = EntryState(.longMode, rip: Layout.code)
     let memory = try makeMemory(entry)
     let machine = try KVMVirtualMachine(
-      hypervisor: hypervisor, memory: memory, interruptController: .none)
+      hypervisor: hypervisor, memory: memory, hasInterruptControllers: false)
     let vcpu = try machine.createVCPU(id: 0, of: 1)
     try vcpu.setInitialState(entry)
 
     let observer = Observer()
+    let bus = IOBus()
+    bus.ports.move(observer, from: nil, to: 0xf4..<0xf5)
     let ended = try EventFD()
-    let thread = VCPUThread(vcpu: vcpu, handler: observer) { end in
+    let thread = VCPUThread(vcpu: vcpu, bus: bus) { end in
       observer.result.withLock { $0.end = end }
       ended.signal()
     }
@@ -89,15 +92,14 @@ private enum InstructionProbe {
   }
 
   /// Notes what the guest reports.
-  private final class Observer: VCPUExitHandler {
+  private final class Observer: AddressSpaceDevice {
     let result = Mutex((stage: Stage.notStarted, end: VCPUEnd.stopped))
 
-    func portWrite(port: UInt16, width: Int, value: UInt32) {
-      if let reached = Stage(rawValue: value) { result.withLock { $0.stage = reached } }
+    func read(offset: UInt64, width: Int) -> UInt64 { .max }
+    func write(offset: UInt64, width: Int, value: UInt64) {
+      guard let reached = Stage(rawValue: value) else { return }
+      result.withLock { $0.stage = reached }
     }
-    func portRead(port: UInt16, width: Int) -> UInt32 { .max }
-    func mmioRead(address: UInt64, width: Int) -> UInt64 { .max }
-    func mmioWrite(address: UInt64, width: Int, value: UInt64) {}
   }
 
   /// Guest-physical addresses, mapped identically; `EntryState` has the others.

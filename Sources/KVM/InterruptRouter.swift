@@ -1,11 +1,12 @@
 import CKVM
+import Devices
 import Host
 import Synchronization
 
 /// The machine's table of interrupt routes: the legacy pins, and one entry per MSI vector in use.
 ///
 /// KVM takes only the whole table, so one object keeps it. Callable on any thread.
-package final class InterruptRouter: Sendable {
+package final class InterruptRouter: MSIRouter {
   /// The message a vector sends: a write of `data` to `address`.
   private struct Message: Equatable {
     let address: UInt64
@@ -35,9 +36,15 @@ package final class InterruptRouter: Sendable {
   }
 
   /// A fresh route with a GSI of its own, or nil when the host has none left.
-  package func makeRoute() -> IRQFDRoute? {
+  package func makeRoute() -> (any MSIRoute)? {
     guard let eventFD = try? EventFD(), let gsi = takeGSI() else { return nil }
     return IRQFDRoute(router: self, gsi: gsi, eventFD: eventFD)
+  }
+
+  /// Sends one message without a route (KVM_SIGNAL_MSI), which takes longer.
+  package func send(address: UInt64, data: UInt32) {
+    // KVM refuses only what makes no sense as a message: nothing that a device could better.
+    try? machine.signalMSI(address: address, data: data)
   }
 
   private func takeGSI() -> UInt32? {
@@ -119,7 +126,7 @@ extension InterruptRouter {
 /// vector's message. Gives its GSI back when it is released.
 ///
 /// Callable on any thread.
-package final class IRQFDRoute: Sendable {
+final class IRQFDRoute: MSIRoute {
   private enum Connection {
     case none
     case live
@@ -146,7 +153,7 @@ package final class IRQFDRoute: Sendable {
   /// Binds the route to the message the guest programmed; later triggers send this one.
   ///
   /// Costs a system call only if the message differs from the last one.
-  package func program(address: UInt64, data: UInt32) {
+  func program(address: UInt64, data: UInt32) {
     connection.withLock { connection in
       let accepted = router.setMessage(gsi: gsi, address: address, data: data)
       switch (connection, accepted) {
@@ -159,7 +166,7 @@ package final class IRQFDRoute: Sendable {
   }
 
   /// Sends the message, once, as programmed. No effect before `program`.
-  package func trigger() {
+  func trigger() {
     guard connection.withLock({ $0 == .live }) else { return }
     eventFD.signal()
   }

@@ -1,4 +1,6 @@
+import Boot
 import CKVM
+import Devices
 import GuestMemory
 import Host
 
@@ -6,42 +8,30 @@ import Host
 ///
 /// Keeps its guest memory mapped as long as it lives. Callable on any thread.
 package final class KVMVirtualMachine: Sendable {
-  /// Where interrupts are handled.
-  package enum InterruptController: Equatable, Sendable {
-    /// Not at all: `hlt` ends in an exit.
-    case none
-    /// In the kernel: local APICs, IOAPIC, both 8259s and the 8254 timer.
-    ///
-    /// Intel's KVM keeps three pages at `tssAddress` and one at `identityMapAddress` for itself, below
-    /// 4 GiB; nothing else may be there. `levelInterrupts`, below 16, are the level-triggered inputs
-    /// of the 8259s, which firmware would set.
-    case inKernel(tssAddress: UInt64, identityMapAddress: UInt64, levelInterrupts: [UInt32] = [])
-  }
-
   private let descriptor: FileDescriptor
   private let hypervisor: Hypervisor
   /// For processors, which look up guest instructions.
   let memory: GuestMemory
-  private let interruptController: InterruptController
+  private let hasInterruptControllers: Bool
   private let ioeventfdMatchesAnyLength: Bool
 
   /// Creates the machine with `memory` in place, in the order KVM wants (interrupt controllers
   /// before any vCPU).
+  ///
+  /// - Parameter hasInterruptControllers: whether the kernel emulates local APICs, IOAPIC, both 8259s
+  ///   and the 8254 timer. Without them `hlt` ends in an exit.
   package init(
-    hypervisor: Hypervisor, memory: GuestMemory, interruptController: InterruptController
+    hypervisor: Hypervisor, memory: GuestMemory, hasInterruptControllers: Bool
   ) throws(SystemError) {
     self.hypervisor = hypervisor
     self.memory = memory
-    self.interruptController = interruptController
+    self.hasInterruptControllers = hasInterruptControllers
     ioeventfdMatchesAnyLength = hypervisor.value(of: KVM_CAP_IOEVENTFD_ANY_LENGTH) > 0
     descriptor = try hypervisor.createVM()
     // First: after the interrupt controllers have changed the machine's buses, KVM would wait here
     // for a grace period of milliseconds.
     try setMemorySlots()
-    if case .inKernel(let tss, let identityMap, let levelInterrupts) = interruptController {
-      try createInterruptController(tssAddress: tss, identityMapAddress: identityMap)
-      try setLevelInterrupts(levelInterrupts)
-    }
+    if hasInterruptControllers { try createInterruptControllers() }
   }
 
   /// Creates the processor with APIC id `id`, its CPUID fitted to a machine of `count` processors.
@@ -50,14 +40,14 @@ package final class KVMVirtualMachine: Sendable {
   /// interrupt; number 0 needs `VCPU.setInitialState` before it runs.
   package func createVCPU(id: Int, of count: Int) throws(SystemError) -> VCPU {
     var cpuid = try hypervisor.supportedCPUID()
-    let hasLocalAPIC = interruptController != .none
     cpuid.fit(
-      processor: id, of: count, tscDeadline: hypervisor.hasDeadlineTimer && hasLocalAPIC)
+      processor: id, of: count,
+      tscDeadline: hypervisor.hasDeadlineTimer && hasInterruptControllers)
     let result = ckvm_create_vcpu(descriptor.rawValue, UInt(bitPattern: id))
     let vcpu = try VCPU(
       owning: FileDescriptor(owning: try checked("KVM_CREATE_VCPU", result)),
       mappingSize: hypervisor.vcpuMappingSize, id: id, machine: self)
-    try vcpu.setUp(cpuid: cpuid, hasLocalAPIC: hasLocalAPIC)
+    try vcpu.setUp(cpuid: cpuid, hasLocalAPIC: hasInterruptControllers)
     return vcpu
   }
 
@@ -123,7 +113,7 @@ package final class KVMVirtualMachine: Sendable {
   }
 
   /// Sends one message-signalled interrupt (KVM_SIGNAL_MSI).
-  package func signalMSI(address: UInt64, data: UInt32) throws(SystemError) {
+  func signalMSI(address: UInt64, data: UInt32) throws(SystemError) {
     var message = kvm_msi()
     message.address_lo = UInt32(truncatingIfNeeded: address)
     message.address_hi = UInt32(truncatingIfNeeded: address >> 32)
@@ -153,28 +143,29 @@ package final class KVMVirtualMachine: Sendable {
 }
 
 extension KVMVirtualMachine {
-  private func createInterruptController(
-    tssAddress: UInt64, identityMapAddress: UInt64
-  ) throws(SystemError) {
-    var identityMapAddress = identityMapAddress
+  /// Intel's KVM keeps the pages of `AddressMap.kvmReserved` for itself.
+  private func createInterruptControllers() throws(SystemError) {
     let vm = descriptor.rawValue
-    try checked("KVM_SET_IDENTITY_MAP_ADDR", ckvm_set_identity_map_addr(vm, &identityMapAddress))
-    try checked("KVM_SET_TSS_ADDR", ckvm_set_tss_addr(vm, UInt(tssAddress)))
+    var identityMap = AddressMap.kvmIdentityMap
+    try checked("KVM_SET_IDENTITY_MAP_ADDR", ckvm_set_identity_map_addr(vm, &identityMap))
+    try checked("KVM_SET_TSS_ADDR", ckvm_set_tss_addr(vm, UInt(AddressMap.kvmTSS)))
     try checked("KVM_CREATE_IRQCHIP", ckvm_create_irqchip(vm))
     try setRouting(InterruptRouter.legacyRoutes)
     var timer = kvm_pit_config()
     // Port 0x61 is answered by the kernel too: Linux calibrates its clock with the timer's gate.
     timer.flags = UInt32(KVM_PIT_SPEAKER_DUMMY)
     try checked("KVM_CREATE_PIT2", ckvm_create_pit2(vm, &timer))
+    try setLevelInterrupts()
   }
 
-  /// Sets the edge/level control registers of both 8259s, which their initialization leaves alone.
-  private func setLevelInterrupts(_ interrupts: [UInt32]) throws(SystemError) {
+  /// Sets the edge/level control registers of both 8259s, as firmware would; their initialization leaves
+  /// them alone.
+  private func setLevelInterrupts() throws(SystemError) {
     for (chip, first) in [(KVM_IRQCHIP_PIC_MASTER, UInt32(0)), (KVM_IRQCHIP_PIC_SLAVE, 8)] {
       var state = kvm_irqchip()
       state.chip_id = UInt32(chip)
       try checked("KVM_GET_IRQCHIP", ckvm_get_irqchip(descriptor.rawValue, &state))
-      for interrupt in interrupts where first..<first + 8 ~= interrupt {
+      for interrupt in AddressMap.levelInterrupts where first..<first + 8 ~= interrupt {
         state.chip.pic.elcr |= 1 << UInt8(interrupt - first)
       }
       try checked("KVM_SET_IRQCHIP", ckvm_set_irqchip(descriptor.rawValue, &state))
@@ -195,7 +186,7 @@ extension KVMVirtualMachine {
 }
 
 /// One input pin of the machine's interrupt controllers, for a device to hold. Callable on any thread.
-package final class IRQLine: Sendable {
+package final class IRQLine: InterruptLine {
   private let machine: KVMVirtualMachine
   private let gsi: UInt32
 

@@ -1,4 +1,5 @@
 import CKVM
+import Devices
 import Glibc
 import GuestMemory
 import Host
@@ -46,7 +47,7 @@ package final class VCPU: @unchecked Sendable {
 
   /// Why `run` returned.
   package enum Exit: Equatable, Sendable {
-    /// The handler has answered a port or memory-mapped access.
+    /// A device has answered a port or memory-mapped access.
     case handled
     /// A signal or a request to leave; any access pending before is finished.
     case interrupted
@@ -54,19 +55,19 @@ package final class VCPU: @unchecked Sendable {
     case ended(VCPUEnd)
   }
 
-  /// Runs the guest until something needs attention; `handler` answers port and memory-mapped
+  /// Runs the guest until something needs attention; the devices on `bus` answer port and memory-mapped
   /// accesses before this returns.
   ///
   /// The answer reaches the guest, and a write is over, only with the next call.
-  package func run(_ handler: any VCPUExitHandler) -> Exit {
+  package func run(_ bus: IOBus) -> Exit {
     let result = ckvm_run(descriptor.rawValue)
     guard result >= 0 else { return failure(-result) }
     switch Int32(bitPattern: state.pointee.exit_reason) {
     case KVM_EXIT_IO:
-      answerPort(handler)
+      answerPort(bus.ports)
       return .handled
     case KVM_EXIT_MMIO:
-      answerMMIO(handler)
+      answerMMIO(bus.memory)
       return .handled
     case let reason:
       return rareExit(reason)
@@ -135,38 +136,44 @@ extension VCPU {
   }
 
   /// One exit may carry many elements of a string instruction (`rep outsb`).
-  private func answerPort(_ handler: any VCPUExitHandler) {
+  private func answerPort(_ ports: AddressSpace) {
     let io = state.pointee.io
     let width = Int(io.size)
     let start = Int(truncatingIfNeeded: io.data_offset)
-    guard start >= 0, start <= sharedSize, width > 0,
+    guard start >= 0, start <= sharedSize, 1...8 ~= width,
       Int(io.count) <= (sharedSize - start) / width
     else { return }
     var element = shared + start
     for _ in 0..<io.count {
-      if io.direction == UInt8(KVM_EXIT_IO_OUT) {
-        let value = element.loadInteger(width: width)
-        handler.portWrite(
-          port: io.port, width: width, value: UInt32(truncatingIfNeeded: value))
-      } else {
-        let value = handler.portRead(port: io.port, width: width)
-        element.storeInteger(UInt64(value), width: width)
-      }
+      Self.answer(
+        element, width, in: ports, at: UInt64(io.port),
+        isWrite: io.direction == UInt8(KVM_EXIT_IO_OUT))
       element += width
     }
   }
 
-  private func answerMMIO(_ handler: any VCPUExitHandler) {
-    let address = state.pointee.mmio.phys_addr
-    let isWrite = state.pointee.mmio.is_write != 0
+  private func answerMMIO(_ memory: AddressSpace) {
+    let (address, isWrite) = (state.pointee.mmio.phys_addr, state.pointee.mmio.is_write != 0)
     let width = min(Int(state.pointee.mmio.len), 8)
     withUnsafeMutableBytes(of: &state.pointee.mmio.data) { buffer in
       guard let data = buffer.baseAddress else { return }
-      if isWrite {
-        handler.mmioWrite(address: address, width: width, value: data.loadInteger(width: width))
-      } else {
-        data.storeInteger(handler.mmioRead(address: address, width: width), width: width)
-      }
+      Self.answer(data, width, in: memory, at: address, isWrite: isWrite)
+    }
+  }
+
+  /// Hands one access to its device. The little-endian bytes at `data`, at most 8, are what is written,
+  /// or become what is read.
+  private static func answer(
+    _ data: UnsafeMutableRawPointer, _ width: Int, in space: AddressSpace, at address: UInt64,
+    isWrite: Bool
+  ) {
+    var value: UInt64 = 0
+    if isWrite {
+      memcpy(&value, data, width)
+      space.write(address: address, width: width, value: value)
+    } else {
+      value = space.read(address: address, width: width)
+      memcpy(data, &value, width)
     }
   }
 
@@ -200,20 +207,5 @@ extension VCPU {
       bytes.append(byte)
     }
     return bytes
-  }
-}
-
-extension UnsafeMutableRawPointer {
-  /// The `width` little-endian bytes here, at most 8.
-  fileprivate func loadInteger(width: Int) -> UInt64 {
-    var value: UInt64 = 0
-    memcpy(&value, self, min(width, 8))
-    return value
-  }
-
-  /// Writes the low `width` bytes of `value` here, at most 8.
-  fileprivate func storeInteger(_ value: UInt64, width: Int) {
-    var value = value
-    memcpy(self, &value, min(width, 8))
   }
 }

@@ -1,4 +1,5 @@
 import CKVM
+import Devices
 import Glibc
 import Host
 
@@ -21,18 +22,19 @@ package final class VCPUThread: Sendable {
   }
 
   private let vcpu: VCPU
-  private let handler: any VCPUExitHandler
+  private let bus: IOBus
   private let onEnd: @Sendable (VCPUEnd) -> Void
   private let state = Lock(State())
 
   /// - Parameters:
   ///   - vcpu: set up; only this thread runs it from now on.
+  ///   - bus: the devices that answer its accesses.
   ///   - onEnd: called once, on the vCPU's thread, as its last act.
   package init(
-    vcpu: VCPU, handler: any VCPUExitHandler, onEnd: @escaping @Sendable (VCPUEnd) -> Void
+    vcpu: VCPU, bus: IOBus, onEnd: @escaping @Sendable (VCPUEnd) -> Void
   ) {
     self.vcpu = vcpu
-    self.handler = handler
+    self.bus = bus
     self.onEnd = onEnd
   }
 
@@ -110,7 +112,7 @@ package final class VCPUThread: Sendable {
   /// only after `.interrupted`, which a pending request makes the next entry return.
   private func run() -> VCPUEnd {
     while true {
-      switch vcpu.run(handler) {
+      switch vcpu.run(bus) {
       case .handled: continue
       case .interrupted: if mustStop() { return .stopped }
       case .ended(let end): return end

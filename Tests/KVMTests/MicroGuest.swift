@@ -1,4 +1,5 @@
 import Boot
+import Devices
 import Glibc
 import GuestMemory
 import Host
@@ -29,13 +30,13 @@ final class MicroGuest {
     memory = try GuestMemory(regions: [0..<0x100_0000])
     machine = try KVMVirtualMachine(
       hypervisor: try KVMHost.hypervisor.get(), memory: memory,
-      interruptController: .inKernel(tssAddress: 0xfffb_d000, identityMapAddress: 0xfffb_c000))
+      hasInterruptControllers: true)
     let entry = try load(commandLine)
     for id in 0..<processors {
       let vcpu = try machine.createVCPU(id: id, of: processors)
       if id == 0 { try vcpu.setInitialState(EntryState(.protected32, rip: entry)) }
       threads.append(
-        VCPUThread(vcpu: vcpu, handler: ports) { [ports] end in ports.note(end, of: id) })
+        VCPUThread(vcpu: vcpu, bus: ports.bus) { [ports] end in ports.note(end, of: id) })
     }
   }
 
@@ -99,7 +100,7 @@ final class MicroGuest {
 
 /// What the micro guest finds at its ports and addresses: COM1, the ways to end, and registers that
 /// remember what was written.
-final class MicroGuestPorts: VCPUExitHandler {
+final class MicroGuestPorts: Sendable {
   struct State {
     var output: [UInt8] = []
     var registers: [UInt64: UInt8] = [:]
@@ -115,10 +116,23 @@ final class MicroGuestPorts: VCPUExitHandler {
   private let state = Mutex(State())
   private let progress: EventFD
   private let onWrite: @Sendable (UInt16, UInt32) -> Void
+  let bus = IOBus()
 
   init(onWrite: @escaping @Sendable (UInt16, UInt32) -> Void) throws {
     self.onWrite = onWrite
     progress = try EventFD()
+    bus.ports.move(
+      Answering { [unowned self] port, width, value in
+        guard let value else { return current.get(port, width) }
+        write(value, width, to: UInt16(port))
+        return 0
+      }, from: nil, to: 0..<0x1_0000)
+    bus.memory.move(
+      Answering { [unowned self] address, width, value in
+        guard let value else { return current.get(address, width) }
+        state.withLock { $0.set(address, width, value) }
+        return 0
+      }, from: nil, to: 0..<UInt64.max)
   }
 
   var current: State { state.withLock { $0 } }
@@ -137,30 +151,18 @@ final class MicroGuestPorts: VCPUExitHandler {
     return true
   }
 
-  // MARK: - VCPUExitHandler
-
-  func portWrite(port: UInt16, width: Int, value: UInt32) {
+  private func write(_ value: UInt64, _ width: Int, to port: UInt16) {
     state.withLock { state in
       switch (port, value) {
       case (0x3f8, _): state.output.append(UInt8(truncatingIfNeeded: value))
-      case (0x604, _): state.powerOff = value
+      case (0x604, _): state.powerOff = UInt32(value)
       case (0x64, 0xfe), (0xcf9, 0x06): state.reset = port
-      default: state.set(UInt64(port), width, UInt64(value))
+      default: state.set(UInt64(port), width, value)
       }
     }
-    onWrite(port, value)
+    onWrite(port, UInt32(value))
     progress.signal()
   }
-
-  func portRead(port: UInt16, width: Int) -> UInt32 {
-    UInt32(truncatingIfNeeded: current.get(UInt64(port), width))
-  }
-
-  func mmioWrite(address: UInt64, width: Int, value: UInt64) {
-    state.withLock { $0.set(address, width, value) }
-  }
-
-  func mmioRead(address: UInt64, width: Int) -> UInt64 { current.get(address, width) }
 }
 
 extension MicroGuestPorts.State {

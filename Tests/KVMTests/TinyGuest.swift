@@ -1,4 +1,5 @@
 import Boot
+import Devices
 import Glibc
 import GuestMemory
 import Host
@@ -29,8 +30,7 @@ final class TinyGuest {
     memory = try GuestMemory(regions: [0..<0x20_0000])
     machine = try KVMVirtualMachine(
       hypervisor: try KVMHost.hypervisor.get(), memory: memory,
-      interruptController: interrupts
-        ? .inKernel(tssAddress: 0xfffb_d000, identityMapAddress: 0xfffb_c000) : .none)
+      hasInterruptControllers: interrupts)
     vcpu = try machine.createVCPU(id: 0, of: processors)
     let entry = EntryState(mode, rip: Self.code)
     for (address, bytes) in entry.tables + [(Self.code, code)] {
@@ -57,7 +57,7 @@ final class TinyGuest {
 
   /// The guest's thread, not started.
   func makeThread() -> VCPUThread {
-    let thread = VCPUThread(vcpu: vcpu, handler: recorder) { [recorder] end in recorder.note(end) }
+    let thread = VCPUThread(vcpu: vcpu, bus: recorder.bus) { [recorder] end in recorder.note(end) }
     self.thread = thread
     return thread
   }
@@ -74,7 +74,7 @@ final class TinyGuest {
 }
 
 /// Notes every access of a guest and answers reads from a list.
-final class Recorder: VCPUExitHandler {
+final class Recorder: Sendable {
   enum Access: Equatable {
     case portRead(UInt16, width: Int)
     case portWrite(UInt16, width: Int, UInt32)
@@ -86,11 +86,24 @@ final class Recorder: VCPUExitHandler {
   private let answers: Mutex<[UInt64]>
   private let end = Mutex<VCPUEnd?>(nil)
   private let progress: EventFD
+  let bus = IOBus()
 
   /// - Parameter answers: what reads get, in turn; all ones when used up.
   init(answers: [UInt64]) throws {
     self.answers = Mutex(answers)
     progress = try EventFD()
+    bus.ports.move(
+      Answering { [unowned self] port, width, value in
+        guard let value else { return answer(.portRead(UInt16(port), width: width)) }
+        note(.portWrite(UInt16(port), width: width, UInt32(value)))
+        return 0
+      }, from: nil, to: 0..<0x1_0000)
+    bus.memory.move(
+      Answering { [unowned self] address, width, value in
+        guard let value else { return answer(.mmioRead(address, width: width)) }
+        note(.mmioWrite(address, width: width, value))
+        return 0
+      }, from: nil, to: 0..<UInt64.max)
   }
 
   var ending: VCPUEnd? { end.withLock { $0 } }
@@ -111,22 +124,6 @@ final class Recorder: VCPUExitHandler {
     return true
   }
 
-  // MARK: - VCPUExitHandler
-
-  func portRead(port: UInt16, width: Int) -> UInt32 {
-    UInt32(truncatingIfNeeded: answer(.portRead(port, width: width)))
-  }
-
-  func portWrite(port: UInt16, width: Int, value: UInt32) {
-    note(.portWrite(port, width: width, value))
-  }
-
-  func mmioRead(address: UInt64, width: Int) -> UInt64 { answer(.mmioRead(address, width: width)) }
-
-  func mmioWrite(address: UInt64, width: Int, value: UInt64) {
-    note(.mmioWrite(address, width: width, value))
-  }
-
   private func answer(_ access: Access) -> UInt64 {
     note(access)
     return answers.withLock { $0.isEmpty ? .max : $0.removeFirst() }
@@ -136,6 +133,18 @@ final class Recorder: VCPUExitHandler {
     accesses.withLock { $0.append(access) }
     progress.signal()
   }
+}
+
+/// A device that has a closure answer its accesses; the value is nil for a read.
+final class Answering: AddressSpaceDevice {
+  private let answer: @Sendable (UInt64, Int, UInt64?) -> UInt64
+
+  init(_ answer: @escaping @Sendable (_ offset: UInt64, _ width: Int, UInt64?) -> UInt64) {
+    self.answer = answer
+  }
+
+  func read(offset: UInt64, width: Int) -> UInt64 { answer(offset, width, nil) }
+  func write(offset: UInt64, width: Int, value: UInt64) { _ = answer(offset, width, value) }
 }
 
 /// Whether the tests of this suite can have a machine, and why not.

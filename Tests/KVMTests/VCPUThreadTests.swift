@@ -26,7 +26,7 @@ struct VCPUThreadTests {
   @Test func stopsAGuestBeforeItsFirstInstruction() throws {
     let guest = try TinyGuest(Self.spin)
     guest.vcpu.requestExit()
-    #expect(guest.vcpu.run(guest.recorder) == .interrupted)
+    #expect(guest.vcpu.run(guest.recorder.bus) == .interrupted)
     #expect(guest.log.isEmpty)
   }
 
@@ -38,14 +38,14 @@ struct VCPUThreadTests {
         0xe6, 0xf5,  // out %al, $0xf5
         0xf4,  // hlt
       ], answers: [0x77])
-    #expect(guest.vcpu.run(guest.recorder) == .handled)
+    #expect(guest.vcpu.run(guest.recorder.bus) == .handled)
     guest.vcpu.requestExit()
-    #expect(guest.vcpu.run(guest.recorder) == .interrupted)
+    #expect(guest.vcpu.run(guest.recorder.bus) == .interrupted)
     #expect(guest.log == [.portRead(0xf4, width: 1)])
     guest.vcpu.withdrawExitRequest()
-    #expect(guest.vcpu.run(guest.recorder) == .handled)
+    #expect(guest.vcpu.run(guest.recorder.bus) == .handled)
     #expect(guest.log == [.portRead(0xf4, width: 1), .portWrite(0xf5, width: 1, 0x77)])
-    #expect(guest.vcpu.run(guest.recorder) == .ended(.halted))
+    #expect(guest.vcpu.run(guest.recorder.bus) == .ended(.halted))
   }
 
   @Test func manyStopsAreNeverLost() throws {

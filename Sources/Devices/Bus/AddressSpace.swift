@@ -30,6 +30,17 @@ package struct AddressSpaceConflict: Error, Equatable, Sendable, CustomStringCon
   }
 }
 
+/// The address spaces in which a machine's processors find its devices.
+package final class IOBus: Sendable {
+  /// The ports, 16 bits of address.
+  package let ports = AddressSpace(name: "ports")
+  /// Guest-physical addresses without RAM.
+  package let memory = AddressSpace(name: "memory")
+
+  /// Two empty spaces.
+  package init() {}
+}
+
 /// Which device answers at which port or memory-mapped address.
 ///
 /// Without a device at an address, and for an access that exceeds its range, reads give all ones and

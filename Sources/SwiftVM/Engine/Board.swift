@@ -42,9 +42,7 @@ final class Board {
       usesHugePages: configuration.usesHugePages)
     let machine = try KVMVirtualMachine(
       hypervisor: hypervisor, memory: memory,
-      interruptController: .inKernel(
-        tssAddress: AddressMap.kvmTSS, identityMapAddress: AddressMap.kvmIdentityMap,
-        levelInterrupts: AddressMap.levelInterrupts))
+      hasInterruptControllers: true)
     timings.mark("KVM machine created")
     try Self.load(configuration, into: memory)
     timings.mark("kernel and initrd loaded")
@@ -59,7 +57,7 @@ final class Board {
       }, onEject: { onEvent(.ejected(slot: $0)) })
     context = PluggedConsole.MachineContext(
       loop: loop, memory: memory, machine: machine,
-      messages: KVMMessageRouter(machine: machine), router: router,
+      messages: InterruptRouter(machine: machine), router: router,
       emergencyOutput: emergencyOutput,
       onGuestOpen: { news.portChanged(id: $0.id, isOpen: $1) }, onDriver: { news.driverCame() },
       onConsoleOutput: {
@@ -80,7 +78,7 @@ final class Board {
     processors = try (0..<configuration.cpuCount).map { id in
       let processor = try machine.createVCPU(id: id, of: configuration.cpuCount)
       if id == 0 { try processor.setInitialState(configuration.bootPlan.entry) }
-      return VCPUThread(vcpu: processor, handler: router) { end in
+      return VCPUThread(vcpu: processor, bus: router) { end in
         if let event = GuestEvent(end) { onEvent(event) }
       }
     }

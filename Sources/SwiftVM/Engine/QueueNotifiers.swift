@@ -1,3 +1,4 @@
+import Devices
 import Host
 import KVM
 import Synchronization
@@ -161,12 +162,12 @@ final class QueueNotifiers: QueueNotifierBinding, @unchecked Sendable {
     binding.eventFD.drain()
     device?.queueNotified(notifier.queue)
     guard binding.placement != placement.load(ordering: .acquiring) else { return }
-    let queue = UInt32(truncatingIfNeeded: notifier.queue)
+    let queue = UInt64(notifier.queue)
     switch Self.target(notifier, binding.address).address {
-    case .port(let port): router?.portWrite(port: port, width: 2, value: queue)
+    case .port(let port): router?.ports.write(address: UInt64(port), width: 2, value: queue)
     case .mmio(let address):
       let width = notifier.register == .indexRegister ? 4 : 2
-      router?.mmioWrite(address: address, width: width, value: UInt64(queue))
+      router?.memory.write(address: address, width: width, value: queue)
     }
   }
 
