@@ -17,3 +17,11 @@ package enum ForeignText {
     text.utf8.count <= largestName && text.utf8.allSatisfy { $0 < 0x80 }
   }
 }
+
+extension FixedWidthInteger {
+  /// The number that digits stand for; nil for any other text, one with a sign included.
+  package init?(digits text: some StringProtocol, radix: Int = 10) {
+    guard let first = text.utf8.first, !"+-".utf8.contains(first) else { return nil }
+    self.init(text, radix: radix)
+  }
+}

@@ -78,10 +78,16 @@ public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConver
     return subject.isEmpty ? clauses : subject + ": " + clauses
   }
 
-  /// A clause that may name properties, with values for them.
-  public struct Text: Equatable, Sendable, CustomStringConvertible, ExpressibleByStringInterpolation
+  /// A clause that may name properties, with values for them. In a literal, a path stands for the
+  /// property, a path and a value for the property's being set so.
+  public struct Text: Equatable, Sendable, CustomStringConvertible,
+    ExpressibleByStringInterpolation,
+    StringInterpolationProtocol
   {
-    fileprivate enum Piece: Equatable {
+    /// A clause takes in the pieces of its literal itself.
+    public typealias StringInterpolation = Text
+
+    private enum Piece: Equatable {
       case words(String)
       case property(PropertyPath, value: String?)
     }
@@ -89,39 +95,35 @@ public struct ConfigurationError: Error, Equatable, Sendable, CustomStringConver
     private var pieces: [Piece] = []
 
     /// A clause of these words.
-    public init(_ text: String) { if !text.isEmpty { pieces = [.words(text)] } }
+    public init(_ text: String) { appendLiteral(text) }
 
     /// A clause of these words.
     public init(stringLiteral text: String) { self.init(text) }
 
     /// A clause of a literal's pieces.
-    public init(stringInterpolation: StringInterpolation) { pieces = stringInterpolation.pieces }
+    public init(stringInterpolation text: Text) { self = text }
 
-    /// The pieces of a literal: a path stands for the property, a path and a value for the property's
-    /// being set so.
-    public struct StringInterpolation: StringInterpolationProtocol {
-      fileprivate var pieces: [Piece] = []
+    /// An empty one.
+    public init(literalCapacity: Int, interpolationCount: Int) {}
 
-      /// An empty one.
-      public init(literalCapacity: Int, interpolationCount: Int) {}
+    /// Adds words.
+    public mutating func appendLiteral(_ literal: String) {
+      if !literal.isEmpty { pieces.append(.words(literal)) }
+    }
 
-      /// Words.
-      public mutating func appendLiteral(_ literal: String) { pieces.append(.words(literal)) }
+    /// Adds a value, as words.
+    public mutating func appendInterpolation(_ value: some CustomStringConvertible) {
+      appendLiteral(value.description)
+    }
 
-      /// A value, as words.
-      public mutating func appendInterpolation(_ value: some CustomStringConvertible) {
-        pieces.append(.words(value.description))
-      }
+    /// Adds a property's name.
+    public mutating func appendInterpolation(_ path: PropertyPath) {
+      pieces.append(.property(path, value: nil))
+    }
 
-      /// A property's name.
-      public mutating func appendInterpolation(_ path: PropertyPath) {
-        pieces.append(.property(path, value: nil))
-      }
-
-      /// A property's being set.
-      public mutating func appendInterpolation(_ path: PropertyPath, _ value: String) {
-        pieces.append(.property(path, value: value))
-      }
+    /// Adds a property's being set.
+    public mutating func appendInterpolation(_ path: PropertyPath, _ value: String) {
+      pieces.append(.property(path, value: value))
     }
 
     /// One clause after the other.
@@ -163,11 +165,11 @@ public struct PropertyPath: Equatable, Sendable, CustomStringConvertible {
     /// Which of its elements, where it has several.
     public fileprivate(set) var index: Int?
     /// Whether the element is a console port.
-    package var isConsole = false
+    package fileprivate(set) var isConsole = false
     /// Whether it is a backend that others refer to by an id.
-    package var isIdentified = false
+    package fileprivate(set) var isIdentified = false
     /// Whether it is a variable of the environment.
-    package var isVariable = false
+    package fileprivate(set) var isVariable = false
   }
 
   /// The steps, from the outside in.
@@ -178,13 +180,11 @@ public struct PropertyPath: Equatable, Sendable, CustomStringConvertible {
 
   /// A variable of the environment, which is no part of a configuration.
   static func environment(_ name: String) -> PropertyPath {
-    var path = PropertyPath.root + name
-    path.components[0].isVariable = true
-    return path
+    root.adding(Component(name: name, isVariable: true))
   }
 
   /// A property of what this path leads to.
-  public subscript(dynamicMember name: String) -> PropertyPath { self + name }
+  public subscript(dynamicMember name: String) -> PropertyPath { adding(Component(name: name)) }
 
   /// An element of the list that this path leads to.
   public subscript(index: Int) -> PropertyPath {
@@ -195,37 +195,27 @@ public struct PropertyPath: Equatable, Sendable, CustomStringConvertible {
 
   /// A port of what this path leads to.
   func port(_ index: Int?, isConsole: Bool) -> PropertyPath {
-    var path = self + "ports"
-    path.components[path.components.endIndex - 1].index = index
-    path.components[path.components.endIndex - 1].isConsole = isConsole
-    return path
+    adding(Component(name: "ports", index: index, isConsole: isConsole))
   }
 
   /// The backend of what this path leads to.
   func backend(isIdentified: Bool) -> PropertyPath {
-    var path = self + "backend"
-    path.components[path.components.endIndex - 1].isIdentified = isIdentified
-    return path
+    adding(Component(name: "backend", isIdentified: isIdentified))
   }
 
-  static func + (path: PropertyPath, name: String) -> PropertyPath {
-    var path = path
-    path.components.append(Component(name: name))
-    return path
+  private func adding(_ component: Component) -> PropertyPath {
+    self + PropertyPath(components: [component])
   }
 
   static func + (path: PropertyPath, rest: PropertyPath) -> PropertyPath {
-    var path = path
-    path.components += rest.components
-    return path
+    PropertyPath(components: path.components + rest.components)
   }
 
   /// As it is written in Swift; empty for the root.
   public var description: String {
-    components.reduce(into: "") { text, component in
-      text +=
-        (component.isVariable ? "" : ".") + component.name
+    components.map { component in
+      (component.isVariable ? "" : ".") + component.name
         + (component.index.map { "[\($0)]" } ?? "")
-    }
+    }.joined()
   }
 }

@@ -8,7 +8,7 @@ import Testing
   private func parsed(_ text: String) throws -> JSONValue { try JSONParser.parse(Array(text.utf8)) }
 
   private func problem(_ bytes: [UInt8]) -> String? {
-    do throws(JSONError) {
+    do throws(QMPError) {
       _ = try JSONParser.parse(bytes)
       return nil
     } catch {

@@ -20,14 +20,13 @@ package struct JSONFramer {
   private let depthLimit: Int
   private var arrived: [UInt8] = []
   private var position = 0
-  private var message: [UInt8] = []
+  /// What has arrived of an object; nil while the rest of one is thrown away, whose error has been told.
+  private var message: [UInt8]? = []
   /// 0 between objects.
   private var depth = 0
   /// The quote that ends the string we are in.
   private var quote: UInt8?
   private var isEscaped = false
-  /// The rest of this object is not kept: the error has been told.
-  private var isDiscarding = false
   private var hasEnded = false
 
   /// - Parameters:
@@ -65,8 +64,7 @@ package struct JSONFramer {
     if Self.isSpace(byte) { return nil }
     guard byte == UInt8(ascii: "{") else {
       hasEnded = true
-      arrived = []
-      position = 0
+      (arrived, position) = ([], 0)
       return .foreign(byte)
     }
     depth = 1
@@ -78,56 +76,42 @@ package struct JSONFramer {
       reset()
       return .broken("JSON parse error, stray '\\x" + String(byte, radix: 16) + "'")
     }
-    if let quote { return scan(byte, inString: quote) }
     switch byte {
+    case UInt8(ascii: "\n"), UInt8(ascii: "\r"):
+      guard quote != nil else { break }
+      let isKept = message != nil
+      reset()
+      return isKept ? .broken("JSON parse error, a string without an end") : nil
+    case _ where isEscaped: isEscaped = false
+    case UInt8(ascii: "\\"): isEscaped = quote != nil
+    case _ where quote != nil: if byte == quote { quote = nil }
     case UInt8(ascii: "\""), UInt8(ascii: "'"): quote = byte
     case UInt8(ascii: "{"), UInt8(ascii: "["):
       depth += 1
-      if depth > depthLimit, !isDiscarding {
-        return discard("JSON nesting depth limit exceeded")
-      }
+      if depth > depthLimit, message != nil { return discard("JSON nesting depth limit exceeded") }
     case UInt8(ascii: "}"), UInt8(ascii: "]"):
       depth -= 1
-      return keep(byte) ?? (depth == 0 ? take() : nil)
-    default: break
-    }
-    return keep(byte)
-  }
-
-  private mutating func scan(_ byte: UInt8, inString quote: UInt8) -> Frame? {
-    switch byte {
-    case UInt8(ascii: "\n"), UInt8(ascii: "\r"):
-      let wasDiscarding = isDiscarding
-      reset()
-      return wasDiscarding ? nil : .broken("JSON parse error, a string without an end")
-    case _ where isEscaped: isEscaped = false
-    case UInt8(ascii: "\\"): isEscaped = true
-    case quote: self.quote = nil
+      if let frame = keep(byte) { return frame }
+      guard depth == 0 else { return nil }
+      defer { reset() }
+      return message.map { .object($0) }
     default: break
     }
     return keep(byte)
   }
 
   private mutating func keep(_ byte: UInt8) -> Frame? {
-    if isDiscarding { return nil }
-    guard message.count < sizeLimit else { return discard("JSON token size limit exceeded") }
-    message.append(byte)
+    guard let count = message?.count else { return nil }
+    guard count < sizeLimit else { return discard("JSON token size limit exceeded") }
+    message?.append(byte)
     return nil
   }
 
   /// The bracket that does not fit may be the last.
   private mutating func discard(_ reason: String) -> Frame {
-    isDiscarding = true
-    message = []
+    message = nil
     if depth == 0 { reset() }
     return .broken(reason)
-  }
-
-  /// Ends the object; nil where it is not kept.
-  private mutating func take() -> Frame? {
-    let (bytes, isKept) = (message, !isDiscarding)
-    reset()
-    return isKept ? .object(bytes) : nil
   }
 
   private mutating func reset() {
@@ -135,7 +119,6 @@ package struct JSONFramer {
     depth = 0
     quote = nil
     isEscaped = false
-    isDiscarding = false
   }
 
   private static func isSpace(_ byte: UInt8) -> Bool { [0x20, 0x09, 0x0a, 0x0d].contains(byte) }

@@ -1,10 +1,8 @@
 import Host
 
-/// Why bytes are no JSON value. The texts are QEMU's where it has one.
-package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
-  package let description: String
-
-  init(_ problem: String) { description = "JSON parse error, " + problem }
+extension QMPError {
+  /// Why bytes are no JSON value. The texts are QEMU's where it has one.
+  fileprivate init(json problem: String) { self.init("JSON parse error, " + problem) }
 }
 
 /// Reads one JSON value (RFC 8259) strictly, but for strings in single quotes, which QMP knows, and
@@ -25,11 +23,11 @@ package struct JSONParser {
   ///   - countLimit: how many values there may be within it.
   package static func parse(
     _ bytes: [UInt8], depthLimit: Int = 64, countLimit: Int = 1 << 14
-  ) throws(JSONError) -> JSONValue {
+  ) throws(QMPError) -> JSONValue {
     var parser = JSONParser(rest: bytes[...], depthLimit: depthLimit, countLimit: countLimit)
     let value = try parser.value(depth: 0)
     parser.skipSpace()
-    guard parser.rest.isEmpty else { throw JSONError("something follows the value") }
+    guard parser.rest.isEmpty else { throw QMPError(json: "something follows the value") }
     return value
   }
 
@@ -48,12 +46,12 @@ package struct JSONParser {
     return taken
   }
 
-  private mutating func value(depth: Int) throws(JSONError) -> JSONValue {
+  private mutating func value(depth: Int) throws(QMPError) -> JSONValue {
     count += 1
-    guard count <= countLimit else { throw JSONError("token count limit exceeded") }
-    guard depth <= depthLimit else { throw JSONError("nesting depth limit exceeded") }
+    guard count <= countLimit else { throw QMPError(json: "token count limit exceeded") }
+    guard depth <= depthLimit else { throw QMPError(json: "nesting depth limit exceeded") }
     skipSpace()
-    guard let byte = rest.first else { throw JSONError("expecting value") }
+    guard let byte = rest.first else { throw QMPError(json: "expecting value") }
     switch byte {
     case UInt8(ascii: "{"): return .object(try object(depth: depth))
     case UInt8(ascii: "["): return .array(try array(depth: depth))
@@ -61,12 +59,12 @@ package struct JSONParser {
     case UInt8(ascii: "-"), Self.digits: return .number(try number())
     case Self.letters: return try keyword()
     case UInt8(ascii: "}"), UInt8(ascii: "]"), UInt8(ascii: ","), UInt8(ascii: ":"):
-      throw JSONError("expecting value")
-    default: throw JSONError("stray '\(Self.shown([byte]))'")
+      throw QMPError(json: "expecting value")
+    default: throw QMPError(json: "stray '\(Self.shown([byte]))'")
     }
   }
 
-  private mutating func object(depth: Int) throws(JSONError) -> JSONObject {
+  private mutating func object(depth: Int) throws(QMPError) -> JSONObject {
     rest.removeFirst()
     var object = JSONObject()
     var names: Set<[UInt8]> = []
@@ -74,22 +72,22 @@ package struct JSONParser {
     if skip("}") { return object }
     repeat {
       guard case .string(let name) = try value(depth: depth + 1) else {
-        throw JSONError("key is not a string in object")
+        throw QMPError(json: "key is not a string in object")
       }
       guard ForeignText.isName(name) else {
-        throw JSONError("key is not ASCII of at most \(ForeignText.largestName) bytes")
+        throw QMPError(json: "key is not ASCII of at most \(ForeignText.largestName) bytes")
       }
       skipSpace()
-      guard skip(":") else { throw JSONError("missing : in object pair") }
-      guard names.insert(Array(name.utf8)).inserted else { throw JSONError("duplicate key") }
+      guard skip(":") else { throw QMPError(json: "missing : in object pair") }
+      guard names.insert(Array(name.utf8)).inserted else { throw QMPError(json: "duplicate key") }
       object.append(name, try value(depth: depth + 1))
       skipSpace()
     } while skip(",")
-    guard skip("}") else { throw JSONError("expected separator in dict") }
+    guard skip("}") else { throw QMPError(json: "expected separator in dict") }
     return object
   }
 
-  private mutating func array(depth: Int) throws(JSONError) -> [JSONValue] {
+  private mutating func array(depth: Int) throws(QMPError) -> [JSONValue] {
     rest.removeFirst()
     var elements: [JSONValue] = []
     skipSpace()
@@ -98,21 +96,21 @@ package struct JSONParser {
       elements.append(try value(depth: depth + 1))
       skipSpace()
     } while skip(",")
-    guard skip("]") else { throw JSONError("expected separator in list") }
+    guard skip("]") else { throw QMPError(json: "expected separator in list") }
     return elements
   }
 
-  private mutating func keyword() throws(JSONError) -> JSONValue {
+  private mutating func keyword() throws(QMPError) -> JSONValue {
     let word = take { Self.letters.contains($0) }
     switch String(decoding: word, as: UTF8.self) {
     case "true": return .bool(true)
     case "false": return .bool(false)
     case "null": return .null
-    default: throw JSONError("invalid keyword '\(Self.shown(word))'")
+    default: throw QMPError(json: "invalid keyword '\(Self.shown(word))'")
     }
   }
 
-  private mutating func number() throws(JSONError) -> String {
+  private mutating func number() throws(QMPError) -> String {
     let start = rest
     _ = skip("-")
     // No zero leads other digits.
@@ -124,31 +122,31 @@ package struct JSONParser {
     }
     if let byte = rest.first, Self.digits.contains(byte) { isValid = false }
     let text = start[..<rest.startIndex]
-    guard isValid else { throw JSONError("stray '\(Self.shown(text))'") }
+    guard isValid else { throw QMPError(json: "stray '\(Self.shown(text))'") }
     return String(decoding: text, as: UTF8.self)
   }
 
   private mutating func skipDigits() -> Bool { !take { Self.digits.contains($0) }.isEmpty }
 
-  private mutating func string() throws(JSONError) -> String {
+  private mutating func string() throws(QMPError) -> String {
     let quote = rest.popFirst()
     var text: [UInt8] = []
     while let byte = rest.popFirst() {
       switch byte {
       case quote:
         guard let string = String(validating: text, as: UTF8.self) else {
-          throw JSONError("invalid UTF-8 sequence in string")
+          throw QMPError(json: "invalid UTF-8 sequence in string")
         }
         return string
       case UInt8(ascii: "\\"): text += String(try escaped()).utf8
-      case ..<0x20: throw JSONError("control character in string")
+      case ..<0x20: throw QMPError(json: "control character in string")
       default: text.append(byte)
       }
     }
-    throw JSONError("a string without an end")
+    throw QMPError(json: "a string without an end")
   }
 
-  private mutating func escaped() throws(JSONError) -> Unicode.Scalar {
+  private mutating func escaped() throws(QMPError) -> Unicode.Scalar {
     switch rest.popFirst() {
     case UInt8(ascii: "b"): return "\u{8}"
     case UInt8(ascii: "f"): return "\u{c}"
@@ -157,11 +155,11 @@ package struct JSONParser {
     case UInt8(ascii: "t"): return "\t"
     case UInt8(ascii: "u"): return try unicode()
     case .some(let byte) where "\"\\/'".utf8.contains(byte): return Unicode.Scalar(byte)
-    default: throw JSONError("invalid escape sequence in string")
+    default: throw QMPError(json: "invalid escape sequence in string")
     }
   }
 
-  private mutating func unicode() throws(JSONError) -> Unicode.Scalar {
+  private mutating func unicode() throws(QMPError) -> Unicode.Scalar {
     let first = try codeUnit()
     if let scalar = Unicode.Scalar(first) { return scalar }
     if (0xd800..<0xdc00).contains(first), skip("\\"), skip("u") {
@@ -172,14 +170,14 @@ package struct JSONParser {
         return scalar
       }
     }
-    throw JSONError("\\u escape is not a valid Unicode character")
+    throw QMPError(json: "\\u escape is not a valid Unicode character")
   }
 
-  private mutating func codeUnit() throws(JSONError) -> UInt32 {
+  private mutating func codeUnit() throws(QMPError) -> UInt32 {
     let digits = rest.prefix(4)
     guard digits.count == 4, digits.allSatisfy({ Unicode.Scalar($0).properties.isASCIIHexDigit }),
       let unit = UInt32(String(decoding: digits, as: UTF8.self), radix: 16)
-    else { throw JSONError("invalid escape sequence in string") }
+    else { throw QMPError(json: "invalid escape sequence in string") }
     rest = rest.dropFirst(4)
     return unit
   }

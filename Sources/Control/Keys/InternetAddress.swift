@@ -1,4 +1,5 @@
 import Chardev
+import Host
 
 /// `HOST:PORT`, `[ADDRESS]:PORT`, `:PORT` or `PORT`; for a listener also `HOST:FIRST-LAST`.
 package struct InternetAddress: Equatable {
@@ -21,22 +22,14 @@ package struct InternetAddress: Equatable {
     } else if host.utf8.contains(UInt8(ascii: ":")) {
       return nil
     }
-    let numbers = ports.split(separator: "-", omittingEmptySubsequences: false).map(Self.port)
-    guard (1...(allowsRange ? 2 : 1)).contains(numbers.count), let first = numbers[0] else {
-      return nil
-    }
-    if numbers.count == 2 {
-      guard let last = numbers[1] else { return nil }
-      lastPort = last
-    } else {
-      lastPort = nil
-    }
+    let numbers = ports.split(separator: "-", omittingEmptySubsequences: false)
+      .map { UInt16(digits: $0) }
+    guard (1...(allowsRange ? 2 : 1)).contains(numbers.count), !numbers.contains(nil),
+      let first = numbers[0]
+    else { return nil }
     self.host = host
     port = first
-  }
-
-  private static func port(_ text: Substring) -> UInt16? {
-    text.utf8.first.map { $0 >= UInt8(ascii: "0") } == true ? UInt16(text) : nil
+    lastPort = numbers.count == 2 ? numbers[1] : nil
   }
 
   /// A host of the family of addresses that is asked for: this host has loopback addresses of both; any
@@ -55,9 +48,7 @@ package struct InternetAddress: Equatable {
     guard takesIPv4 != takesIPv6 else { return host }
     if host.isEmpty, isReachable { return takesIPv4 ? "0.0.0.0" : "::" }
     if host.isEmpty || host == loopback { return takesIPv4 ? "127.0.0.1" : "::1" }
-    let isIPv4Address = host.utf8.allSatisfy {
-      (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) || $0 == UInt8(ascii: ".")
-    }
+    let isIPv4Address = host.utf8.allSatisfy("0123456789.".utf8.contains)
     guard takesIPv4 ? isIPv4Address : host.utf8.contains(UInt8(ascii: ":")) else {
       throw KeyProblem(
         "a host's family is told by its address", "give host= as an address, without ipv4 and ipv6")

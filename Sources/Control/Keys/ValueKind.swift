@@ -58,8 +58,7 @@ package enum ValueKind: Equatable, Sendable {
       return .number(Int(port))
     case .slot: return .number(try Self.slot(text, of: key))
     case .permissions:
-      let isOctal = text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "7")).contains($0) }
-      guard isOctal, let mode = Int(text, radix: 8), mode <= 0o777 else {
+      guard let mode = Int(digits: text, radix: 8), mode <= 0o777 else {
         throw KeyProblem(
           "the value of \"\(key)\" is not permissions in octal", "give e.g. \(key)=660")
       }
@@ -85,12 +84,7 @@ package enum ValueKind: Equatable, Sendable {
   }
 
   private static func number(_ text: String) -> Int? {
-    let isHexadecimal = text.hasPrefix("0x")
-    let digits = isHexadecimal ? text.dropFirst(2) : text[...]
-    // Int takes a sign, too.
-    guard digits.utf8.first.map({ $0 != UInt8(ascii: "-") && $0 != UInt8(ascii: "+") }) == true
-    else { return nil }
-    return Int(digits, radix: isHexadecimal ? 16 : 10)
+    text.hasPrefix("0x") ? Int(digits: text.dropFirst(2), radix: 16) : Int(digits: text)
   }
 
   /// A number of bytes.
@@ -108,9 +102,7 @@ package enum ValueKind: Equatable, Sendable {
   package static func slot(_ text: String, of key: String) throws(KeyProblem) -> Int {
     let digits = text.hasPrefix("0x") ? text.dropFirst(2) : text[...]
     let parts = digits.split(separator: ".", omittingEmptySubsequences: false)
-    let numbers = parts.compactMap { part in
-      part.utf8.first.map { $0 >= UInt8(ascii: "0") } == true ? Int(part, radix: 16) : nil
-    }
+    let numbers = parts.compactMap { Int(digits: $0, radix: 16) }
     guard numbers.count == parts.count, parts.count <= 2, let slot = numbers.first,
       slot < 32, parts.count == 1 || numbers[1] < 8
     else {
@@ -127,7 +119,7 @@ package enum ValueKind: Equatable, Sendable {
 
   private static func numbers(_ text: String, of key: String) throws(KeyProblem) -> [UInt32] {
     let words = text.split(separator: ":", omittingEmptySubsequences: false)
-    let numbers = words.compactMap { $0.utf8.first == UInt8(ascii: "+") ? nil : UInt32($0) }
+    let numbers = words.compactMap { UInt32(digits: $0) }
     guard numbers.count == words.count else {
       throw KeyProblem(
         "the value of \"\(key)\" is not a list of numbers", "give e.g. \(key)=0:1000")

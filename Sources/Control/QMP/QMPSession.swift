@@ -48,8 +48,8 @@ struct QMPSession {
         ? "'\(Unicode.Scalar(byte))'" : "byte 0x" + String(byte, radix: 16)
       return refuse(QMPError("QMP input must be a JSON object, and none begins with \(text)"))
     case .object(let bytes):
-      do throws(JSONError) { return step(try JSONParser.parse(bytes)) } catch {
-        return refuse(QMPError(error.description))
+      do throws(QMPError) { return step(try JSONParser.parse(bytes)) } catch {
+        return refuse(error)
       }
     }
   }

@@ -19,10 +19,10 @@ final class ControlClient {
   private var token: EventLoop.Token?
   private var session = QMPSession()
   private let passed = PassedDescriptors()
-  private var output = OutputBuffer()
+  private var output: [UInt8] = []
   /// Goes with the output's first byte.
   private var outgoing: PassedDescriptor?
-  private var wait: (request: JSONValue?, wait: Command.Wait, timer: EventLoop.Timer?)?
+  private var waiting: (id: JSONValue?, wait: Command.Wait, timer: EventLoop.Timer?)?
   private var isTurnPosted = false
   private var hasInputEnded = false
   /// It gets no replies any more; what it has sent is still carried out, up to the first error.
@@ -59,11 +59,7 @@ final class ControlClient {
 
   /// Something has happened that the client may be waiting for.
   func check() {
-    guard let (id, wait, timer) = wait, let result = wait.check() else { return }
-    timer?.cancel()
-    endWait()
-    reply(id, result)
-    turn()
+    if let result = waiting?.wait.check() { endWait(with: result) }
   }
 
   /// Sends what the socket takes, and closes it.
@@ -71,7 +67,6 @@ final class ControlClient {
     guard !isClosed else { return }
     flush()
     isClosed = true
-    wait?.timer?.cancel()
     endWait()
     if let token { loop.remove(token) }
     token = nil
@@ -113,12 +108,12 @@ final class ControlClient {
   /// Carries out what has arrived, as long as the replies find their way.
   private func turn() {
     var steps = 0
-    while !isClosed, wait == nil, output.isEmpty, steps < Self.stepsPerTurn {
+    while !isClosed, waiting == nil, output.isEmpty, steps < Self.stepsPerTurn {
       guard takeStep() else { break }
       steps += 1
     }
     if isClosed { return }
-    let isIdle = wait == nil && output.isEmpty
+    let isIdle = waiting == nil && output.isEmpty
     if steps == Self.stepsPerTurn, isIdle { return postTurn() }
     // A client that has left waits for nothing.
     if hasInputEnded && isIdle || hasLeft { return server.close(self) }
@@ -159,61 +154,62 @@ final class ControlClient {
     if !output.isEmpty {
       loop.setInterest(.writable, for: token)
     } else {
-      loop.setInterest(wait == nil && !hasInputEnded ? .readable : .hangup, for: token)
+      loop.setInterest(waiting == nil && !hasInputEnded ? .readable : .hangup, for: token)
     }
   }
 
   // MARK: Commands and replies
 
   private func perform(_ request: QMPRequest) {
+    let result: Result<JSONValue, QMPError>
     do throws(QMPError) {
       let command = try QMPCommandTable.command(request.command)
       let context = CommandContext(server: server, listener: listener, passed: passed)
       switch try command.perform(request.arguments, context) {
-      case .value(let value): reply(request.id, .success(value))
+      case .value(let value): result = .success(value)
       case .descriptor(let descriptor):
         outgoing = descriptor
-        reply(request.id, .success([:]))
-      case .later(let wait): begin(wait, id: request.id)
+        result = .success([:])
+      case .later(let wait): return begin(wait, id: request.id)
       }
     } catch {
-      reply(request.id, .failure(error))
+      result = .failure(error)
     }
+    send(.reply(result, id: request.id))
   }
 
   private func begin(_ wait: Command.Wait, id: JSONValue?) {
     if let result = wait.check() {
       wait.end()
-      return reply(id, result)
+      return send(.reply(result, id: id))
     }
     let timer = wait.milliseconds.map { milliseconds in
       loop.after(milliseconds: milliseconds) { [weak self] in
-        self?.endWait()
-        self?.reply(id, .failure(wait.lateReply))
-        self?.turn()
+        self?.endWait(with: .failure(wait.lateReply))
       }
     }
-    self.wait = (id, wait, timer)
+    waiting = (id, wait, timer)
   }
 
-  private func endWait() {
-    wait?.wait.end()
-    wait = nil
-  }
-
-  private func reply(_ id: JSONValue?, _ result: Result<JSONValue, QMPError>) {
+  private func endWait(with result: Result<JSONValue, QMPError>? = nil) {
+    guard let (id, wait, timer) = waiting else { return }
+    waiting = nil
+    timer?.cancel()
+    wait.end()
+    guard let result else { return }
     send(.reply(result, id: id))
+    turn()
   }
 
   private func send(_ message: JSONValue) {
     guard !hasLeft else { return }
-    output.append(message.printed + "\r\n")
+    output += (message.printed + "\r\n").utf8
     flush()
   }
 
   private func flush() {
     while !output.isEmpty, !isClosed {
-      guard let count = connection.send(output.rest, descriptor: outgoing?.number) else {
+      guard let count = connection.send(output[...], descriptor: outgoing?.number) else {
         leave()
         return postTurn()
       }
@@ -221,33 +217,5 @@ final class ControlClient {
       outgoing = nil
       output.removeFirst(count)
     }
-  }
-}
-
-/// Bytes on their way to a client. Each costs the same, however many there are.
-struct OutputBuffer {
-  private var bytes: [UInt8] = []
-  private var position = 0
-
-  /// What is still to be sent.
-  var rest: ArraySlice<UInt8> { bytes[position...] }
-  var count: Int { bytes.count - position }
-  var isEmpty: Bool { count == 0 }
-
-  mutating func append(_ text: String) { bytes += text.utf8 }
-
-  /// So many bytes, no more than there are, have been sent.
-  mutating func removeFirst(_ count: Int) {
-    position += count
-    if position == bytes.count { removeAll() }
-    // Half of it at least, so that moving the rest costs no more than what has been sent.
-    guard position > bytes.count / 2 else { return }
-    bytes.removeFirst(position)
-    position = 0
-  }
-
-  mutating func removeAll() {
-    bytes = []
-    position = 0
   }
 }

@@ -310,19 +310,18 @@ private struct ChardevLoad {
   }
 
   mutating func add(_ configuration: ChardevConfiguration) {
+    let size: Int
     switch configuration.backend {
-    case .null: break
-    case .several(let members): for member in members { add(member) }
-    case .ringBuffer(let size): add(byteCount: size)
-    case .socket(let socket): add(byteCount: socket.replaySize)
-    case .standardIO, .datagram, .file, .pipe, .pseudoTerminal, .descriptor, .program:
-      add(byteCount: 0)
+    case .null: return
+    case .several(let members):
+      for member in members { add(member) }
+      return
+    case .ringBuffer(let byteCount): size = byteCount
+    case .socket(let socket): size = socket.replaySize
+    default: size = 0
     }
-  }
-
-  /// What is too large is refused when it is opened.
-  private mutating func add(byteCount size: Int) {
     count += 1
+    // What is too large is refused when it is opened.
     byteCount += min(max(size, 0), RingBuffer.largestSize)
   }
 }

@@ -138,7 +138,7 @@ struct DeviceOption {
       given.error(problem, #"give {"driver":"virtserialport","name":"NAME","chardev":"ID"}"#)
     }
     let object: JSONValue
-    do throws(JSONError) {
+    do throws(QMPError) {
       object = try JSONParser.parse(Array(given.value.utf8))
     } catch {
       throw given.error(error.description, "mend it, or give DRIVER,KEY=VALUE")
