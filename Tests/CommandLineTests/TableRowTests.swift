@@ -18,6 +18,10 @@ struct TableRowTests {
       ) { value, draft in
         if case .number(let minutes) = value { draft.socket?.keepaliveSeconds = minutes * 60 }
       })
+    table.keys.types.append(
+      BackendType("whistle", keys: [.init("tune", .text, .data("melody"))]) {
+        .program(command: $0.text("tune") ?? "")
+      })
     table.commands.append(
       Verb.verb("whistle", does: "x-whistle", summary: "whistle", explanation: "Whistles."))
     return table
@@ -89,6 +93,27 @@ struct TableRowTests {
     let unix = #""addr":{"type":"unix","data":{"path":"/s"}},"x-swiftvm-patience":2"#
     #expect(throws: QMPError("\"x-swiftvm-patience\" is for connecting TCP sockets")) {
       try backend(unix, Self.table.keys)
+    }
+  }
+
+  @Test("A type of backend in QEMU's words, and its key, are one row")
+  func typeIsKnownEverywhere() throws {
+    let whistle = try request("-chardev", "whistle,tune=a,,b,id=c").machine.characterDevices
+    #expect(whistle == [ChardevConfiguration(id: "c", .program(command: "a,b"))])
+    #expect(
+      refusal("run", "-chardev", "whistle,tone=a,id=c")?.hasSuffix("did you mean \"tune\"?") == true
+    )
+    #expect(
+      refusal("run", "-chardev", "wistle,id=c")?.hasSuffix("did you mean whistle?") == true)
+    let json = try JSONParser.parse(Array(#"{"type":"whistle","data":{"melody":"a"}}"#.utf8))
+    var arguments = Arguments(try #require(json.object))
+    var reader = ChardevReader(
+      id: "c", descriptors: DescriptorStore(), keys: Self.table.keys)
+    #expect(try reader.configuration(&arguments).backend == .program(command: "a"))
+    #expect(Self.table.keys.summary(in: .chardev).contains(", whistle (tune); "))
+    #expect(ManualPage.text(Self.table).contains("whistle (melody)"))
+    for shell in ShellCompletion.allCases {
+      #expect(shell.script(Self.table).contains(" tune="))
     }
   }
 

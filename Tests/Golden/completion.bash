@@ -9,7 +9,7 @@ _swiftvm() {
   if [ "$current" = "${current#-}" ] && { [ "$at" = $((COMP_CWORD - 1)) ] || [[ $current == *,* ]]; }; then
     case ${COMP_WORDS[at]} in
       --virtserialport|--virtconsole|--preset|--serial) keys="socket= abstract= tcp= connect= connect-abstract= tcp-connect= udp= file= input= pipe= pty pty= stdio stderr ringbuf ringbuf= fd= exec= null chardev= wait clients= mode= owner= group= allow-uid= allow-gid= seqpacket reconnect= reconnect-ms= nodelay= keepalive= replay= expose append rotate-size= rotate-count= log= log-append log-annotate mux chardev-id=" ;;
-      -chardev) keys="wait clients= mode= owner= group= allow-uid= allow-gid= seqpacket reconnect= reconnect-ms= nodelay= keepalive= replay= expose append rotate-size= rotate-count= logfile= logappend log-annotate mux id=" ;;
+      -chardev) keys="path= abstract host= port= to= ipv4 ipv6 fd= server localaddr= localport= localipv4 localipv6 input-path= size= command= chardevs.0= chardevs.1= chardevs.2= chardevs.3= chardevs.4= chardevs.5= chardevs.6= chardevs.7= wait clients= mode= owner= group= allow-uid= allow-gid= seqpacket reconnect= reconnect-ms= nodelay= keepalive= replay= expose append rotate-size= rotate-count= logfile= logappend log-annotate mux id=" ;;
     esac
   fi
   if [ -n "$keys" ]; then

@@ -141,7 +141,7 @@ struct Arguments: Sendable {
     return result
   }
 
-  private func required<Value>(_ name: String, _ value: Value?) throws(QMPError) -> Value {
+  func required<Value>(_ name: String, _ value: Value?) throws(QMPError) -> Value {
     guard let value else { throw QMPError("Parameter '\(path)\(name)' is missing") }
     return value
   }

@@ -18,7 +18,10 @@ enum ChardevCommands {
       }),
     Command(
       "query-chardev-backends", help: "The types that chardev-add takes.",
-      tells: { _ in .array(ChardevBackend.allCases.map { ["name": .string($0.rawValue)] }) }),
+      tells: { _ in
+        let types = BackendKeys.standard.types.filter { $0.use != .commandLine }
+        return .array(types.flatMap(\.names).sorted().map { ["name": .string($0)] })
+      }),
     Command(
       "chardev-add", .name("id"), .object("backend"),
       help:
@@ -52,11 +55,9 @@ enum ChardevCommands {
   static func documentation(_ keys: BackendKeys) -> String {
     let own = keys.keys.compactMap { $0.name(in: .qmp) }.filter { $0.hasPrefix("x-swiftvm-") }
     return
-      "Types: file (out, in, append), pipe (device), pty, null, ringbuf and memory (size), socket"
-      + " (addr, server, wait, reconnect, reconnect-ms, nodelay), udp (remote, local); all: logfile,"
-      + " logappend. The address of a socket is of type unix (path, abstract), inet (host, port, to,"
-      + " ipv4, ipv6) or fd (str, a name given by getfd). out may be /dev/fdset/N. swiftvm's own keys"
-      + " of sockets, as of the options of backends: \(own.joined(separator: ", "))."
+      "Types: \(keys.summary(in: .qmp)). \(keys.addresses) The str of fd is a name given by getfd. out"
+      + " may be /dev/fdset/N. swiftvm's own keys of sockets, as of the options of backends:"
+      + " \(own.joined(separator: ", "))."
   }
 
   private static func add(
@@ -117,9 +118,4 @@ enum ChardevCommands {
   ) throws(QMPError) {
     guard has(id, context) else { throw QMPError("Chardev '\(id)' not found") }
   }
-}
-
-/// The backends that chardev-add knows, by QEMU's names.
-enum ChardevBackend: String, CaseIterable {
-  case file, memory, null, pipe, pty, ringbuf, socket, stdio, udp
 }

@@ -33,177 +33,34 @@ struct ChardevReader {
   mutating func configuration(
     _ arguments: inout Arguments
   ) throws(QMPError) -> ChardevConfiguration {
-    let type = try arguments.name("type")
-    guard let backend = ChardevBackend(rawValue: type) else {
-      throw Arguments.noSuchValue("type", type)
+    let word = try arguments.name("type")
+    guard let type = keys.types.first(where: { $0.names.contains(word) }),
+      type.use != .commandLine
+    else { throw Arguments.noSuchValue("type", word) }
+    guard type.use != .atStart else {
+      throw QMPError("standard input and output are given out at the start")
     }
     var data = try arguments.object("data")
     try arguments.end()
-    let made = try self.backend(backend, &data)
-    var configuration = try data.given(keys, of: [], for: []).completed(made)
-    configuration.id = id
+    let given = GivenKeys(try data.values(of: type, keys), keys, in: .qmp)
     try data.end()
-    return configuration
-  }
-
-  private mutating func backend(
-    _ backend: ChardevBackend, _ data: inout Arguments
-  ) throws(QMPError) -> ChardevConfiguration.Backend {
-    switch backend {
-    case .null: return .null
-    case .pty: return .pseudoTerminal(link: nil)
-    case .stdio: throw QMPError("standard input and output are given out at the start")
-    case .memory, .ringbuf:
-      return try data.optionalInteger("size").map { .ringBuffer(size: $0) } ?? .ringBuffer()
-    case .pipe: return .pipe(path: try data.text("device"))
-    case .file: return try file(&data)
-    case .socket: return try socket(&data)
-    case .udp: return try datagram(&data)
-    }
-  }
-
-  private mutating func file(
-    _ data: inout Arguments
-  ) throws(QMPError) -> ChardevConfiguration.Backend {
-    let (output, input) = (try data.text("out"), try data.optionalText("in"))
-    let given = try data.given(keys, of: [.output], for: [.output])
-    if input == nil, let set = DescriptorStore.set(path: output) {
-      return try lend(descriptors.first(ofSet: set), name: nil)
-    }
-    let file = FileConfiguration(output: output, input: input)
-    return given.refined(.file(file), as: .output, waits: false)
-  }
-
-  // MARK: Sockets
-
-  private enum AddressType: String { case unix, inet, fd, vsock }
-
-  private mutating func socket(
-    _ data: inout Arguments
-  ) throws(QMPError) -> ChardevConfiguration.Backend {
-    var outer = try data.object("addr")
-    let type: AddressType = try Self.addressType(&outer)
-    var place = try outer.object("data")
-    try outer.end()
-    let isServer = try data.optionalBool("server") ?? true
-    let waits = try data.optionalBool("wait") ?? false
-    for name in ["telnet", "tn3270", "websocket"] where try data.optionalBool(name) == true {
-      throw QMPError("Parameter '\(name)' is not supported: leave it out")
-    }
-    guard !waits || !isServer else {
-      throw QMPError("'wait' option is incompatible with a machine that has been started")
-    }
-    guard type != .fd else {
-      guard try !data.reconnects(keys, for: []) else {
-        throw QMPError("'reconnect' option is incompatible with 'fd' address type")
-      }
-      guard !waits else {
-        throw QMPError("'wait' option is incompatible with 'fd' address type")
-      }
-      let name = try place.name("str")
-      try place.end()
-      return try lend(descriptors.named(name), name: name)
-    }
-    // Whether the socket is reachable decides what an empty host means.
-    let isReachable = try data.optionalBool("x-swiftvm-expose") ?? false
-    let address = try self.address(type, &place, isReachable: isReachable)
-    let target = BackendKey.Target(address, isListening: isServer)
-    if isServer, try data.reconnects(keys, for: [target]) {
-      throw QMPError("'reconnect' option is incompatible with socket in server listen mode")
-    }
-    if !isServer, waits {
-      throw QMPError("'wait' option is incompatible with socket in client connect mode")
-    }
-    return try data.given(keys, of: BackendKey.Target.sockets, for: [target])
-      .socket(address, isListening: isServer, waits: false)
-  }
-
-  private func address(
-    _ type: AddressType, _ place: inout Arguments, isReachable: Bool
-  ) throws(QMPError) -> SocketConfiguration.Address {
-    switch type {
-    case .unix:
-      let path = try place.text("path")
-      let isAbstract = try place.optionalBool("abstract") ?? false
-      // Without `tight` the name is filled up with NULs, which no client of ours could give.
-      guard try place.optionalBool("tight") ?? true else {
-        throw QMPError("Parameter 'tight' does not accept value 'off'")
-      }
-      try place.end()
-      return isAbstract ? .abstract(name: path) : .unix(path: path)
-    case .inet:
-      let host = try host(&place, isReachable: isReachable)
-      let port = try portNumber(&place, "port")
-      var last: UInt16?
-      if let to = try place.optionalInteger("to") {
-        guard let number = UInt16(exactly: to) else { throw Self.badPort("to", String(to)) }
-        last = number
-      }
-      _ = try place.optionalBool("numeric")
-      // Peers are watched in any case; for how long, `x-swiftvm-keepalive` says.
-      _ = try place.optionalBool("keep-alive")
-      guard try place.optionalBool("mptcp") == nil else {
-        throw QMPError("Parameter 'mptcp' is not supported: leave it out")
-      }
-      try place.end()
-      return .tcp(host: host, port: port, lastPort: last)
-    case .fd, .vsock: throw Arguments.noSuchValue("type", type.rawValue)
-    }
-  }
-
-  private func datagram(
-    _ data: inout Arguments
-  ) throws(QMPError) -> ChardevConfiguration.Backend {
-    let remote = try internet(data.object("remote"))
-    guard let local = try data.optionalObject("local") else {
-      return .datagram(DatagramConfiguration(host: remote.host, port: remote.port))
-    }
-    let place = try internet(local)
-    return .datagram(
-      DatagramConfiguration(
-        host: remote.host, port: remote.port, localHost: place.host, localPort: place.port))
-  }
-
-  private func internet(_ address: Arguments) throws(QMPError) -> (host: String, port: UInt16) {
-    var address = address
-    guard try Self.addressType(&address) == .inet else {
-      throw Arguments.noSuchValue("type", "unix")
-    }
-    var place = try address.object("data")
-    try address.end()
-    let host = try host(&place, isReachable: false)
-    let internet = (host, try portNumber(&place, "port"))
-    try place.end()
-    return internet
-  }
-
-  private func host(_ place: inout Arguments, isReachable: Bool) throws(QMPError) -> String {
-    let host = try place.name("host")
-    let (ipv4, ipv6) = (try place.optionalBool("ipv4"), try place.optionalBool("ipv6"))
-    do throws(KeyProblem) {
-      return try InternetAddress.host(host, ipv4: ipv4, ipv6: ipv6, isReachable: isReachable)
-    } catch {
+    var configuration: ChardevConfiguration
+    do throws(KeyProblem) { configuration = try type.configuration(given) } catch {
       throw QMPError(error.problem)
     }
-  }
-
-  private static func addressType(_ address: inout Arguments) throws(QMPError) -> AddressType {
-    let type = try address.name("type")
-    guard let known = AddressType(rawValue: type) else { throw Arguments.noSuchValue("type", type) }
-    return known
-  }
-
-  /// A port is a text in QAPI.
-  private func portNumber(
-    _ place: inout Arguments, _ name: String
-  ) throws(QMPError) -> UInt16 {
-    let text = try place.name(name)
-    guard let port = UInt16(text) else { throw Self.badPort(name, text) }
-    return port
-  }
-
-  private static func badPort(_ name: String, _ value: String) -> QMPError {
-    QMPError("Parameter '\(name)' does not accept value '\(value)': no port has this number")
+    switch configuration.backend {
+    case .descriptor(.activation(let name)):
+      configuration.backend = try lend(descriptors.named(name), name: name)
+    // A number is the process's own, which no client may take.
+    case .descriptor(.number(let number)): throw Arguments.noSuchValue("fd", String(number))
+    case .file(let file) where file.input == nil:
+      if let set = file.output.flatMap(DescriptorStore.set) {
+        configuration.backend = try lend(descriptors.first(ofSet: set), name: nil)
+      }
+    default: break
+    }
+    configuration.id = id
+    return configuration
   }
 
   private mutating func lend(
@@ -220,38 +77,43 @@ struct ChardevReader {
 }
 
 extension Arguments {
-  /// The keys of backends among these.
-  ///
-  /// - Parameters:
-  ///   - family: the kinds whose keys are known here; all others are left, to be refused as unexpected.
-  ///   - targets: those of them that are described.
-  fileprivate mutating func given(
-    _ keys: BackendKeys, of family: Set<BackendKey.Target>, for targets: Set<BackendKey.Target>
-  ) throws(QMPError) -> GivenKeys {
-    // String keys: the table's.
-    var values: [String: KeyValue] = [:]
-    for key in keys.keys where key.fits(family) {
-      if let name = key.name(in: .qmp) { values[name] = try value(name, key.kind) }
+  /// The keys of a type of backend, by their names in QMP, those of the type itself by those in
+  /// `-chardev`.
+  fileprivate mutating func values(
+    of type: BackendType, _ keys: BackendKeys
+  ) throws(QMPError) -> KeyValues {
+    var values = KeyValues()
+    for address in BackendType.Member.Address.allCases {
+      let known = type.keys.filter { $0.member?.address == address }
+      // A datagram socket need not say where it receives.
+      guard !known.isEmpty,
+        var outer = address == .local
+          ? try optionalObject(address.rawValue) : try object(address.rawValue)
+      else { continue }
+      let kind = try outer.name("type")
+      var place = try outer.object("data")
+      try outer.end()
+      let members = known.filter { $0.member?.type == kind }
+      guard !members.isEmpty else { throw Self.noSuchValue("type", kind) }
+      for key in members { values[key.name] = try place.value(key) }
+      try place.end()
     }
-    do throws(KeyProblem) {
-      return try GivenKeys(keys, in: .qmp, for: targets) {
-        values[$0] != nil
-      } value: { _, name in
-        values[name] ?? .flag(false)
-      }
-    } catch {
-      throw QMPError(error.problem)
-    }
+    for key in type.keys where key.member?.address == nil { values[key.name] = try value(key) }
+    for (name, kind) in keys.keys(of: type, in: .qmp) { values[name] = try value(name, kind) }
+    return values
   }
 
-  /// Whether a time to connect again is given.
-  fileprivate mutating func reconnects(
-    _ keys: BackendKeys, for targets: Set<BackendKey.Target>
-  ) throws(QMPError) -> Bool {
-    let given = try given(keys, of: BackendKey.Target.sockets, for: targets)
-    return ["reconnect", "reconnect-ms"].contains { name in
-      given[name].map { $0 != .number(0) } ?? false
+  /// The value of a type's own key; nil where it is not given, or says what is so in any case.
+  private mutating func value(_ key: BackendType.Key) throws(QMPError) -> KeyValue? {
+    guard let member = key.member else { return nil }
+    guard let value = try value(member.name, key.kind) else {
+      return member.isOptional ? nil : try required(member.name, nil)
     }
+    guard let honoured = key.honoured else { return value }
+    guard honoured.contains(value == .flag(true) ? "on" : "off") else {
+      throw QMPError("Parameter '\(member.name)' is not supported: leave it out")
+    }
+    return nil
   }
 
   /// A value of this kind, as it stands in JSON.
@@ -260,7 +122,14 @@ extension Arguments {
   ) throws(QMPError) -> KeyValue? {
     switch kind {
     case .flag: return try optionalBool(name).map { .flag($0) }
-    case .number, .port, .slot, .permissions: return try optionalInteger(name).map { .number($0) }
+    case .number, .slot, .permissions: return try optionalInteger(name).map { .number($0) }
+    case .port:
+      // A text in QAPI, but for the last of a range.
+      guard let text = try optionalScalar(name) else { return nil }
+      do throws(KeyProblem) { return try kind.read(text, of: name) } catch {
+        throw QMPError(
+          "Parameter '\(name)' does not accept value '\(text)': no port has this number")
+      }
     case .size:
       guard let size = try optionalInteger(name) else { return nil }
       guard size >= 0 else { throw Self.noSuchValue(name, String(size)) }
@@ -280,6 +149,7 @@ extension Arguments {
       guard let word = try optionalName(name) else { return nil }
       guard words.contains(word) else { throw Self.noSuchValue(name, word) }
       return .text(word)
+    case .name: return try optionalName(name).map { .text($0) }
     default: return try optionalText(name).map { .text($0) }
     }
   }

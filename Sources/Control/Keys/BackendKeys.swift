@@ -1,19 +1,28 @@
 import Chardev
 
-/// The one table of the words and keys that describe backends. The command line's short forms,
+/// The one table of the words, types and keys that describe backends. The command line's short forms,
 /// `-chardev`, QMP's `chardev-add`, the help, the manual page and the shells' completions all go by it:
 /// a row added here is known to each.
 package struct BackendKeys: Sendable {
   /// What a backend can be, in the order of the help.
   package var words: [BackendWord]
+  /// What it can be in QEMU's words, in the order of the help.
+  package var types: [BackendType]
   /// What refines one, in the order of the help, in which they also take effect.
   package var keys: [BackendKey]
 
   /// The program's table.
-  package static let standard = BackendKeys(words: standardWords, keys: sockets + files + all)
+  package static let standard = BackendKeys(
+    words: standardWords, types: standardTypes, keys: sockets + files + all)
 
-  /// Everything that the short form takes, in the order of the help.
-  package var names: [String] { words.map(\.name) + keys.map(\.name) }
+  /// The keys that a type may have in a place, beside its own.
+  package func keys(
+    of type: BackendType, in place: BackendKey.Place
+  ) -> [(name: String, kind: ValueKind)] {
+    keys.filter { $0.fits(type.targets) }.compactMap { key in
+      key.name(in: place).map { ($0, key.kind) }
+    }
+  }
 
   // MARK: What a backend can be
 
@@ -154,7 +163,7 @@ package struct BackendKeys: Sendable {
   private static let sockets = [
     BackendKey(
       "wait", .flag, for: listening, "the guest boots once the first client is there",
-      standard: "off", qmp: .none, in: "socket.waitsForClient"
+      standard: "off", qmp: .qemu("wait"), in: "socket.waitsForClient"
     ) { if case .flag(let waits) = $0 { $1.socket?.role = .listening(waitsForClient: waits) } },
     BackendKey(
       "clients", .choice(SocketConfiguration.Clients.allCases.map(\.rawValue)), for: listening,

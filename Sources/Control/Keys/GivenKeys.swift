@@ -1,55 +1,100 @@
 import Chardev
 
-/// The keys that were given for a backend, read by the table.
+/// The keys that were given for a backend, in one place, each with its value.
 package struct GivenKeys {
-  private var given: [(key: BackendKey, value: KeyValue)] = []
+  package let place: BackendKey.Place
+  private let table: BackendKeys
+  private let values: KeyValues
 
-  /// Reads keys.
+  /// Keeps what was given.
   ///
   /// - Parameters:
+  ///   - values: by the keys' names in that place.
   ///   - table: the keys that there are.
   ///   - place: where they are given.
-  ///   - targets: the kinds of backends that are described; a key that fits none is refused.
-  ///   - isGiven: whether a key is given, by its name in that place.
-  ///   - value: its value.
   package init(
-    _ table: BackendKeys, in place: BackendKey.Place, for targets: Set<BackendKey.Target>,
-    isGiven: (_ name: String) -> Bool,
-    value: (_ key: BackendKey, _ name: String) throws(KeyProblem) -> KeyValue
-  ) throws(KeyProblem) {
-    let named = table.keys.compactMap { key in key.name(in: place).map { (key, name: $0) } }
-    let all = named.filter { isGiven($0.name) }
-    for (key, name) in all where !key.fits(targets) && !key.isIgnored(in: place) {
+    _ values: KeyValues, _ table: BackendKeys, in place: BackendKey.Place
+  ) {
+    (self.values, self.table, self.place) = (values, table, place)
+  }
+
+  // MARK: Values
+
+  /// The value of a key, by its name in this place; nil where it was not given.
+  subscript(name: String) -> KeyValue? { values[name] }
+
+  func text(_ name: String) -> String? {
+    if case .text(let text) = values[name] { text } else { nil }
+  }
+
+  func number(_ name: String) -> Int? {
+    if case .number(let number) = values[name] { number } else { nil }
+  }
+
+  func port(_ name: String) -> UInt16? { number(name).map { UInt16(clamping: $0) } }
+
+  func isOn(_ name: String) -> Bool? {
+    if case .flag(let isOn) = values[name] { isOn } else { nil }
+  }
+
+  /// A text without which there is no backend.
+  func required(_ name: String, of example: String) throws(KeyProblem) -> String {
+    guard let text = text(name) else {
+      throw KeyProblem("the key \"\(name)\" is missing", "give -chardev \(example),id=ID")
+    }
+    return text
+  }
+
+  /// Whether a time to connect again is given.
+  var reconnects: Bool { ["reconnect", "reconnect-ms"].contains { (number($0) ?? 0) != 0 } }
+
+  /// Whether a socket may be reached from other machines.
+  var isReachable: Bool {
+    let key = table.keys.first { $0.name == "expose" }
+    return key?.name(in: place).flatMap(isOn) ?? false
+  }
+
+  private var named: [(key: BackendKey, name: String)] {
+    table.keys.compactMap { key in key.name(in: place).map { (key, $0) } }
+  }
+
+  /// The names of the table's keys that were given.
+  ///
+  /// - Parameter haveTargets: whether of those for some kinds of backends, or of those for any.
+  package func names(ofTargets haveTargets: Bool) -> [String] {
+    named.filter { values[$0.name] != nil && $0.key.purpose.targets.isEmpty != haveTargets }
+      .map(\.name)
+  }
+
+  /// Refuses keys that cannot be given, or not together.
+  ///
+  /// - Parameter targets: the kinds of backends that are described; a key that fits none is refused.
+  package func check(for targets: Set<BackendKey.Target>) throws(KeyProblem) {
+    let given = named.filter { values[$0.name] != nil }
+    for (key, name) in given where !key.fits(targets) && !key.isIgnored(in: place) {
       throw KeyProblem("\"\(name)\" is for \(key.purpose.noun)")
     }
-    for (key, name) in all {
-      if let other = named.first(where: { $0.0.name == key.companion }), !isGiven(other.name) {
+    for (key, name) in given {
+      if let other = named.first(where: { $0.key.name == key.companion }),
+        values[other.name] == nil
+      {
         throw KeyProblem(
-          "\"\(name)\" is without \"\(other.name)\"", "give \(other.name)=\(other.0.usage)")
+          "\"\(name)\" is without \"\(other.name)\"", "give \(other.name)=\(other.key.usage)")
       }
-      if let other = named.first(where: { $0.0.name == key.twin }), isGiven(other.name) {
+      if let other = named.first(where: { $0.key.name == key.twin }), values[other.name] != nil {
         throw KeyProblem("\"\(other.name)\" and \"\(name)\" are the same", "give one of them")
       }
     }
-    for (key, name) in all { given.append((key, try value(key, name))) }
   }
 
-  /// The value of a key, by its name in the short form; nil where it was not given.
-  package subscript(name: String) -> KeyValue? { given.first { $0.key.name == name }?.value }
+  // MARK: Backends
 
   /// A backend of this kind, with the values that fit it.
-  ///
-  /// - Parameter waits: what `wait` is for a listening socket where it is not given.
   package func refined(
-    _ backend: ChardevConfiguration.Backend, as target: BackendKey.Target?, waits: Bool
+    _ backend: ChardevConfiguration.Backend, as target: BackendKey.Target?
   ) -> ChardevConfiguration.Backend {
     var draft = BackendDraft(backend)
-    if waits, case .listening = draft.socket?.role {
-      draft.socket?.role = .listening(waitsForClient: true)
-    }
-    for (key, value) in given where key.fits(target.map { [$0] } ?? []) {
-      key.put(value, into: &draft)
-    }
+    put(into: &draft) { $0.fits(target.map { [$0] } ?? []) }
     // Without a host, a socket is for this one, unless others are to reach it.
     if case .tcp("", let port, let lastPort) = draft.socket?.address,
       draft.socket?.isReachableFromOutside == false
@@ -59,31 +104,16 @@ package struct GivenKeys {
     return draft.backend
   }
 
-  /// A socket as QEMU describes it, with the values that fit it.
-  package func socket(
-    _ address: SocketConfiguration.Address, isListening: Bool, waits: Bool
-  ) -> ChardevConfiguration.Backend {
-    let socket = SocketConfiguration(address, role: isListening ? .listening() : .connecting())
-    let target = BackendKey.Target(address, isListening: isListening)
-    return refined(.socket(socket), as: target, waits: waits)
-  }
-
   /// A backend with the values of the keys that any has: its id, its log and whether it is shared.
   package func completed(_ backend: ChardevConfiguration.Backend) -> ChardevConfiguration {
     var draft = BackendDraft(backend)
-    for (key, value) in given where key.purpose.targets.isEmpty { key.put(value, into: &draft) }
+    put(into: &draft, where: \.purpose.targets.isEmpty)
     return draft.chardev
   }
-}
 
-extension BackendKey.Target {
-  /// The kind of a socket.
-  package init(_ address: SocketConfiguration.Address, isListening: Bool) {
-    self =
-      switch address {
-      case .unix: isListening ? .listener : .connector
-      case .abstract: isListening ? .abstractListener : .connector
-      case .tcp: isListening ? .tcpListener : .tcpConnector
-      }
+  private func put(into draft: inout BackendDraft, where isMeant: (BackendKey) -> Bool) {
+    for (key, name) in named where isMeant(key) {
+      if let value = values[name] { key.put(value, into: &draft) }
+    }
   }
 }

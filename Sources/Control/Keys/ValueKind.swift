@@ -21,6 +21,8 @@ package enum ValueKind: Equatable, Sendable {
   case numbers
   /// One of these words.
   case choice([String])
+  /// A name; in QMP of ASCII.
+  case name
   /// Any text.
   case text
 
@@ -72,7 +74,7 @@ package enum ValueKind: Equatable, Sendable {
             ?? "give " + words.map { "\(key)=\($0)" }.joined(separator: " or "))
       }
       return .text(text)
-    case .text: return .text(text)
+    case .name, .text: return .text(text)
     }
   }
 
@@ -135,6 +137,10 @@ package enum KeyValue: Equatable, Sendable {
   case numbers([UInt32])
   case text(String)
 }
+
+/// Values by the names of their keys.
+// String keys: the tables' own words, by which the values are looked for.
+package typealias KeyValues = [String: KeyValue]
 
 /// What is wrong with keys or their values, and what to do about it; both are clauses.
 package struct KeyProblem: Error, Equatable {

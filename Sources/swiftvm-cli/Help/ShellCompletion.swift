@@ -121,7 +121,12 @@ enum ShellCompletion: String, CaseIterable, Sendable {
       [word.standsAlone ? word.name : nil, word.metavariable.map { _ in word.name + "=" }]
         .compactMap(\.self)
     }
-    return (place == .shortForm ? words : [])
+    var own: [String] = []
+    for key in keys.types.flatMap(\.keys) where key.honoured == nil {
+      let item = key.kind == .flag ? key.name : key.name + "="
+      if !own.contains(item) { own.append(item) }
+    }
+    return (place == .shortForm ? words : own)
       + keys.keys.compactMap { key in
         key.name(in: place).map { key.kind == .flag && key.usage.isEmpty ? $0 : $0 + "=" }
       }

@@ -23,6 +23,12 @@ struct KeyValueList {
     /// How the whole value should look, for the remedy.
     var example: String
 
+    /// Adds keys with their kinds: a flag may stand alone.
+    mutating func add(_ rows: [(name: String, kind: ValueKind)]) {
+      optional += rows.filter { $0.kind != .flag }.map(\.name)
+      flags += rows.filter { $0.kind == .flag }.map(\.name)
+    }
+
     fileprivate var keys: [String] { required + optional + flags + (implied.map { [$0] } ?? []) }
   }
 
@@ -157,6 +163,15 @@ struct KeyValueList {
   func value(_ key: String, _ kind: ValueKind) throws(UsageError) -> KeyValue? {
     guard let text = self[key] else { return nil }
     return try check { () throws(KeyProblem) in try kind.read(text, of: key) }
+  }
+
+  /// The values of those of these keys that are given.
+  func values(
+    _ rows: [(name: String, kind: ValueKind)]
+  ) throws(UsageError) -> KeyValues {
+    var values = KeyValues()
+    for (name, kind) in rows { values[name] = try value(name, kind) }
+    return values
   }
 
   /// A value that is a number: a whole one, a size, a port or a slot.

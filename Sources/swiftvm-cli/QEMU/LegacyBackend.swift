@@ -41,30 +41,22 @@ enum LegacyBackend {
     // All of it is the path, commas too.
     case "file": return .file(path: rest)
     case "pipe": return ChardevConfiguration(.pipe(path: rest))
-    case "unix", "tcp": return try socket(rest, kind: String(word[..<colon]), given, reader.keys)
+    case "unix":
+      return try ChardevOption.backend(
+        "socket,path=" + rest, given, &reader,
+        example: "\(given.spelling) unix:ADDRESS,server=on,wait=off")
+    case "tcp":
+      let place = rest.prefix { $0 != "," }
+      guard let address = InternetAddress(String(place)) else {
+        throw given.error("this is not an address", "give tcp:HOST:PORT")
+      }
+      let host = address.host.isEmpty ? "" : "host=\(address.host),"
+      return try ChardevOption.backend(
+        "socket,\(host)port=\(address.port)" + rest.dropFirst(place.count), given, &reader,
+        example: "\(given.spelling) tcp:ADDRESS,server=on,wait=off")
     case "udp":
       return DatagramConfiguration(words: rest).map { ChardevConfiguration(.datagram($0)) }
     default: return nil
     }
-  }
-
-  private static func socket(
-    _ rest: String, kind: String, _ given: GivenOption, _ keys: BackendKeys
-  ) throws(UsageError) -> ChardevConfiguration {
-    var grammar = KeyValueList.Grammar(
-      implied: "address", example: "\(given.spelling) \(kind):ADDRESS,server=on,wait=off")
-    ChardevOption.extend(&grammar, keys, forSockets: true)
-    let list = try KeyValueList(rest, option: given.spelling, grammar, given: given.value)
-    guard let text = list["address"] else {
-      throw list.error("the address is missing", "give " + grammar.example)
-    }
-    guard kind == "tcp" else {
-      return ChardevConfiguration(try ChardevOption.socket(list, .unix(path: text), keys))
-    }
-    guard let address = InternetAddress(text) else {
-      throw list.error("this is not an address", "give tcp:HOST:PORT")
-    }
-    return ChardevConfiguration(
-      try ChardevOption.socket(list, .tcp(host: address.host, port: address.port), keys))
   }
 }

@@ -1,3 +1,5 @@
+import Control
+
 /// The options of `swiftvm run` that are QEMU's and mean what they mean there, a row each.
 enum QEMUOptions {
   static let all = words + described + granted
@@ -6,12 +8,9 @@ enum QEMUOptions {
     CommandOption(
       "-chardev", "BACKEND,id=ID[,KEY=VALUE...]", isRepeatable: true,
       keys: .chardev,
-      help: "QEMU's description of a backend, for chardev=ID. Backends: socket (path, abstract,"
-        + " server, wait, reconnect, reconnect-ms, host, port, to, ipv4, ipv6, nodelay, fd), udp"
-        + " (host, port, localaddr, localport), file (path, append, input-path), pipe (path), pty"
-        + " (path), stdio, ringbuf (size), null, hub (chardevs.0, chardevs.1...); swiftvm's exec"
-        + " (command) and stderr. All: logfile, logappend, mux; swiftvm's log-annotate. swiftvm's options of"
-        + " sockets and files are those of --virtserialport.", store: ChardevOption.read),
+      help: "QEMU's description of a backend, for chardev=ID. Backends:"
+        + " \(BackendKeys.standard.summary(in: .chardev)). swiftvm's options of sockets and files are"
+        + " those of --virtserialport.", store: ChardevOption.read),
     CommandOption(
       "-device", "DRIVER[,KEY=VALUE...]", isRepeatable: true,
       help: "QEMU's description of a device: virtio-serial, virtio-serial-pci (-transitional,"
