@@ -1,5 +1,5 @@
 /// What the guest is told about its physical memory, whichever way it boots.
-package struct MemoryMap: Equatable, Sendable {
+package struct MemoryMap: Sendable {
   /// The kinds of memory; e820 and PVH use the same numbers.
   package enum Kind: UInt32, Sendable {
     /// Usable.
@@ -8,31 +8,21 @@ package struct MemoryMap: Equatable, Sendable {
     case reserved = 2
   }
 
-  /// A stretch of memory of one kind.
-  package struct Entry: Equatable, Sendable {
-    /// Guest physical addresses.
-    package let range: Range<UInt64>
-    /// How the guest may use them.
-    package let kind: Kind
-  }
-
   /// By ascending address, without overlaps.
-  package let entries: [Entry]
+  package let entries: [(range: Range<UInt64>, kind: Kind)]
 
   /// The map of a machine with `memorySize` bytes, at least 1 MiB.
   package init(memorySize: UInt64) {
     let firmware = AddressMap.conventionalMemoryEnd..<AddressMap.highMemory
-    var entries = [
-      Entry(range: 0..<firmware.lowerBound, kind: .ram),
-      Entry(range: firmware, kind: .reserved),
+    var entries: [(range: Range<UInt64>, kind: Kind)] = [
+      (0..<firmware.lowerBound, .ram), (firmware, .reserved),
+      // Linux uses the ECAM only where a map entry reserves it.
+      (AddressMap.ecamReserved, .reserved), (AddressMap.kvmReserved, .reserved),
     ]
     for range in Self.ram(size: memorySize) where range.upperBound > firmware.upperBound {
       let usable = max(range.lowerBound, firmware.upperBound)..<range.upperBound
-      entries.append(Entry(range: usable, kind: .ram))
+      entries.append((usable, .ram))
     }
-    // Linux uses the ECAM only where a map entry reserves it.
-    entries.append(Entry(range: AddressMap.ecamReserved, kind: .reserved))
-    entries.append(Entry(range: AddressMap.kvmReserved, kind: .reserved))
     self.entries = entries.sorted { $0.range.lowerBound < $1.range.lowerBound }
   }
 

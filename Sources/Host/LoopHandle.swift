@@ -17,16 +17,11 @@ package final class LoopHandle: Sendable {
     var isWoken = false
   }
 
-  /// The loop's timers, used only on its thread.
-  private struct Timers: @unchecked Sendable {
-    let queue: EventLoop.TimerQueue
-  }
-
   /// The loop's clock; to be used on the loop's thread.
   package let clock = EventLoop.TurnClock()
 
   private let inbox = Mutex(Inbox())
-  private let timers: Timers
+  private let timers: EventLoop.TimerQueue
   private let wake: EventFD
   /// The thread that runs the loop; 0 until it is known.
   private let owner = Atomic<UInt>(0)
@@ -34,7 +29,7 @@ package final class LoopHandle: Sendable {
 
   init(wake: EventFD, timers: EventLoop.TimerQueue) {
     self.wake = wake
-    self.timers = Timers(queue: timers)
+    self.timers = timers
   }
 
   var wakeDescriptor: Int32 { wake.rawValue }
@@ -62,7 +57,7 @@ package final class LoopHandle: Sendable {
     afterMilliseconds milliseconds: Int, _ work: sending @escaping () -> Void
   ) {
     let work = Work(body: work)
-    post { [timers] in _ = timers.queue.schedule(milliseconds: milliseconds, work.body) }
+    post { [timers] in _ = timers.schedule(milliseconds: milliseconds, work.body) }
   }
 
   /// Ends the loop's `run`, after all that was posted before.

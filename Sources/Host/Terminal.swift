@@ -49,14 +49,9 @@ package struct Terminal: ~Copyable {
     guard TerminalRestorer.arm(descriptor, original: mode) else {
       throw SystemError("tcsetattr", errno: EBUSY)
     }
-    mode.c_iflag &= ~tcflag_t(
-      IGNBRK | BRKINT | PARMRK | ISTRIP | INLCR | IGNCR | ICRNL | IXON)
-    mode.c_lflag &= ~tcflag_t(ECHO | ECHONL | ICANON | ISIG | IEXTEN)
-    mode.c_cflag = (mode.c_cflag & ~tcflag_t(CSIZE | PARENB)) | tcflag_t(CS8)
-    withUnsafeMutableBytes(of: &mode.c_cc) { characters in
-      characters[Int(VMIN)] = 1
-      characters[Int(VTIME)] = 0
-    }
+    let output = mode.c_oflag
+    cfmakeraw(&mode)
+    mode.c_oflag = output
     do {
       try systemCall("tcsetattr") { tcsetattr(descriptor, TCSANOW, &mode) }
     } catch {

@@ -31,8 +31,8 @@ extension EventLoop {
   }
 
   /// The timers of a loop. Times are nanoseconds of `CLOCK_MONOTONIC`. Due work may schedule and cancel
-  /// timers.
-  final class TimerQueue {
+  /// timers. `@unchecked Sendable`: belongs to the loop's thread.
+  final class TimerQueue: @unchecked Sendable {
     /// By deadline, then in order of scheduling. There are few at any time.
     fileprivate var timers: [Timer] = []
 

@@ -8,18 +8,10 @@ package struct CPUIDTable: Sendable {
   /// The answer to one leaf and subleaf.
   package struct Leaf: Equatable, Sendable {
     /// The registers.
-    package var eax, ebx, ecx, edx: UInt32
-
-    /// A leaf with these registers.
-    package init(eax: UInt32 = 0, ebx: UInt32 = 0, ecx: UInt32 = 0, edx: UInt32 = 0) {
-      (self.eax, self.ebx, self.ecx, self.edx) = (eax, ebx, ecx, edx)
-    }
+    package var eax: UInt32 = 0, ebx: UInt32 = 0, ecx: UInt32 = 0, edx: UInt32 = 0
   }
 
-  private(set) var entries: [kvm_cpuid_entry2]
-
-  /// A table of these entries; without leaves by default.
-  package init(entries: [kvm_cpuid_entry2] = []) { self.entries = entries }
+  private(set) var entries: [kvm_cpuid_entry2] = []
 
   /// The leaf as the guest would see it, or nil when the table has none (the guest sees zeros).
   package func leaf(_ function: UInt32, subleaf: UInt32 = 0) -> Leaf? {
@@ -27,7 +19,7 @@ package struct CPUIDTable: Sendable {
   }
 
   /// Replaces a leaf, or adds it.
-  package mutating func set(_ function: UInt32, subleaf: UInt32? = nil, to leaf: Leaf) {
+  mutating func set(_ function: UInt32, subleaf: UInt32? = nil, to leaf: Leaf) {
     var entry = kvm_cpuid_entry2()
     entry.function = function
     entry.index = subleaf ?? 0
@@ -44,7 +36,7 @@ package struct CPUIDTable: Sendable {
   ///
   /// - Parameter tscDeadline: whether KVM's local APIC has the TSC-deadline timer;
   ///   KVM_GET_SUPPORTED_CPUID leaves it out.
-  package mutating func fit(processor: Int, of count: Int, tscDeadline: Bool) {
+  mutating func fit(processor: Int, of count: Int, tscDeadline: Bool) {
     let processor = UInt32(truncatingIfNeeded: processor)
     let count = UInt32(truncatingIfNeeded: max(1, count))
     fitFeatures(processor: processor, count: count, tscDeadline: tscDeadline)

@@ -9,46 +9,31 @@ package struct DevicePermissions: Equatable, Sendable {
   private static let unknown: UInt32 = 65534
 
   /// The node's path.
-  package var path: String
-  /// Its permissions.
-  package var mode: mode_t
-  /// Its owner.
-  package var owner: uid_t
-  /// Its group.
-  package var group: gid_t
-  /// This process's user.
-  package var user: uid_t
-  /// This process's groups.
-  package var groups: Set<gid_t>
+  var path = "/dev/kvm"
+  /// Its permissions, owner and group.
+  var mode: mode_t
+  var owner: uid_t
+  var group: gid_t
+  /// This process's user and groups.
+  var user: uid_t
+  var groups: Set<gid_t>
   /// Whether the host's files name the user as a member of the node's group.
-  package var isListed = false
+  var isListed = false
   /// Whether this process is in a container.
-  package var isInContainer = false
-
-  /// A node with these permissions, opened by this user.
-  package init(
-    path: String = "/dev/kvm", mode: mode_t, owner: uid_t, group: gid_t, user: uid_t,
-    groups: Set<gid_t>
-  ) {
-    self.path = path
-    self.mode = mode & 0o777
-    self.owner = owner
-    self.group = group
-    self.user = user
-    self.groups = groups
-  }
+  var isInContainer = false
 
   /// Examines a node and this process; nil if stat(2) fails.
-  init?(of path: String) {
+  static func examine(_ path: String) -> DevicePermissions? {
     var status = stat()
     guard stat(path, &status) == 0 else { return nil }
     var groups = [gid_t](repeating: 0, count: 65536)
     let count = getgroups(Int32(groups.count), &groups)
-    self.init(
-      path: path, mode: status.st_mode, owner: status.st_uid, group: status.st_gid,
-      user: geteuid(), groups: Set<gid_t>(groups.prefix(max(0, Int(count)))).union([getegid()]))
-    isListed = AccountFile.lists(user: AccountFile.name(ofUser: user), inGroup: group)
-    isInContainer = Self.isInContainer
+    return DevicePermissions(
+      path: path, mode: status.st_mode & 0o777, owner: status.st_uid, group: status.st_gid,
+      user: geteuid(), groups: Set<gid_t>(groups.prefix(max(0, Int(count)))).union([getegid()]),
+      isListed: AccountFile.lists(
+        user: AccountFile.name(ofUser: geteuid()), inGroup: status.st_gid),
+      isInContainer: isInContainer)
   }
 
   /// Whether this process is in a container, as container managers tell.
@@ -61,7 +46,7 @@ package struct DevicePermissions: Equatable, Sendable {
   }
 
   /// Why the node cannot be opened and what helps; a clause.
-  package var advice: String {
+  var advice: String {
     if isInContainer, owner == Self.unknown {
       return "it belongs to a user outside this container; start the container with --device"
         + " \(path), and in Podman with --group-add keep-groups"

@@ -25,19 +25,19 @@ package enum HostCapability: Equatable, Sendable {
       return .unavailable(reason: error.description)
     }
     do throws(SystemError) {
-      let (stage, end) = try InstructionProbe.run(on: hypervisor, seconds: 2)
+      let (step, end) = try InstructionProbe.run(on: hypervisor, seconds: 2)
       switch end {
-      case .halted where stage == .finished:
+      case .halted where step == InstructionProbe.steps.last:
         return .full
       case .internalError(let report):
-        let name = report.interpreterLimit ?? stage.next
+        let name = report.interpreterLimit ?? step
         return .smallGuestsOnly(
           reason: "it interprets kernel code and does not know \(name), which every Linux kernel"
             + " uses")
       case .stopped:
-        return .smallGuestsOnly(reason: "\(stage.next) did not finish in time")
+        return .smallGuestsOnly(reason: "\(step) did not finish in time")
       default:
-        return .smallGuestsOnly(reason: "\(stage.next) failed: \(end)")
+        return .smallGuestsOnly(reason: "\(step) failed: \(end)")
       }
     } catch {
       return .unavailable(reason: "/dev/kvm opens but no machine runs on it: \(error)")
@@ -48,26 +48,13 @@ package enum HostCapability: Equatable, Sendable {
 /// A tiny 64-bit guest that tries, at the kernel's privilege level, instructions that every kernel
 /// needs and that an interpreting KVM lacks.
 private enum InstructionProbe {
-  /// How far the guest got; it writes the number to a port.
-  enum Stage: UInt64 {
-    case notStarted, started, exchanged, saved, finished
-
-    /// What it was about to do.
-    var next: String {
-      switch self {
-      case .notStarted: "the first instruction"
-      case .started: "cmpxchg16b"
-      case .exchanged: "xsave"
-      case .saved: "int3"
-      case .finished: "hlt"
-      }
-    }
-  }
+  /// What the guest is about to do, by the number that it wrote to the port last.
+  static let steps = ["the first instruction", "cmpxchg16b", "xsave", "int3", "hlt"]
 
   /// Runs the guest to its end, or stops it after `seconds`.
   static func run(
     on hypervisor: Hypervisor, seconds: Int
-  ) throws(SystemError) -> (stage: Stage, end: VCPUEnd) {
+  ) throws(SystemError) -> (step: String, end: VCPUEnd) {
     let entry = EntryState(.longMode, rip: Layout.code)
     let memory = try makeMemory(entry)
     let machine = try KVMVirtualMachine(
@@ -93,12 +80,12 @@ private enum InstructionProbe {
 
   /// Notes what the guest reports.
   private final class Observer: AddressSpaceDevice {
-    let result = Mutex((stage: Stage.notStarted, end: VCPUEnd.stopped))
+    let result = Mutex((step: steps[0], end: VCPUEnd.stopped))
 
     func read(offset: UInt64, width: Int) -> UInt64 { .max }
     func write(offset: UInt64, width: Int, value: UInt64) {
-      guard let reached = Stage(rawValue: value) else { return }
-      result.withLock { $0.stage = reached }
+      let number = Int(truncatingIfNeeded: value)
+      if steps.indices.contains(number) { result.withLock { $0.step = steps[number] } }
     }
   }
 

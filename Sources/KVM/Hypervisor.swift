@@ -82,7 +82,7 @@ package final class Hypervisor: Sendable {
     switch errno {
     case ENOENT, ENODEV, ENXIO:
       throw .missing(path: path, isInContainer: DevicePermissions.isInContainer)
-    case EACCES, EPERM: throw .permissionDenied(path: path, DevicePermissions(of: path))
+    case EACCES, EPERM: throw .permissionDenied(path: path, DevicePermissions.examine(path))
     default: throw .system(SystemError("open", errno: errno))
     }
   }

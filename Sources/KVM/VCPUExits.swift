@@ -45,13 +45,6 @@ package struct InternalErrorReport: Equatable, Sendable, CustomStringConvertible
   /// The bytes there, as many as could be read, up to 15.
   package let instruction: [UInt8]
 
-  /// A report of these values.
-  package init(suberror: UInt32, instructionPointer: UInt64, instruction: [UInt8]) {
-    self.suberror = suberror
-    self.instructionPointer = instructionPointer
-    self.instruction = instruction
-  }
-
   /// The instruction that shows a KVM that interprets kernel code and so cannot run Linux, or nil.
   ///
   /// With hardware virtualization none of these ever needs emulation in memory.

@@ -1,5 +1,6 @@
-import KVM
 import Testing
+
+@testable import KVM
 
 @Suite struct CPUIDTableTests {
   private func intel() -> CPUIDTable {

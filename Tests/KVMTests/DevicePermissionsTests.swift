@@ -1,5 +1,6 @@
-import KVM
 import Testing
+
+@testable import KVM
 
 /// What is advised where /dev/kvm may not be opened.
 @Suite struct DevicePermissionsTests {

@@ -1,5 +1,6 @@
-import KVM
 import Testing
+
+@testable import KVM
 
 @Suite struct InternalErrorReportTests {
   private func report(_ bytes: [UInt8], suberror: UInt32 = 1) -> InternalErrorReport {

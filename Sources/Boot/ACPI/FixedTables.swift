@@ -36,19 +36,6 @@ enum FixedTables {
 
   // MARK: FADT
 
-  private enum FixedFeature {
-    /// WBINVD works.
-    static let writeBackInvalidate: UInt32 = 1 << 0
-    /// C1 works on every CPU.
-    static let haltState: UInt32 = 1 << 2
-    /// There is no sleep button in the fixed registers; the power button, bit 4 clear, is there.
-    static let noSleepButton: UInt32 = 1 << 5
-    /// The real-time clock's alarm has no status there.
-    static let noClockWake: UInt32 = 1 << 6
-    /// The reset register exists.
-    static let resetRegister: UInt32 = 1 << 10
-  }
-
   /// Fixed ACPI description table, revision 6: the fixed-hardware model with a PM1a block and a reset
   /// register (ACPI 6.5, 5.2.9). Fields not named here are zero, which says "absent".
   static func fadt(facs: UInt64, dsdt: UInt64) -> [UInt8] {
@@ -64,10 +51,9 @@ enum FixedTables {
     // Latencies beyond 100 and 1000 µs say that there is no C2 and no C3.
     table.append(at: 96, UInt16(0xfff), UInt16(0xfff))
     table.append(at: 109, UInt16(1 << 0 | 1 << 2))  // legacy devices; no VGA
-    table.append(
-      at: 112,
-      FixedFeature.writeBackInvalidate | FixedFeature.haltState | FixedFeature.noSleepButton
-        | FixedFeature.noClockWake | FixedFeature.resetRegister)
+    // WBINVD; C1 on every CPU; a power button, but no sleep button and no clock alarm in the registers;
+    // the reset register.
+    table.append(at: 112, UInt32(1 << 0 | 1 << 2 | 1 << 5 | 1 << 6 | 1 << 10))
     table.append(port: AddressMap.resetControl..<(AddressMap.resetControl + 1), accessSize: 1)
     table.append(AddressMap.resetValue)
     table.append(at: 140, dsdt)
