@@ -131,7 +131,9 @@ package final class SignalGuard: Sendable {
       let start = MonotonicClock.now()
       // It is pending no more once the loop has taken it.
       while pending.isPending {
-        guard MonotonicClock.now() &- start < patienceNanoseconds else { return pending.take() }
+        if MonotonicClock.now() &- start >= patienceNanoseconds, let signal = pending.take() {
+          return signal
+        }
         if hasEnded(stopping, orReadable: -1, milliseconds: stepMilliseconds) { return nil }
       }
     }

@@ -7,26 +7,22 @@ package struct Thread: ~Copyable {
 
   /// What travels to the new thread.
   private final class Start {
-    private let name: String
-    private let body: () -> Void
+    let run: () -> Void
 
-    init(name: String, body: @escaping () -> Void) {
-      self.name = name
-      self.body = body
-    }
-
-    func run() {
-      // A longer name is refused with ERANGE, not shortened.
-      pthread_setname_np(pthread_self(), String(decoding: name.utf8.prefix(15), as: UTF8.self))
-      body()
-    }
+    init(_ run: @escaping () -> Void) { self.run = run }
   }
 
   /// Starts `body` on a new thread, which inherits the calling thread's signal mask.
   ///
   /// - Parameter name: shown by `ps -L` and debuggers, which keep its first 15 bytes.
   package init(name: String, _ body: sending @escaping () -> Void) throws(SystemError) {
-    let start = Unmanaged.passRetained(Start(name: name, body: body))
+    // A longer name is refused with ERANGE, not shortened.
+    let name = String(decoding: name.utf8.prefix(15), as: UTF8.self)
+    let start = Unmanaged.passRetained(
+      Start {
+        pthread_setname_np(pthread_self(), name)
+        body()
+      })
     var identifier = pthread_t()
     let reason = pthread_create(
       &identifier, nil,

@@ -60,8 +60,12 @@ package final class VCPU: @unchecked Sendable {
   ///
   /// The answer reaches the guest, and a write is over, only with the next call.
   package func run(_ bus: IOBus) -> Exit {
-    let result = ckvm_run(descriptor.rawValue)
-    guard result >= 0 else { return failure(-result) }
+    switch ckvm_run(descriptor.rawValue) {
+    case 0...: break
+    // EAGAIN: a processor that waited for its start-up interrupt has got it.
+    case -EINTR, -EAGAIN: return .interrupted
+    case let result: return .ended(.hostError(SystemError("KVM_RUN", errno: -result)))
+    }
     switch Int32(bitPattern: state.pointee.exit_reason) {
     case KVM_EXIT_IO:
       answerPort(bus.ports)
@@ -111,14 +115,6 @@ package final class VCPU: @unchecked Sendable {
 // MARK: - Exits
 
 extension VCPU {
-  private func failure(_ errno: Int32) -> Exit {
-    switch errno {
-    // EAGAIN: a processor that waited for its start-up interrupt has got it.
-    case EINTR, EAGAIN: .interrupted
-    default: .ended(.hostError(SystemError("KVM_RUN", errno: errno)))
-    }
-  }
-
   private func rareExit(_ reason: Int32) -> Exit {
     switch reason {
     case KVM_EXIT_INTR, KVM_EXIT_IRQ_WINDOW_OPEN: .interrupted
