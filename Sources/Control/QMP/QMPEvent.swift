@@ -3,26 +3,24 @@ import SwiftVM
 
 /// An event of the machine's as QMP's clients get it: QEMU's name and data, and how often they are told.
 struct QMPEvent: Equatable {
-  /// How often clients are told of an event, at most.
-  enum Rate: Equatable {
-    /// Each time; what waits of these keys is sent first.
-    case always(after: [[UInt8]] = [])
-    /// Once a second for each key.
-    case everySecond(key: [UInt8])
-  }
-
   let name: String
   let data: JSONValue?
-  /// What a guest can cause as often as it likes is told once a second.
-  let rate: Rate
+  /// What kind of news it is, of which clients are told once a second, since a guest can cause it as often
+  /// as it likes; nil for news that they are told each time.
+  let key: [UInt8]?
+  /// The kinds of news of which clients are told first what has not been told.
+  let settled: [[UInt8]]
 
   private static let panicKey = Array("panic".utf8)
   private static let resetKey = Array("reset".utf8)
 
   private static func key(ofPort id: String) -> [UInt8] { Array("port \(id)".utf8) }
 
-  private init(_ name: String, _ data: JSONValue? = nil, _ rate: Rate = .always()) {
-    (self.name, self.data, self.rate) = (name, data, rate)
+  private init(
+    _ name: String, _ data: JSONValue? = nil, onceASecond key: [UInt8]? = nil,
+    after settled: [[UInt8]] = []
+  ) {
+    (self.name, self.data, self.key, self.settled) = (name, data, key, settled)
   }
 
   /// The event for the wire; nil for one that QMP has no word for.
@@ -35,21 +33,20 @@ struct QMPEvent: Equatable {
     byClient: Bool
   ) {
     switch event {
-    case .paused:
-      // A panic stops a guest once; a client has to resume it.
-      self.init("STOP", nil, .always(after: [Self.panicKey]))
+    // A panic stops a guest once; a client has to resume it.
+    case .paused: self.init("STOP", after: [Self.panicKey])
     case .resumed: self.init("RESUME")
     case .powerButtonPressed: self.init("POWERDOWN")
     case .reset(let byGuest):
       self.init(
         "RESET",
         ["guest": .bool(byGuest), "reason": byGuest ? "guest-reset" : "host-qmp-system-reset"],
-        byGuest ? .everySecond(key: Self.resetKey) : .always(after: [Self.resetKey]))
+        onceASecond: byGuest ? Self.resetKey : nil, after: byGuest ? [] : [Self.resetKey])
     case .shutdown(let outcome):
       let reason = Self.shutdownReason(outcome, byClient: byClient)
       self.init(
         "SHUTDOWN", ["guest": .bool(reason.hasPrefix("guest")), "reason": .string(reason)],
-        .always(after: [Self.resetKey, Self.panicKey]))
+        after: [Self.resetKey, Self.panicKey])
     case .guestPanicked(let startsCrashKernel):
       let action: JSONValue =
         switch policy {
@@ -58,18 +55,16 @@ struct QMPEvent: Equatable {
         case .pause: "pause"
         case .exit: "poweroff"
         }
-      self.init("GUEST_PANICKED", ["action": action], .everySecond(key: Self.panicKey))
-    case .portChanged(let id, let isOpen):
-      guard let id else { return nil }
+      self.init("GUEST_PANICKED", ["action": action], onceASecond: Self.panicKey)
+    case .portChanged(let id?, let isOpen):
       self.init(
         "VSERPORT_CHANGE", ["id": .string(id), "open": .bool(isOpen)],
-        .everySecond(key: Self.key(ofPort: id)))
-    case .deviceRemoved(let id):
-      guard let id else { return nil }
+        onceASecond: Self.key(ofPort: id))
+    case .deviceRemoved(let id?):
       self.init(
         "DEVICE_DELETED", ["device": .string(id), "path": .string("/machine/peripheral/" + id)],
-        .always(after: [Self.key(ofPort: id)]))
-    case .ended: return nil
+        after: [Self.key(ofPort: id)])
+    case .portChanged, .deviceRemoved, .ended: return nil
     }
   }
 

@@ -169,13 +169,9 @@ public final class ControlServer: @unchecked Sendable {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     let json = event.json(at: time)
-    switch event.rate {
-    case .always(let before):
-      for key in before { throttle.settle(key) }
-      tell(json)
+    for key in event.settled { throttle.settle(key) }
     // A client that comes later asks for the state.
-    case .everySecond(let key): throttle.tell(json, of: key, on: loop)
-    }
+    if let key = event.key { throttle.tell(json, of: key, on: loop) } else { tell(json) }
   }
 
   private func tell(_ event: JSONValue) {
