@@ -33,14 +33,14 @@ struct ChardevReader {
   mutating func configuration(
     _ arguments: inout Arguments
   ) throws(QMPError) -> ChardevConfiguration {
-    let word = try arguments.name("type")
+    let word = try arguments.required(.name("type"))
     guard let type = keys.types.first(where: { $0.names.contains(word) }),
       type.use != .commandLine
     else { throw Arguments.noSuchValue("type", word) }
     guard type.use != .atStart else {
       throw QMPError("standard input and output are given out at the start")
     }
-    var data = try arguments.object("data")
+    var data = try arguments.required(.object("data"))
     try arguments.end()
     let given = GivenKeys(try data.values(of: type, keys), keys, in: .qmp)
     try data.end()
@@ -88,10 +88,10 @@ extension Arguments {
       // A datagram socket need not say where it receives.
       guard !known.isEmpty,
         var outer = address == .local
-          ? try optionalObject(address.rawValue) : try object(address.rawValue)
+          ? try optional(.object(address.rawValue)) : try required(.object(address.rawValue))
       else { continue }
-      let kind = try outer.name("type")
-      var place = try outer.object("data")
+      let kind = try outer.required(.name("type"))
+      var place = try outer.required(.object("data"))
       try outer.end()
       let members = known.filter { $0.member?.type == kind }
       guard !members.isEmpty else { throw Self.noSuchValue("type", kind) }
@@ -107,7 +107,8 @@ extension Arguments {
   private mutating func value(_ key: BackendType.Key) throws(QMPError) -> KeyValue? {
     guard let member = key.member else { return nil }
     guard let value = try value(member.name, key.kind) else {
-      return member.isOptional ? nil : try required(member.name, nil)
+      guard member.isOptional else { throw missing(member.name) }
+      return nil
     }
     guard let honoured = key.honoured else { return value }
     guard honoured.contains(value == .flag(true) ? "on" : "off") else {
@@ -121,36 +122,36 @@ extension Arguments {
     _ name: String, _ kind: ValueKind
   ) throws(QMPError) -> KeyValue? {
     switch kind {
-    case .flag: return try optionalBool(name).map { .flag($0) }
-    case .number, .slot, .permissions: return try optionalInteger(name).map { .number($0) }
+    case .flag: return try optional(.bool(name)).map { .flag($0) }
+    case .number, .slot, .permissions: return try optional(.integer(name)).map { .number($0) }
     case .port:
       // A text in QAPI, but for the last of a range.
-      guard let text = try optionalScalar(name) else { return nil }
+      guard let text = try optional(.scalar(name)) else { return nil }
       do throws(KeyProblem) { return try kind.read(text, of: name) } catch {
         throw QMPError(
           "Parameter '\(name)' does not accept value '\(text)': no port has this number")
       }
     case .size:
-      guard let size = try optionalInteger(name) else { return nil }
+      guard let size = try optional(.integer(name)) else { return nil }
       guard size >= 0 else { throw Self.noSuchValue(name, String(size)) }
       return .number(size)
     case .time(let unit, let limit):
-      guard let time = try optionalInteger(name) else { return nil }
+      guard let time = try optional(.integer(name)) else { return nil }
       guard (0...limit).contains(time) else {
         throw QMPError("Parameter '\(name)' expects a number of \(unit)")
       }
       return .number(time)
     case .numbers:
-      guard let words = try names(name) else { return nil }
+      guard let words = try optional(.names(name)) else { return nil }
       let numbers = words.compactMap { UInt32($0) }
       guard numbers.count == words.count else { throw Self.noSuchValue(name, "a list") }
       return .numbers(numbers)
     case .choice(let words):
-      guard let word = try optionalName(name) else { return nil }
+      guard let word = try optional(.name(name)) else { return nil }
       guard words.contains(word) else { throw Self.noSuchValue(name, word) }
       return .text(word)
-    case .name: return try optionalName(name).map { .text($0) }
-    default: return try optionalText(name).map { .text($0) }
+    case .name: return try optional(.name(name)).map { .text($0) }
+    default: return try optional(.text(name)).map { .text($0) }
     }
   }
 }

@@ -57,13 +57,13 @@ enum DeviceCommands {
     _ driver: String, _ properties: inout Arguments, _ context: CommandContext
   ) throws(QMPError) {
     let id = try identifier(&properties)
-    let name = try properties.optionalScalar("name", isASCII: false)
-    let chardev = try properties.optionalScalar("chardev")
-    let bus = try properties.optionalScalar("bus")
+    let name = try properties.optional(.scalar("name", isASCII: false))
+    let chardev = try properties.optional(.scalar("chardev"))
+    let bus = try properties.optional(.scalar("bus"))
     let number = try number("nr", &properties)
     let policy = try PolicyKey.policy(forConsole: driver == "virtconsole") {
       (key) throws(QMPError) in
-      guard let text = try properties.optionalScalar(key.name) else { return nil }
+      guard let text = try properties.optional(.scalar(key.name)) else { return nil }
       do throws(KeyProblem) { return try key.kind.read(text, of: key.name) } catch {
         throw key.kind == .number
           ? QMPError("Parameter '\(key.name)' expects integer")
@@ -125,7 +125,7 @@ enum DeviceCommands {
     if let count = try number("max_ports", &properties) { device.maximumPortCount = count }
     device.vectorCount = try number("vectors", &properties)
     device.slot = try slot(&properties)
-    if let bus = try properties.optionalScalar("bus"), !buses.contains(bus) {
+    if let bus = try properties.optional(.scalar("bus")), !buses.contains(bus) {
       throw QMPError("Bus '\(bus)' not found")
     }
     try end(driver, properties)
@@ -159,7 +159,7 @@ enum DeviceCommands {
   // MARK: Properties
 
   private static func identifier(_ properties: inout Arguments) throws(QMPError) -> String? {
-    guard let id = try properties.optionalScalar("id") else { return nil }
+    guard let id = try properties.optional(.scalar("id")) else { return nil }
     guard Identifier.isWellFormed(id) else {
       throw QMPError("Parameter 'id' expects an identifier")
     }
@@ -169,7 +169,7 @@ enum DeviceCommands {
   private static func number(
     _ name: String, _ properties: inout Arguments
   ) throws(QMPError) -> Int? {
-    guard let text = try properties.optionalScalar(name) else { return nil }
+    guard let text = try properties.optional(.scalar(name)) else { return nil }
     guard let number = Int(text), number >= 0 else {
       throw QMPError("Parameter '\(name)' expects integer")
     }
@@ -178,7 +178,7 @@ enum DeviceCommands {
 
   /// A slot as `-device` has it.
   private static func slot(_ properties: inout Arguments) throws(QMPError) -> Int? {
-    guard let text = try properties.optionalScalar("addr") else { return nil }
+    guard let text = try properties.optional(.scalar("addr")) else { return nil }
     do throws(KeyProblem) {
       return try ValueKind.slot(text, of: "virtio-serial-pci.addr")
     } catch {

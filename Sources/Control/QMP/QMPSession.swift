@@ -88,7 +88,7 @@ struct QMPSession {
 
   private func negotiate(_ arguments: JSONObject) throws(QMPError) {
     var arguments = Arguments(arguments)
-    for capability in try arguments.names("enable") ?? [] {
+    for capability in try arguments.optional(.names("enable")) ?? [] {
       guard capability == "oob" else {
         throw QMPError("Parameter 'enable' does not accept value '\(capability)'")
       }
