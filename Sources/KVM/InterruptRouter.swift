@@ -7,11 +7,8 @@ import Synchronization
 ///
 /// KVM takes only the whole table, so one object keeps it. Callable on any thread.
 package final class InterruptRouter: MSIRouter {
-  /// The message a vector sends: a write of `data` to `address`.
-  private struct Message: Equatable {
-    let address: UInt64
-    let data: UInt32
-  }
+  /// What a vector sends: a write of `data` to `address`.
+  private typealias Message = (address: UInt64, data: UInt32)
 
   private struct State {
     /// GSIs given back, to be used again first.
@@ -38,7 +35,13 @@ package final class InterruptRouter: MSIRouter {
   /// A fresh route with a GSI of its own, or nil when the host has none left.
   package func makeRoute() -> (any MSIRoute)? {
     guard let eventFD = try? EventFD(), let gsi = takeGSI() else { return nil }
-    return IRQFDRoute(router: self, gsi: gsi, eventFD: eventFD)
+    let route = IRQFDRoute(router: self, gsi: gsi, eventFD: eventFD)
+    return connect(eventFD, gsi: gsi, true) ? route : nil
+  }
+
+  /// Lets `eventFD` raise `gsi`, or no longer; false if the kernel refuses.
+  private func connect(_ eventFD: EventFD, gsi: UInt32, _ isConnected: Bool) -> Bool {
+    (try? machine.setIRQFD(eventFD, gsi: gsi, isAssigned: isConnected)) != nil
   }
 
   /// Sends one message without a route (KVM_SIGNAL_MSI), which takes longer.
@@ -58,11 +61,9 @@ package final class InterruptRouter: MSIRouter {
 
   /// Makes `gsi` send this message; false if the kernel refused, which leaves the route as it was.
   func setMessage(gsi: UInt32, address: UInt64, data: UInt32) -> Bool {
-    let message = Message(address: address, data: data)
-    return state.withLock { state in
+    state.withLock { state in
       let previous = state.messages[gsi]
-      if previous == message { return true }
-      state.messages[gsi] = message
+      state.messages[gsi] = (address, data)
       do throws(SystemError) {
         try machine.setRouting(Self.legacyRoutes + state.messages.map(Self.entry))
         return true
@@ -73,14 +74,9 @@ package final class InterruptRouter: MSIRouter {
     }
   }
 
-  /// Lets `eventFD` raise `gsi`, whose route is set; false if the kernel refuses.
-  func connect(_ eventFD: EventFD, gsi: UInt32) -> Bool {
-    (try? machine.setIRQFD(eventFD, gsi: gsi, isAssigned: true)) != nil
-  }
-
   /// Takes a GSI back. Its entry leaves the kernel's table with the next change of another one.
-  func release(gsi: UInt32, connected eventFD: EventFD?) {
-    if let eventFD { try? machine.setIRQFD(eventFD, gsi: gsi, isAssigned: false) }
+  func release(gsi: UInt32, connectedTo eventFD: EventFD) {
+    _ = connect(eventFD, gsi: gsi, false)
     state.withLock { state in
       state.messages[gsi] = nil
       state.free.append(gsi)
@@ -127,17 +123,11 @@ extension InterruptRouter {
 ///
 /// Callable on any thread.
 final class IRQFDRoute: MSIRoute {
-  private enum Connection {
-    case none
-    case live
-    /// The guest's last message was refused: the one before must not be sent in its place.
-    case suspended
-  }
-
   private let router: InterruptRouter
   private let gsi: UInt32
   private let eventFD: EventFD
-  private let connection = Mutex(Connection.none)
+  /// Whether the kernel has the guest's last message. One that it refused has none in its place.
+  private let isLive = Mutex(false)
 
   init(router: InterruptRouter, gsi: UInt32, eventFD: EventFD) {
     self.router = router
@@ -146,28 +136,17 @@ final class IRQFDRoute: MSIRoute {
   }
 
   deinit {
-    let connected = connection.withLock { $0 != .none }
-    router.release(gsi: gsi, connected: connected ? eventFD : nil)
+    router.release(gsi: gsi, connectedTo: eventFD)
   }
 
-  /// Binds the route to the message the guest programmed; later triggers send this one.
-  ///
-  /// Costs a system call only if the message differs from the last one.
+  /// Binds the route to the message the guest programmed; later triggers send this one. A system call.
   func program(address: UInt64, data: UInt32) {
-    connection.withLock { connection in
-      let accepted = router.setMessage(gsi: gsi, address: address, data: data)
-      switch (connection, accepted) {
-      case (.none, true): connection = router.connect(eventFD, gsi: gsi) ? .live : .none
-      case (.suspended, true): connection = .live
-      case (.live, false): connection = .suspended
-      case (.live, true), (.none, false), (.suspended, false): break
-      }
-    }
+    isLive.withLock { $0 = router.setMessage(gsi: gsi, address: address, data: data) }
   }
 
   /// Sends the message, once, as programmed. No effect before `program`.
   func trigger() {
-    guard connection.withLock({ $0 == .live }) else { return }
+    guard isLive.withLock({ $0 }) else { return }
     eventFD.signal()
   }
 }
