@@ -36,19 +36,10 @@ package enum StandardError {
 ///
 /// A pipe or terminal that is ready for writing may still lack room for a whole line.
 private struct SharedOutput: ~Copyable {
-  /// What may be written at a time.
-  private enum Step {
-    /// Anything: the file is open without blocking, or never blocks for long.
-    case all
-    /// Anything: a socket has a flag for it.
-    case message
-    /// So many bytes, if there is room.
-    case piece(Int)
-  }
-
   private let reopened: FileDescriptor?
   private let number: Int32
-  private let step: Step
+  /// How many bytes a write takes at least once there is room; without end if no write blocks for long.
+  private let piece: Int
 
   /// - Parameter shared: open for writing; stays the caller's, and stays as it is.
   init(_ shared: Int32) {
@@ -61,30 +52,20 @@ private struct SharedOutput: ~Copyable {
     let opened = mayReopen ? open("/proc/self/fd/\(shared)", flags) : -1
     number = opened == -1 ? shared : opened
     reopened = opened == -1 ? nil : FileDescriptor(owning: opened)
-    step =
-      switch kind {
-      case _ where opened != -1: .all
-      case S_IFREG: .all
-      case S_IFSOCK: .message
-      // A terminal with room for one character may have none for two.
-      case _ where isTerminal: .piece(1)
-      // A ready pipe has room for this many (pipe(7)).
-      default: .piece(Int(PIPE_BUF))
-      }
+    let takesAll = opened != -1 || kind == S_IFREG || kind == S_IFCHR && !isTerminal
+    // A terminal with room for one character may have none for two. A pipe: see pipe(7).
+    piece = takesAll ? .max : isTerminal ? 1 : Int(PIPE_BUF)
   }
 
   /// Writes what is taken at once, and returns its length; -1 with `errno` for a failure.
   func write(_ bytes: ArraySlice<UInt8>) -> Int {
     bytes.withUnsafeBytes { bytes in
-      switch step {
-      case .all: return Glibc.write(number, bytes.baseAddress, bytes.count)
-      case .message:
-        let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
-        return send(number, bytes.baseAddress, bytes.count, flags)
-      case .piece(let size):
-        guard waitForRoom(milliseconds: 0) else { return 0 }
-        return Glibc.write(number, bytes.baseAddress, min(size, bytes.count))
-      }
+      if piece == .max { return Glibc.write(number, bytes.baseAddress, bytes.count) }
+      let flags = Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)
+      let sent = send(number, bytes.baseAddress, bytes.count, flags)
+      guard sent == -1, errno == ENOTSOCK else { return sent }
+      guard waitForRoom(milliseconds: 0) else { return 0 }
+      return Glibc.write(number, bytes.baseAddress, min(piece, bytes.count))
     }
   }
 
