@@ -25,7 +25,7 @@ let package = Package(
   ],
   targets: [
     .executableTarget(
-      name: "swiftvm-cli", dependencies: ["SwiftVM", "Control", "Host", "CKVM"],
+      name: "swiftvm-cli", dependencies: ["SwiftVM", "Control", "Chardev", "Host", "CKVM"],
       swiftSettings: settings),
     module("Control", ["SwiftVM", "Devices", "Chardev", "Host", "CKVM"]),
     module(

@@ -18,7 +18,12 @@ package struct SocketPath {
   /// `SOCK_STREAM` or `SOCK_SEQPACKET`.
   private let type: Int32
 
-  init(_ path: String, type: Int32 = Int32(SOCK_STREAM.rawValue)) throws(SocketPathError) {
+  /// Checks a path.
+  ///
+  /// - Parameters:
+  ///   - path: of a socket, absolute or relative.
+  ///   - type: `SOCK_STREAM` or `SOCK_SEQPACKET`.
+  package init(_ path: String, type: Int32 = Int32(SOCK_STREAM.rawValue)) throws(SocketPathError) {
     let byteCount = path.utf8.count
     if byteCount == 0 { throw .empty }
     if path.utf8.contains(0) { throw .containsNUL(path: path) }
@@ -34,7 +39,7 @@ package struct SocketPath {
   }
 
   /// Calls `body` with the path as a socket address.
-  func withAddress<R>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> R) -> R {
+  package func withAddress<R>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> R) -> R {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
     // The rest of sun_path is zero, which terminates it.

@@ -1,103 +1,116 @@
+import Control
 import Host
 import SwiftVM
 
-/// The devices' reports as lines of text in columns, for `--stats` and SIGUSR1: first the ports, then
-/// the queues on which something happened, then the devices on which something out of the ordinary did,
-/// and the consoles that are no virtio devices.
+/// What a machine's devices, ports and queues are doing, as lines of text in columns.
 enum StatisticsTable {
-  private struct Row {
-    let device: VirtioConsoleDeviceReport
-    let port: VirtioConsolePortReport
-  }
+  private typealias Device = VirtioConsoleDeviceReport
+  private typealias Port = (device: VirtioConsoleDeviceReport, report: VirtioConsolePortReport)
+  /// A queue of a port, or a control queue.
+  private typealias Queue = (device: String, port: String, name: String, report: VirtioQueueReport)
 
-  private struct QueueRow {
-    let device: VirtioConsoleDeviceReport
-    /// Nil for the control queues.
-    let port: VirtioConsolePortReport?
-    let name: String
-    let queue: VirtioQueueReport
-  }
-
-  private static let ports = TextTable<Row>([
-    .init("device") { $0.device.label },
-    .number("port") { UInt64(clamping: $0.port.number) },
-    .init("kind") { $0.port.isConsole ? "console" : "channel" },
-    .init("name") { PlainText.shortened($0.port.name ?? "-") },
-    .init("guest") { $0.port.isOpenInGuest ? "open" : "closed" },
-    .init("host") {
-      $0.port.isThrottled ? "behind" : $0.port.isOpenOnHost ? "open" : "closed"
-    },
-    .number("to host") { $0.port.bytesToHost },
-    .number("to guest") { $0.port.bytesToGuest },
-    .number("dropped") { $0.port.bytesDropped },
-    .number("discarded") { $0.port.bytesDiscarded },
-    .number("waits") { $0.port.throttleCount },
-    .number("clients") { $0.port.connectionCount },
+  private static let ports = TextTable<Port>([
+    .init("device", \.device.label),
+    .right("port", \.report.number),
+    .init("kind") { $0.report.isConsole ? "console" : "channel" },
+    .init("name") { PlainText.shortened($0.report.name ?? "-") },
+    .init("guest") { openness($0.report.isOpenInGuest) },
+    .init("host") { $0.report.isThrottled ? "behind" : openness($0.report.isOpenOnHost) },
+    .right("to host", \.report.bytesToHost),
+    .right("to guest", \.report.bytesToGuest),
+    .right("dropped", \.report.bytesDropped),
+    .right("discarded", \.report.bytesDiscarded),
+    .right("waits", \.report.throttleCount),
+    .right("clients", \.report.connectionCount),
   ])
 
-  private static let queues = TextTable<QueueRow>([
-    .init("device") { $0.device.label },
-    .right("port") { $0.port.map { String($0.number) } ?? "control" },
-    .init("queue") { $0.name },
-    .number("buffers") { $0.queue.bufferCount },
-    .number("bytes") { $0.queue.byteCount },
-    .number("notifications") { $0.queue.notificationCount },
-    .number("interrupts") { $0.queue.interruptCount },
-    .number("faults") { $0.queue.faultCount },
+  private static let queues = TextTable<Queue>([
+    .init("device", \.device),
+    .right("port", \.port),
+    .init("queue", \.name),
+    .right("buffers", \.report.bufferCount),
+    .right("bytes", \.report.byteCount),
+    .right("notifications", \.report.notificationCount),
+    .right("interrupts", \.report.interruptCount),
+    .right("faults", \.report.faultCount),
   ])
 
-  private static let devices = TextTable<VirtioConsoleDeviceReport>([
-    .init("device") { $0.label },
-    .number("faults") { $0.faultCount },
-    .number("messages ignored") { $0.ignoredMessageCount },
-    .number("bytes to no port") { $0.bytesToUnknownPorts },
-    .number("ports removed") { $0.removedPortCount },
-    .number("bytes lost with them") { $0.bytesLostWithPorts },
+  private static let devices = TextTable<Device>([
+    .init("device", \.label),
+    .right("faults", \.faultCount),
+    .right("messages ignored", \.ignoredMessageCount),
+    .right("bytes to no port", \.bytesToUnknownPorts),
+    .right("ports removed", \.removedPortCount),
+    .right("bytes lost with them", \.bytesLostWithPorts),
   ])
 
-  private static let serialLines = TextTable<Row>([
-    .init("console") { $0.device.label },
-    .init("host") { $0.port.isOpenOnHost ? "open" : "closed" },
-    .number("to host") { $0.port.bytesToHost },
-    .number("to guest") { $0.port.bytesToGuest },
-    .number("dropped") { $0.port.bytesDropped },
-    .number("discarded") { $0.port.bytesDiscarded },
+  private static let serialLines = TextTable<Port>([
+    .init("console", \.device.label),
+    .init("host") { openness($0.report.isOpenOnHost) },
+    .right("to host", \.report.bytesToHost),
+    .right("to guest", \.report.bytesToGuest),
+    .right("dropped", \.report.bytesDropped),
+    .right("discarded", \.report.bytesDiscarded),
   ])
 
-  /// A line of titles and one for each port, and the same for queues, devices and serial consoles; none
-  /// where there are none.
+  /// The reports for `--stats` and SIGUSR1: the ports; the consoles that are no virtio devices; the queues
+  /// on which something happened; the devices on which something out of the ordinary did.
   static func lines(
     _ reports: [VirtioConsoleDeviceReport], serial: [VirtioConsoleDeviceReport] = []
   ) -> [String] {
-    ports.lines(rows(reports)).map { "stats: " + $0 }
-      + serialLines.lines(rows(serial)).map { "serial: " + $0 }
-      + queues.lines(reports.flatMap(queueRows)).map { "queues: " + $0 }
-      + devices.lines(reports.filter(isOutOfTheOrdinary)).map { "devices: " + $0 }
-  }
-
-  private static func rows(_ reports: [VirtioConsoleDeviceReport]) -> [Row] {
-    reports.flatMap { device in device.ports.map { Row(device: device, port: $0) } }
-  }
-
-  private static func queueRows(_ device: VirtioConsoleDeviceReport) -> [QueueRow] {
-    let rows =
+    let unusual = reports.filter { device in
       [
-        QueueRow(device: device, port: nil, name: "receive", queue: device.controlReceiveQueue),
-        QueueRow(device: device, port: nil, name: "transmit", queue: device.controlTransmitQueue),
-      ]
-      + device.ports.flatMap { port in
-        [
-          QueueRow(device: device, port: port, name: "receive", queue: port.receiveQueue),
-          QueueRow(device: device, port: port, name: "transmit", queue: port.transmitQueue),
-        ]
-      }
-    return rows.filter { $0.queue != VirtioQueueReport() }
+        device.faultCount, device.ignoredMessageCount, device.bytesToUnknownPorts,
+        device.removedPortCount,
+      ].contains { $0 > 0 }
+    }
+    return ports.lines(reports.flatMap(portRows), prefix: "stats: ")
+      + serialLines.lines(serial.flatMap(portRows), prefix: "serial: ")
+      + queues.lines(reports.flatMap(queueRows), prefix: "queues: ")
+      + devices.lines(unusual, prefix: "devices: ")
   }
 
-  private static func isOutOfTheOrdinary(_ device: VirtioConsoleDeviceReport) -> Bool {
-    [
-      device.faultCount, device.ignoredMessageCount, device.bytesToUnknownPorts,
-      device.removedPortCount,
-    ].contains { $0 > 0 }
+  private static func portRows(_ device: Device) -> [Port] { device.ports.map { (device, $0) } }
+
+  private static func queueRows(_ device: Device) -> [Queue] {
+    let control = [("control", device.controlReceiveQueue, device.controlTransmitQueue)]
+    let pairs = control + device.ports.map { ("\($0.number)", $0.receiveQueue, $0.transmitQueue) }
+    return pairs.flatMap { (port, receive, transmit) -> [Queue] in
+      [(device.label, port, "receive", receive), (device.label, port, "transmit", transmit)]
+    }.filter { $0.report != VirtioQueueReport() }
+  }
+
+  private static func openness(_ isOpen: Bool?) -> String { isOpen == true ? "open" : "closed" }
+
+  // MARK: Of a running machine
+
+  private static let remotePorts = TextTable<JSONValue>([
+    .init("device") { text($0, "device") },
+    .right("port") { number($0, "nr") },
+    .init("kind") { $0["console"]?.bool == true ? "console" : "channel" },
+    .init("id") { text($0, "id") },
+    .init("name") { text($0, "name") },
+    .init("guest") { openness($0["guest-open"]?.bool) },
+    .init("host") {
+      $0["throttled"]?.bool == true ? "behind" : openness($0["host-open"]?.bool)
+    },
+    .right("to host") { number($0, "bytes-to-host") },
+    .right("to guest") { number($0, "bytes-to-guest") },
+    .right("dropped") { number($0, "bytes-dropped") },
+    .right("discarded") { number($0, "bytes-discarded") },
+    .init("backend") { text($0, "filename") },
+  ])
+
+  /// The ports of a running machine, for `swiftvm ports`.
+  ///
+  /// - Parameter ports: the value of `x-swiftvm-query-ports`.
+  static func lines(_ ports: JSONValue) -> [String] { remotePorts.lines(ports.elements ?? []) }
+
+  private static func text(_ port: JSONValue, _ name: String) -> String {
+    PlainText.shortened(port[name]?.text ?? "-")
+  }
+
+  private static func number(_ port: JSONValue, _ name: String) -> UInt64 {
+    UInt64(clamping: port[name]?.integer ?? 0)
   }
 }

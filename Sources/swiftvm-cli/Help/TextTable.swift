@@ -3,31 +3,22 @@ struct TextTable<Row>: Sendable {
   /// One column: its title, and what it says of a row.
   struct Column: Sendable {
     fileprivate let title: String
-    /// Numbers stand at the right of their column.
-    fileprivate let isNumber: Bool
+    fileprivate var isAtTheRight = false
     fileprivate let text: @Sendable (Row) -> String
 
     /// A column of words.
     init(_ title: String, _ text: @escaping @Sendable (Row) -> String) {
-      self.init(title, isNumber: false, text)
+      (self.title, self.text) = (title, text)
     }
 
-    /// A column of numbers.
-    static func number(
-      _ title: String, _ number: @escaping @Sendable (Row) -> UInt64
+    /// A column of numbers, or of other words that stand at its right.
+    static func right(
+      _ title: String,
+      _ value: @escaping @Sendable (Row) -> some CustomStringConvertible & SendableMetatype
     ) -> Column {
-      Column(title, isNumber: true) { String(number($0)) }
-    }
-
-    /// A column of words that stand at its right.
-    static func right(_ title: String, _ text: @escaping @Sendable (Row) -> String) -> Column {
-      Column(title, isNumber: true, text)
-    }
-
-    private init(_ title: String, isNumber: Bool, _ text: @escaping @Sendable (Row) -> String) {
-      self.title = title
-      self.isNumber = isNumber
-      self.text = text
+      var column = Column(title) { value($0).description }
+      column.isAtTheRight = true
+      return column
     }
   }
 
@@ -36,17 +27,18 @@ struct TextTable<Row>: Sendable {
   init(_ columns: [Column]) { self.columns = columns }
 
   /// A line of titles and one for each row; none without rows.
-  func lines(_ rows: [Row]) -> [String] {
+  ///
+  /// - Parameter prefix: what each line begins with.
+  func lines(_ rows: [Row], prefix: String = "") -> [String] {
     guard !rows.isEmpty else { return [] }
     let table = [columns.map(\.title)] + rows.map { row in columns.map { $0.text(row) } }
     let widths = columns.indices.map { column in table.map { $0[column].count }.max() ?? 0 }
     return table.map { row in
       let cells = zip(columns, zip(row, widths)).map { column, cell in
-        let (text, width) = cell
-        let padding = String(repeating: " ", count: width - text.count)
-        return column.isNumber ? padding + text : text + padding
+        let padding = String(repeating: " ", count: cell.1 - cell.0.count)
+        return column.isAtTheRight ? padding + cell.0 : cell.0 + padding
       }
-      return cells.joined(separator: "  ")
+      return prefix + cells.joined(separator: "  ")
     }
   }
 }

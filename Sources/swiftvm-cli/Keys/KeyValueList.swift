@@ -29,6 +29,14 @@ struct KeyValueList {
       flags += rows.filter { $0.kind == .flag }.map(\.name)
     }
 
+    /// The key that a word alone sets, and to what; nil where it means nothing.
+    fileprivate func meaning(of word: String) -> (key: String, value: String)? {
+      if words.contains(word) { return (word, "") }
+      if flags.contains(word) || fixed[word] != nil { return (word, "on") }
+      let positive = String(word.dropFirst(2))
+      return word.hasPrefix("no") && flags.contains(positive) ? (positive, "off") : nil
+    }
+
     fileprivate var keys: [String] { required + optional + flags + (implied.map { [$0] } ?? []) }
   }
 
@@ -64,17 +72,7 @@ struct KeyValueList {
     self.text = given ?? text
     self.option = option
     for (index, item) in (text.isEmpty ? [] : Self.items(of: text)).enumerated() {
-      guard !item.isEmpty else {
-        throw error("a key is missing before or after a comma", "give " + grammar.example)
-      }
-      let (key, value) = Self.split(item)
-      if let value {
-        try take(value, for: key, grammar)
-      } else if index == 0, let implied = grammar.implied {
-        try insert(key, for: implied)
-      } else {
-        try takeWord(key, grammar)
-      }
+      try take(item, isFirst: index == 0, grammar)
     }
     for key in grammar.required where values[key] == nil {
       throw error("the key \"\(key)\" is missing", "give " + grammar.example)
@@ -82,39 +80,42 @@ struct KeyValueList {
   }
 
   private mutating func take(
-    _ value: String, for key: String, _ grammar: Grammar
+    _ item: [UInt8], isFirst: Bool, _ grammar: Grammar
   ) throws(UsageError) {
-    guard ForeignText.isName(key) else { throw unknown(key, grammar) }
-    if let fixed = grammar.fixed[key] {
-      guard fixed.values.contains(value) else { throw unsupported(key + "=" + value, fixed) }
-      return
+    guard !item.isEmpty else {
+      throw error("a key is missing before or after a comma", "give " + grammar.example)
     }
-    guard grammar.keys.contains(key) else { throw unknown(key, grammar) }
-    guard !value.isEmpty else {
-      throw error("the value of \"\(key)\" is empty", "give " + grammar.example)
+    let (word, given) = Self.split(item)
+    if given == nil, isFirst, let implied = grammar.implied {
+      return try insert(word, for: implied)
     }
-    if grammar.repeatable.contains(key) {
-      repeated.append((key, value))
-      values[key] = value
-    } else {
-      try insert(value, for: key)
-    }
-  }
-
-  private mutating func takeWord(_ word: String, _ grammar: Grammar) throws(UsageError) {
+    // What is no name is no key: it is not compared, which may take long.
     let isName = ForeignText.isName(word)
-    let positive = isName && word.hasPrefix("no") ? String(word.dropFirst(2)) : word
-    if isName, grammar.words.contains(word) {
-      try insert("", for: word)
-    } else if isName, grammar.flags.contains(word) {
-      try insert("on", for: word)
-    } else if isName, grammar.flags.contains(positive) {
-      try insert("off", for: positive)
-    } else if isName, let fixed = grammar.fixed[word] {
-      guard fixed.values.contains("on") else { throw unsupported(word, fixed) }
-    } else {
+    let meant = given.map { (key: word, value: $0) } ?? (isName ? grammar.meaning(of: word) : nil)
+    guard let (key, value) = meant else {
       throw error("\(PlainText.quoted(word)) is not key=value", "give " + grammar.example)
     }
+    if isName, let fixed = grammar.fixed[key] {
+      guard fixed.values.contains(value) else {
+        let item = String(decoding: item, as: UTF8.self)
+        throw error("\(PlainText.quoted(item)) is not supported", fixed.remedy)
+      }
+      return
+    }
+    if given != nil {
+      guard isName, grammar.keys.contains(key) else {
+        let nearest = Suggestion.to(key, among: grammar.keys)
+        throw error(
+          "unknown key \(PlainText.quoted(key))",
+          nearest.map { "did you mean \"\($0)\"?" } ?? "give " + grammar.example)
+      }
+      guard !value.isEmpty else {
+        throw error("the value of \"\(key)\" is empty", "give " + grammar.example)
+      }
+    }
+    guard grammar.repeatable.contains(key) else { return try insert(value, for: key) }
+    repeated.append((key, value))
+    values[key] = value
   }
 
   private mutating func insert(_ value: String, for key: String) throws(UsageError) {
@@ -137,24 +138,10 @@ struct KeyValueList {
     }
   }
 
-  private func unknown(_ key: String, _ grammar: Grammar) -> UsageError {
-    let nearest = Suggestion.to(key, among: grammar.keys)
-    return error(
-      "unknown key \(PlainText.quoted(key))",
-      nearest.map { "did you mean \"\($0)\"?" } ?? "give " + grammar.example)
-  }
-
-  private func unsupported(_ item: String, _ fixed: FixedKey) -> UsageError {
-    error("\(PlainText.quoted(item)) is not supported", fixed.remedy)
-  }
-
   // MARK: Values
 
   /// The value of a key; empty for a word that was given, nil for what was not.
   subscript(key: String) -> String? { values[key] }
-
-  /// The value of a key that must be there.
-  func required(_ key: String) -> String { values[key] ?? "" }
 
   /// The values of a key that may be given several times, in order.
   func all(_ key: String) -> [String] { repeated.filter { $0.key == key }.map(\.value) }
@@ -235,31 +222,25 @@ struct KeyValueList {
 
   /// A value as it stands in a list.
   static func escaped(_ value: String) -> String {
-    let comma = UInt8(ascii: ",")
-    return String(
-      decoding: value.utf8.flatMap { $0 == comma ? [comma, comma] : [$0] }, as: UTF8.self)
+    let bytes = value.utf8.flatMap { $0 == UInt8(ascii: ",") ? [$0, $0] : [$0] }
+    return String(decoding: bytes, as: UTF8.self)
   }
 
   /// Splits at single commas and makes double ones single. On bytes: to a `Character`, a comma
   /// under a combining mark is another letter.
   private static func items(of text: String) -> [[UInt8]] {
     let comma = UInt8(ascii: ",")
-    let bytes = Array(text.utf8)
-    var items: [[UInt8]] = []
-    var item: [UInt8] = []
-    var index = 0
-    while index < bytes.count {
-      if bytes[index] != comma {
-        item.append(bytes[index])
-      } else if index + 1 < bytes.count, bytes[index + 1] == comma {
-        item.append(comma)
-        index += 1
-      } else {
-        items.append(item)
-        item = []
+    var items: [[UInt8]] = [[]]
+    var endsInComma = false
+    for byte in text.utf8 {
+      if byte != comma {
+        if endsInComma { items.append([]) }
+        items[items.count - 1].append(byte)
+      } else if endsInComma {
+        items[items.count - 1].append(comma)
       }
-      index += 1
+      endsInComma = byte == comma && !endsInComma
     }
-    return items + [item]
+    return endsInComma ? items + [[]] : items
   }
 }

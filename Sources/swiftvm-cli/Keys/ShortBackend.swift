@@ -23,7 +23,7 @@ enum ShortBackend {
     let targets = Set<BackendKey.Target>(words.compactMap(\.target))
     // String keys: the table's own words.
     var values: [String: String] = [:]
-    for word in words { values[word.name] = list.required(word.name) }
+    for word in words { values[word.name] = list[word.name] }
     var members: [ChardevConfiguration] = []
     try list.check { () throws(KeyProblem) in
       try keys.check(for: targets)
@@ -31,7 +31,7 @@ enum ShortBackend {
       for word in words.filter({ $0.metavariable == nil })
         + words.filter({ $0.metavariable != nil })
       {
-        guard let backend = try word.make(list.required(word.name), values) else { continue }
+        guard let backend = try word.make(values[word.name] ?? "", values) else { continue }
         members.append(ChardevConfiguration(keys.refined(backend, as: word.target)))
       }
     }

@@ -124,7 +124,7 @@ extension KeyValueList {
   func takeChardev(
     _ reader: inout RunReader, for property: String
   ) throws(UsageError) -> ChardevConfiguration {
-    try takeChardev(required("chardev"), &reader, for: property)
+    try takeChardev(self["chardev"] ?? "", &reader, for: property)
   }
 
   /// The backend of this id.

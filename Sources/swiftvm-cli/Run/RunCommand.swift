@@ -18,13 +18,13 @@ enum RunCommand {
     let log = LossyLog()
     var hooks = hooks(for: request, log: log)
     hooks.whenStarted = { daemon?.detach() }
-    let machine = try machine(configuration, hooks)
+    let machine = try checked { () throws(ConfigurationError) in
+      try Self.machine(configuration, hooks)
+    }
     // Not before: from now on no signal ends the process without removing it.
     let pidFile = try request.pidFilePath.map(pidFile)
     defer { withExtendedLifetime(pidFile) {} }
-    let outcome = try checked { () throws(ConfigurationError) in
-      try machine.run()
-    }
+    let outcome = try checked { () throws(ConfigurationError) in try machine.run() }
     var lines: [String] = []
     if log.droppedLineCount > 0 {
       lines.append("swiftvm: warning: \(log.droppedLineCount) lines of diagnosis were dropped")
@@ -47,32 +47,28 @@ enum RunCommand {
   /// cannot be had, there is a warning: as in QEMU, a name alone stops no machine.
   private static func machine(
     _ configuration: VirtualMachineConfiguration, _ hooks: ProgramHooks
-  ) throws(UsageError) -> VirtualMachine {
-    try checked { () throws(ConfigurationError) in
-      var reachable = configuration
-      let path = configuration.name.flatMap { rendezvous(of: $0) }
-      if let path { reachable.controlSockets.append(.unixSocketServer(path: path)) }
-      let machine = try VirtualMachine(reachable, hooks)
-      guard !reachable.controlSockets.isEmpty else { return machine }
-      try ControlServer(machine, portParser) { error in
-        let added = PropertyPath.root.controlSockets[configuration.controlSockets.count]
-        guard let name = configuration.name, path != nil, error.property == added else {
-          return false
-        }
-        warn(name, error.problem.description)
-        return true
+  ) throws(ConfigurationError) -> VirtualMachine {
+    var reachable = configuration
+    let path = configuration.name.flatMap { rendezvous(of: $0) }
+    if let path { reachable.controlSockets.append(.unixSocketServer(path: path)) }
+    let machine = try VirtualMachine(reachable, hooks)
+    guard !reachable.controlSockets.isEmpty else { return machine }
+    try ControlServer(machine, portParser) { error in
+      let added = PropertyPath.root.controlSockets[configuration.controlSockets.count]
+      guard let name = configuration.name, path != nil, error.property == added else {
+        return false
       }
-      return machine
+      warn(name, error.problem.description)
+      return true
     }
+    return machine
   }
 
   /// What is wrong with a configuration, in the command line's words.
   private static func checked<Result>(
     _ body: () throws(ConfigurationError) -> Result
   ) throws(UsageError) -> Result {
-    do throws(ConfigurationError) { return try body() } catch {
-      throw UsageError(error)
-    }
+    do throws(ConfigurationError) { return try body() } catch { throw UsageError(error) }
   }
 
   /// What `swiftvm plug` has a machine read.

@@ -1,4 +1,5 @@
 import CKVM
+import Chardev
 import Control
 import Glibc
 import Host
@@ -7,8 +8,6 @@ import Host
 final class ControlSession {
   /// How long a machine may take for what it does at once.
   private static let patienceMilliseconds: Int32 = 30_000
-  /// `sun_path` without its terminator (unix(7)).
-  private static let maximumPathLength = 107
 
   private let connection: ControlConnection
   private var framer: JSONFramer
@@ -106,32 +105,23 @@ final class ControlSession {
   }
 
   /// Whether a socket can have this path.
-  static func isPossible(_ path: String) -> Bool {
-    path.utf8.count <= maximumPathLength && !path.utf8.contains(0)
-  }
+  static func isPossible(_ path: String) -> Bool { (try? SocketPath(path)) != nil }
 
   /// `EAGAIN` where so many clients wait that no more may within the time.
   private static func socket(
     connectedTo path: String, patienceSeconds: Int
   ) throws(SystemError) -> FileDescriptor {
-    guard isPossible(path) else { throw SystemError("connect", errno: ENAMETOOLONG) }
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    guard let place = try? SocketPath(path) else {
+      throw SystemError("connect", errno: ENAMETOOLONG)
+    }
     let flags = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
     let socket = FileDescriptor(
       owning: try systemCall("socket") { Glibc.socket(AF_UNIX, flags, 0) })
     let number = socket.rawValue
     var patience = timeval(tv_sec: patienceSeconds, tv_usec: 0)
-    let size = socklen_t(MemoryLayout<timeval>.size)
-    setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &patience, size)
-    try systemCall("connect") {
-      withUnsafePointer(to: &address) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          Glibc.connect(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-        }
-      }
-    }
+    setsockopt(
+      number, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+    try systemCall("connect") { place.withAddress { Glibc.connect(number, $0, $1) } }
     return socket
   }
 }

@@ -24,7 +24,7 @@ struct Verb: Equatable, Sendable {
       explanation: "Shows each port: who has it open, what went through it, and what was dropped."
         + " \"behind\" is a client that the guest waits for."
     ) { (request) throws(ControlError) in
-      try show(PortTable.lines(try request.execute("x-swiftvm-query-ports")))
+      try show(StatisticsTable.lines(try request.execute("x-swiftvm-query-ports")))
     },
     verb(
       "connect", ["PORT"], summary: "be a terminal to a port",
@@ -121,8 +121,8 @@ struct Verb: Equatable, Sendable {
     _ name: String, _ operands: [String] = [], options: [CommandOption] = [], finds: Bool = true,
     summary: String, explanation: String, action: @escaping Action
   ) -> CommandDescription {
-    let target = finds ? [VerbOption.machine, VerbOption.control] : []
     let verb = Verb(name: name, perform: action)
+    let target = finds ? [VerbOption.machine, VerbOption.control] : []
     return CommandDescription(
       name, operands, arguments: (operands + ["[OPTIONS]"]).joined(separator: " "),
       summary: summary, explanation: explanation, options: options + target + [.help]
@@ -165,27 +165,36 @@ struct VerbRequest: Equatable, Sendable {
   /// Whether a new port is a console.
   let isConsole: Bool
 
-  init(_ verb: Verb, _ given: Invocation) throws(UsageError) {
+  fileprivate init(_ verb: Verb, _ given: Invocation) throws(UsageError) {
     self.verb = verb
     operands = given.operands
     machine = given[VerbOption.machine]
     control = given[VerbOption.control]
     isConsole = given[VerbOption.console] != nil
-    timeout = given[VerbOption.timeout].flatMap(Double.init)
-    lines = given[VerbOption.lines].flatMap { Int($0) }
-    if let text = given[VerbOption.timeout], !(timeout.map { (0...1e9).contains($0) } ?? false) {
-      throw UsageError(
-        VerbOption.timeout.name, text, "this is not a number of seconds", "give e.g. --timeout 10")
+    timeout = try Self.number(given, VerbOption.timeout, of: "seconds", "10") {
+      Double($0).flatMap { (0...1e9).contains($0) ? $0 : nil }
     }
-    if let text = given[VerbOption.lines], lines ?? 0 <= 0 {
-      throw UsageError(
-        VerbOption.lines.name, text, "this is not a number of lines", "give e.g. --lines 1")
+    lines = try Self.number(given, VerbOption.lines, of: "lines", "1") {
+      Int($0).flatMap { $0 > 0 ? $0 : nil }
     }
     guard machine == nil || control == nil else {
       throw UsageError(
         VerbOption.control.name, control ?? "", "the machine is named twice",
         "give --vm or --control")
     }
+  }
+
+  private static func number<Number>(
+    _ given: Invocation, _ option: CommandOption, of unit: String, _ example: String,
+    read: (String) -> Number?
+  ) throws(UsageError) -> Number? {
+    guard let text = given[option] else { return nil }
+    guard let number = read(text) else {
+      throw UsageError(
+        option.name, text, "this is not a number of \(unit)",
+        "give e.g. \(option.name) \(example)")
+    }
+    return number
   }
 
   /// Does it; an error is told on standard error.
