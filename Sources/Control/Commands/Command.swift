@@ -91,19 +91,17 @@ struct Command: Sendable {
 
 /// What a command works with.
 struct CommandContext {
-  let server: ControlServer
-  /// Where the client came, which tells what it may do.
-  let listener: ControlServer.Listener
-  /// The descriptors that this client has sent and that no command has taken yet.
-  let passed: PassedDescriptors
+  /// The one that has given it.
+  let client: ControlClient
 
+  var server: ControlServer { client.server }
   var machine: VirtualMachine { server.machine }
 
   /// Whether replies can have a descriptor with them, which takes a Unix socket.
-  var carriesDescriptors: Bool { listener.socket.reach != .network }
+  var carriesDescriptors: Bool { client.listener.socket.reach != .network }
 
   /// The descriptors to which clients with this one's right have given names.
-  var descriptors: DescriptorStore { server.descriptors(opensHost: listener.opensHost) }
+  var descriptors: DescriptorStore { server.descriptors(opensHost: client.listener.opensHost) }
 
   /// Carries out what the machine may refuse.
   func perform<Value>(
@@ -114,7 +112,7 @@ struct CommandContext {
 
   /// Refuses what is to be opened on the host to a client without the right to it.
   func requireHost() throws(QMPError) {
-    guard !listener.opensHost else { return }
+    guard !client.listener.opensHost else { return }
     throw QMPError(
       "clients of this control socket may open nothing on the host (host=off); "
         + "use null, ringbuf or a descriptor that you pass")

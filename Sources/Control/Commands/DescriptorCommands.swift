@@ -8,7 +8,7 @@ enum DescriptorCommands {
       "getfd", .name("fdname"),
       help: "Keeps the descriptor that is passed along (SCM_RIGHTS) under a name."
     ) { (context, name) throws(QMPError) in
-      let descriptor = try context.passed.takeFirst()
+      let descriptor = try context.client.takeDescriptor()
       if let first = name.utf8.first, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) {
         throw QMPError("Parameter 'fdname' expects a name not starting with a digit")
       }
@@ -24,7 +24,7 @@ enum DescriptorCommands {
       "add-fd", .optionalInteger("fdset-id"), .optionalText("opaque"),
       help: "Keeps the descriptor that is passed along in a set, as /dev/fdset/N."
     ) { (context, set, opaque) throws(QMPError) in
-      let descriptor = try context.passed.takeFirst()
+      let descriptor = try context.client.takeDescriptor()
       guard (set ?? 0) >= 0 else {
         throw QMPError("Parameter 'fdset-id' expects a non-negative value")
       }
@@ -157,27 +157,5 @@ final class PassedDescriptor {
   static func takeBack(_ number: Int32) {
     let flags = fcntl(number, F_GETFD)
     if flags != -1, flags & FD_CLOEXEC == 0 { close(number) }
-  }
-}
-
-/// The descriptors that one client has sent and that no command has taken, in order.
-final class PassedDescriptors {
-  /// How many may wait; more are closed.
-  static let limit = 16
-
-  private var waiting: [PassedDescriptor] = []
-
-  /// Takes in one that has arrived.
-  func append(_ descriptor: PassedDescriptor) {
-    if waiting.count < Self.limit { waiting.append(descriptor) }
-  }
-
-  /// Closes those that wait.
-  func removeAll() { waiting = [] }
-
-  /// The first one.
-  func takeFirst() throws(QMPError) -> PassedDescriptor {
-    guard !waiting.isEmpty else { throw QMPError("No file descriptor supplied via SCM_RIGHTS") }
-    return waiting.removeFirst()
   }
 }

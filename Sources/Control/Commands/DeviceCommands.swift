@@ -195,26 +195,21 @@ enum DeviceCommands {
 
   private static func json(_ port: PortReport) -> JSONValue {
     let statistics = port.statistics
-    var json = JSONObject()
-    json.append("device", .string(port.device))
-    json.append("nr", .integer(statistics.number))
-    if let id = port.id { json.append("id", .string(id)) }
-    if let name = statistics.name { json.append("name", .string(name)) }
-    json.append("console", .bool(statistics.isConsole))
-    json.append("guest-open", .bool(statistics.isOpenInGuest))
-    json.append("host-open", .bool(statistics.isOpenOnHost))
-    json.append("throttled", .bool(statistics.isThrottled))
-    json.append("chardev", .string(port.chardev))
-    json.append("filename", .string(port.filename))
-    json.append("bytes-to-host", .integer(statistics.bytesToHost))
-    json.append("bytes-to-guest", .integer(statistics.bytesToGuest))
-    json.append("bytes-dropped", .integer(statistics.bytesDropped))
-    json.append("bytes-discarded", .integer(statistics.bytesDiscarded))
-    json.append("throttles", .integer(statistics.throttleCount))
-    json.append("connections", .integer(statistics.connectionCount))
-    json.append("clients-waiting", .integer(port.waitingClientCount))
-    json.append("clients-queued", .integer(port.queuedClientCount))
-    return .object(json)
+    return [
+      "device": .string(port.device), "nr": .integer(statistics.number),
+      "id": port.id.map { .string($0) }, "name": statistics.name.map { .string($0) },
+      "console": .bool(statistics.isConsole), "guest-open": .bool(statistics.isOpenInGuest),
+      "host-open": .bool(statistics.isOpenOnHost), "throttled": .bool(statistics.isThrottled),
+      "chardev": .string(port.chardev), "filename": .string(port.filename),
+      "bytes-to-host": .integer(statistics.bytesToHost),
+      "bytes-to-guest": .integer(statistics.bytesToGuest),
+      "bytes-dropped": .integer(statistics.bytesDropped),
+      "bytes-discarded": .integer(statistics.bytesDiscarded),
+      "throttles": .integer(statistics.throttleCount),
+      "connections": .integer(statistics.connectionCount),
+      "clients-waiting": .integer(port.waitingClientCount),
+      "clients-queued": .integer(port.queuedClientCount),
+    ]
   }
 
   private static func waitOpen(

@@ -8,12 +8,8 @@ package struct QMPError: Error, Equatable, Sendable, CustomStringConvertible {
     case generic = "GenericError"
     /// There is no such command, or it cannot be given now.
     case commandNotFound = "CommandNotFound"
-    /// The device is not in use.
-    case deviceNotActive = "DeviceNotActive"
     /// There is no such device.
     case deviceNotFound = "DeviceNotFound"
-    /// KVM cannot do it.
-    case missingKVMCapability = "KVMMissingCap"
   }
 
   /// The class, for programs.

@@ -12,13 +12,15 @@ final class ControlClient {
   /// Commands that one turn of the loop carries out, so that others get theirs.
   private static let stepsPerTurn = 32
 
-  private unowned let server: ControlServer
+  unowned let server: ControlServer
+  /// Where it came, which tells what it may do.
+  let listener: ControlServer.Listener
   private let connection: ControlConnection
-  private let listener: ControlServer.Listener
   private let loop: EventLoop
   private var token: EventLoop.Token?
   private var session = QMPSession()
-  private let passed = PassedDescriptors()
+  /// The descriptors that it has sent and that no command has taken, in order.
+  private var passed: [PassedDescriptor] = []
   private var output: [UInt8] = []
   /// Goes with the output's first byte.
   private var outgoing: PassedDescriptor?
@@ -29,11 +31,9 @@ final class ControlClient {
   private var hasLeft = false
   private(set) var isClosed = false
 
-  /// - Parameter listener: where it came, which tells what it may do.
   init(
     _ connection: consuming ControlConnection, of listener: ControlServer.Listener,
-    server: ControlServer,
-    loop: EventLoop
+    server: ControlServer, loop: EventLoop
   ) {
     self.connection = connection
     self.listener = listener
@@ -92,9 +92,10 @@ final class ControlClient {
   }
 
   private func receive() {
-    switch connection.receive(
-      limit: Self.receiveSize, passed: { passed.append(PassedDescriptor($0)) })
-    {
+    let receipt = connection.receive(limit: Self.receiveSize) {
+      if passed.count < ControlConnection.passedLimit { passed.append(PassedDescriptor($0)) }
+    }
+    switch receipt {
     case .bytes(let bytes): session.append(bytes)
     // From one that has left nothing more comes.
     case .wouldBlock: hasInputEnded = hasLeft
@@ -164,8 +165,7 @@ final class ControlClient {
     let result: Result<JSONValue, QMPError>
     do throws(QMPError) {
       let command = try QMPCommandTable.command(request.command)
-      let context = CommandContext(server: server, listener: listener, passed: passed)
-      switch try command.perform(request.arguments, context) {
+      switch try command.perform(request.arguments, CommandContext(client: self)) {
       case .value(let value): result = .success(value)
       case .descriptor(let descriptor):
         outgoing = descriptor
@@ -176,6 +176,12 @@ final class ControlClient {
       result = .failure(error)
     }
     send(.reply(result, id: request.id))
+  }
+
+  /// The first of the descriptors that came with a command.
+  func takeDescriptor() throws(QMPError) -> PassedDescriptor {
+    guard !passed.isEmpty else { throw QMPError("No file descriptor supplied via SCM_RIGHTS") }
+    return passed.removeFirst()
   }
 
   private func begin(_ wait: Command.Wait, id: JSONValue?) {

@@ -15,6 +15,9 @@ package struct ControlConnection: ~Copyable {
     case failed
   }
 
+  /// How many descriptors come beside the bytes at once, at most; the kernel closes more.
+  static let passedLimit = 16
+
   private let descriptor: FileDescriptor
 
   /// For waiting until it is ready.
@@ -27,7 +30,7 @@ package struct ControlConnection: ~Copyable {
   package func receive(
     limit: Int, passed: (consuming FileDescriptor) -> Void
   ) -> Receipt {
-    var numbers = [Int32](repeating: -1, count: PassedDescriptors.limit)
+    var numbers = [Int32](repeating: -1, count: Self.passedLimit)
     var (result, passedCount) = (0, 0)
     let bytes = [UInt8](unsafeUninitializedCapacity: limit) { room, count in
       result = clinux_receive(number, room.baseAddress, limit, &numbers, &passedCount)

@@ -57,10 +57,9 @@ struct Verb: Equatable, Sendable {
       summary: "wait until the guest has opened a port",
       explanation: "Waits until a program in the guest has opened the port."
     ) { (request) throws(ControlError) in
-      var arguments = JSONObject()
-      arguments.append("port", .string(request.operand))
-      if let seconds = request.timeout { arguments.append("timeout", .number("\(seconds)")) }
-      try request.execute("x-swiftvm-wait-open", .object(arguments), waits: true)
+      let timeout: JSONValue? = request.timeout.map { .number("\($0)") }
+      try request.execute(
+        "x-swiftvm-wait-open", ["port": .string(request.operand), "timeout": timeout], waits: true)
     },
     verb(
       "plug", ["KEY=VALUE,..."], options: [VerbOption.console],
