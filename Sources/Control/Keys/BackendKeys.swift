@@ -164,15 +164,14 @@ package struct BackendKeys: Sendable {
     BackendKey(
       "wait", .flag, for: listening, "the guest boots once the first client is there",
       standard: "off", qmp: .qemu("wait"), in: "socket.waitsForClient"
-    ) { if case .flag(let waits) = $0 { $1.socket?.role = .listening(waitsForClient: waits) } },
+    ) { $1.socket?.role = .listening(waitsForClient: $0.isOn) },
     BackendKey(
       "clients", .choice(SocketConfiguration.Clients.allCases.map(\.rawValue)), for: listening,
       "a further client is refused, takes over, waits, or is served, too", standard: "exclusive",
       in: "socket.clients"
-    ) { value, draft in
-      guard case .text(let word) = value else { return }
-      if let clients = SocketConfiguration.Clients(rawValue: word) {
-        draft.socket?.clients = clients
+    ) {
+      if let clients = SocketConfiguration.Clients(rawValue: $0.text) {
+        $1.socket?.clients = clients
       }
     },
     BackendKey(
@@ -183,28 +182,27 @@ package struct BackendKeys: Sendable {
       "the permissions of the socket's file, or of a file that is made, e.g. 660",
       standard: "the umask's for a port's socket, 600 for a control socket and for a file",
       qmp: .none, in: "socket.access.mode", "file.mode"
-    ) { value, draft in
-      guard case .number(let mode) = value else { return }
-      draft.socket?.access.mode = UInt32(clamping: mode)
-      draft.file?.mode = UInt32(clamping: mode)
+    ) {
+      $1.socket?.access.mode = UInt32(clamping: $0.number)
+      $1.file?.mode = UInt32(clamping: $0.number)
     },
     BackendKey(
       "owner", .text, "USER", for: path, "whose the socket's file is",
       standard: "this process's user", qmp: .none, in: "socket.access.owner"
-    ) { if case .text(let owner) = $0 { $1.socket?.access.owner = owner } },
+    ) { $1.socket?.access.owner = $0.text },
     BackendKey(
       "group", .text, "GROUP", for: path, "which group's the socket's file is",
       standard: "this process's group", qmp: .none, in: "socket.access.group"
-    ) { if case .text(let group) = $0 { $1.socket?.access.group = group } },
+    ) { $1.socket?.access.group = $0.text },
     BackendKey(
       "allow-uid", .numbers, "N[:N...]", for: unixListening, "the users whose processes are served",
       standard: "all", qmp: .none, in: "socket.access.peerUsers"
-    ) { if case .numbers(let users) = $0 { $1.socket?.access.peerUsers = users } },
+    ) { $1.socket?.access.peerUsers = $0.numbers },
     BackendKey(
       "allow-gid", .numbers, "N[:N...]", for: unixListening,
       "the groups whose processes are served", standard: "all", qmp: .none,
       in: "socket.access.peerGroups"
-    ) { if case .numbers(let groups) = $0 { $1.socket?.access.peerGroups = groups } },
+    ) { $1.socket?.access.peerGroups = $0.numbers },
     BackendKey(
       "seqpacket", .flag, for: unix, "packets, one for each buffer that the guest writes",
       standard: "off", qmp: .none, in: "socket.kind"
@@ -213,21 +211,21 @@ package struct BackendKeys: Sendable {
       "reconnect", .time(unit: "seconds", limit: longestWait), "SECONDS", for: connecting,
       "connects again after so long, twice as late after each failure, up to a minute",
       standard: "once only", qmp: .qemu("reconnect"), in: "socket.reconnectMilliseconds"
-    ) { if case .number(let seconds) = $0 { $1.reconnect(milliseconds: seconds * 1000) } },
+    ) { $1.reconnect(milliseconds: $0.number * 1000) },
     BackendKey(
       "reconnect-ms", .time(unit: "milliseconds", limit: longestWait * 1000), "MILLISECONDS",
       for: connecting, "the same in milliseconds", qmp: .qemu("reconnect-ms"), sameAs: "reconnect",
       in: "socket.reconnectMilliseconds"
-    ) { if case .number(let milliseconds) = $0 { $1.reconnect(milliseconds: milliseconds) } },
+    ) { $1.reconnect(milliseconds: $0.number) },
     BackendKey(
       "nodelay", .flag, "on|off", for: tcp, "small writes go out at once", standard: "on",
       qmp: .qemu("nodelay"), in: "socket.hasNoDelay"
-    ) { if case .flag(let isOn) = $0 { $1.socket?.hasNoDelay = isOn } },
+    ) { $1.socket?.hasNoDelay = $0.isOn },
     BackendKey(
       "keepalive", .number, "SECONDS", for: tcp,
       "a peer that gives no sign for so long is taken for dead, and its place is free; 0 for never",
       standard: "30", in: "socket.keepaliveSeconds"
-    ) { if case .number(let seconds) = $0 { $1.socket?.keepaliveSeconds = seconds } },
+    ) { $1.socket?.keepaliveSeconds = $0.number },
     BackendKey(
       "replay", .size, "SIZE",
       for: BackendKey.Purpose(
@@ -235,54 +233,51 @@ package struct BackendKeys: Sendable {
         inHelp: "listening sockets of consoles and --serial"),
       "a client gets the guest's last so many bytes first; bytes without a client are taken",
       standard: "none", in: "socket.replaySize"
-    ) { if case .number(let size) = $0 { $1.socket?.replaySize = size } },
+    ) { $1.socket?.replaySize = $0.number },
     BackendKey(
       "expose", .flag,
       for: BackendKey.Purpose([.tcpListener], "listening on TCP", inHelp: "tcp"),
       "it may be reached from other machines", standard: "off", in: "socket.isReachableFromOutside"
-    ) { if case .flag(let isOn) = $0 { $1.socket?.isReachableFromOutside = isOn } },
+    ) { $1.socket?.isReachableFromOutside = $0.isOn },
   ]
 
   private static let files = [
     BackendKey(
       "append", .flag, for: output, "it is added to, not emptied", standard: "off",
       qmp: .qemu("append"), in: "file.appends"
-    ) { if case .flag(let appends) = $0 { $1.file?.appends = appends } },
+    ) { $1.file?.appends = $0.isOn },
     BackendKey(
       "rotate-size", .size, "SIZE", for: output, "goes on in a new file when so much is in it",
       standard: "no limit", qmp: .none, in: "file.rotation.size"
-    ) { value, draft in
-      guard case .number(let size) = value else { return }
-      draft.file?.rotation = FileConfiguration.Rotation(size: UInt64(clamping: size))
-    },
+    ) { $1.file?.rotation = FileConfiguration.Rotation(size: UInt64(clamping: $0.number)) },
     BackendKey(
       "rotate-count", .number, "N", for: output, "how many old ones are kept", standard: "1",
       qmp: .none, with: "rotate-size", in: "file.rotation.count"
-    ) { if case .number(let count) = $0 { $1.file?.rotation?.count = count } },
+    ) { $1.file?.rotation?.count = $0.number },
   ]
 
   private static let all = [
     BackendKey(
       "log", .text, "PATH", for: any, "a file that gets a copy of the output", standard: "none",
       chardevName: "logfile", qmp: .qemu("logfile"), in: "log.path"
-    ) { if case .text(let path) = $0 { $1.chardev.log = LogConfiguration(path: path) } },
+    ) { $1.chardev.log = LogConfiguration(path: $0.text) },
     BackendKey(
       "log-append", .flag, for: any, "the copy is added to the file", standard: "off",
       chardevName: "logappend", qmp: .qemu("logappend"), with: "log", in: "log.appends"
-    ) { if case .flag(let appends) = $0 { $1.chardev.log?.appends = appends } },
+    ) { $1.chardev.log?.appends = $0.isOn },
     BackendKey(
       "log-annotate", .flag, for: any, "the file gets both directions, with time",
       standard: "off", qmp: .none, with: "log", in: "log.isAnnotated"
-    ) { if case .flag(let isOn) = $0 { $1.chardev.log?.isAnnotated = isOn } },
+    ) { $1.chardev.log?.isAnnotated = $0.isOn },
     BackendKey(
       "mux", .flag, for: any,
       "several front ends share it by chardev=ID; Ctrl-A c gives the input to the next",
       standard: "off", qmp: .none, in: "isMultiplexed"
-    ) { if case .flag(let isOn) = $0 { $1.chardev.isMultiplexed = isOn } },
+    ) { $1.chardev.isMultiplexed = $0.isOn },
     BackendKey(
       "chardev-id", .text, "ID", for: any, "what the backend is called for QMP and chardev=ID",
       chardevName: "id", qmp: .none, in: "id"
-    ) { if case .text(let id) = $0 { $1.chardev.id = id } },
+    ) { $1.chardev.id = $0.text },
   ]
 
   /// The longest time between two tries to connect, in seconds: a day.

@@ -23,19 +23,13 @@ package struct GivenKeys {
   /// The value of a key, by its name in this place; nil where it was not given.
   subscript(name: String) -> KeyValue? { values[name] }
 
-  func text(_ name: String) -> String? {
-    if case .text(let text) = values[name] { text } else { nil }
-  }
+  func text(_ name: String) -> String? { values[name]?.text }
 
-  func number(_ name: String) -> Int? {
-    if case .number(let number) = values[name] { number } else { nil }
-  }
+  func number(_ name: String) -> Int? { values[name]?.number }
 
   func port(_ name: String) -> UInt16? { number(name).map { UInt16(clamping: $0) } }
 
-  func isOn(_ name: String) -> Bool? {
-    if case .flag(let isOn) = values[name] { isOn } else { nil }
-  }
+  func isOn(_ name: String) -> Bool? { values[name]?.isOn }
 
   /// A text without which there is no backend.
   func required(_ name: String, of example: String) throws(KeyProblem) -> String {

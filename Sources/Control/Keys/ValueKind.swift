@@ -138,6 +138,20 @@ package enum KeyValue: Equatable, Sendable {
   case text(String)
 }
 
+extension KeyValue {
+  /// Whether it is a flag that is on.
+  package var isOn: Bool { self == .flag(true) }
+
+  /// The number; 0 for a value of another kind.
+  package var number: Int { if case .number(let number) = self { number } else { 0 } }
+
+  /// The numbers; none for a value of another kind.
+  package var numbers: [UInt32] { if case .numbers(let numbers) = self { numbers } else { [] } }
+
+  /// The text; empty for a value of another kind.
+  package var text: String { if case .text(let text) = self { text } else { "" } }
+}
+
 /// Values by the names of their keys.
 // String keys: the tables' own words, by which the values are looked for.
 package typealias KeyValues = [String: KeyValue]

@@ -109,6 +109,19 @@ struct KeySection: Sendable {
             sentence(scope + key.meaning) + standard
           )
         }),
+      KeySection(
+        title: "Keys of ports",
+        introduction:
+          "Of --virtserialport, --virtconsole and --preset, beside the keys of backends. By"
+          + " default a channel loses nothing. A console loses what its reader is too slow for, since"
+          + " a guest's console driver spins until its bytes are taken.",
+        entries: PortKeys.entries),
+      KeySection(
+        title: "Keys of devices",
+        introduction: "Of --virtio-serial. Up to 31 devices fit on the PCI bus. swiftvm raises its"
+          + " limit of open files (RLIMIT_NOFILE) as far as the ports need. Where the hard limit is"
+          + " too low, it says how many are needed, and makes nothing.",
+        entries: DeviceKey.entries),
       terminal,
     ]
   }

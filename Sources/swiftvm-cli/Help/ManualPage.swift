@@ -18,7 +18,7 @@ enum ManualPage {
     lines += [".SH DESCRIPTION"] + paragraph(HelpText.purpose) + [".PP"] + paragraph(control)
     lines += [".SH COMMANDS"] + table.commands.flatMap { section(of: $0) }
     lines += KeySection.all(table.keys).flatMap { section($0) }
-    for chapters in [ManualText.ports, ManualText.channels, ManualText.words] {
+    for chapters in [ManualText.presets, ManualText.channels, ManualText.words] {
       lines += rendered(chapters)
     }
     lines += rendered(ManualText.control)

@@ -7,38 +7,54 @@ struct DeviceKey: Sendable {
   let name: String
   /// Its name in `-device`; nil for one that QEMU does not have.
   let qemuName: String?
+  /// The key as it is typed, with what stands for its value, and its explanation; unwrapped.
+  let entry: (usage: String, help: String)
   private let kind: ValueKind
   private let store: @Sendable (KeyValue, inout RunRequest.Device) -> Void
 
   static let all = [
-    DeviceKey("id", .text) { if case .text(let id) = $0 { $1.configuration.id = id } },
-    DeviceKey("max-ports", qemu: "max_ports", .number) {
-      if case .number(let count) = $0 { $1.maximumPortCount = count }
-    },
-    DeviceKey("vectors", .number) {
-      if case .number(let count) = $0 { $1.configuration.vectorCount = count }
-    },
-    DeviceKey("addr", .slot) { if case .number(let slot) = $0 { $1.configuration.slot = slot } },
-    DeviceKey("packed", \.packedRing), DeviceKey("event-idx", qemu: "event_idx", \.eventIndex),
-    DeviceKey("indirect-desc", qemu: "indirect_desc", \.indirectDescriptors),
-    DeviceKey("queue-reset", qemu: "queue_reset", \.queueReset),
-    DeviceKey("multiport", isQEMUs: false, \.multiport),
+    DeviceKey("id", .text, "ID", "Its name, for bus=ID.0.") { $1.configuration.id = $0.text },
     DeviceKey(
-      "resize-order", isQEMUs: false, .choice(VirtioConsoleResizeOrder.allCases.map(\.rawValue))
-    ) { value, device in
-      guard case .text(let word) = value else { return }
-      if let order = VirtioConsoleResizeOrder(rawValue: word) {
-        device.configuration.resizeOrder = order
+      "max-ports", qemu: "max_ports", .number, "1...32766",
+      "How many port numbers it has, number 0 included. Default: as many as its ports need, at"
+        + " least 31."
+    ) { $1.maximumPortCount = $0.number },
+    DeviceKey(
+      "vectors", .number, "0...2048",
+      "MSI-X vectors of a PCI device. Default: one for each queue and one more; 2 where several"
+        + " devices would want more than 160 together."
+    ) { $1.configuration.vectorCount = $0.number },
+    DeviceKey(
+      "addr", .slot, "0x1...0x1f",
+      "Its slot on the PCI bus. Default: the lowest that no device asks for."
+    ) { $1.configuration.slot = $0.number },
+    DeviceKey("packed", \.packedRing, "Whether packed rings are offered. Default: off."),
+    DeviceKey("event-idx", qemu: "event_idx", \.eventIndex, feature),
+    DeviceKey("indirect-desc", qemu: "indirect_desc", \.indirectDescriptors, feature),
+    DeviceKey("queue-reset", qemu: "queue_reset", \.queueReset, feature),
+    DeviceKey("multiport", isQEMUs: false, \.multiport, feature),
+    DeviceKey(
+      "resize-order", isQEMUs: false, .choice(VirtioConsoleResizeOrder.allCases.map(\.rawValue)),
+      "spec|legacy",
+      "The order in which a console is told rows and columns. legacy is for Linux before 2025,"
+        + " which takes rows for columns. Default: spec."
+    ) {
+      if let order = VirtioConsoleResizeOrder(rawValue: $0.text) {
+        $1.configuration.resizeOrder = order
       }
     },
   ]
 
+  private static let feature = "Whether the feature is offered. Default: on."
+
   private init(
     _ name: String, qemu qemuName: String? = nil, isQEMUs: Bool = true, _ kind: ValueKind,
+    _ value: String, _ help: String,
     store: @escaping @Sendable (KeyValue, inout RunRequest.Device) -> Void
   ) {
     self.name = name
     self.qemuName = isQEMUs ? qemuName ?? name : nil
+    entry = (name + "=" + value, help)
     self.kind = kind
     self.store = store
   }
@@ -46,15 +62,26 @@ struct DeviceKey: Sendable {
   /// A feature that is on or off.
   private init(
     _ name: String, qemu qemuName: String? = nil, isQEMUs: Bool = true,
-    _ place: any WritableKeyPath<VirtioConsoleFeatures, Bool> & Sendable
+    _ place: any WritableKeyPath<VirtioConsoleFeatures, Bool> & Sendable, _ help: String
   ) {
-    self.init(name, qemu: qemuName, isQEMUs: isQEMUs, .flag) { value, device in
-      if case .flag(let isOn) = value { device.configuration.features[keyPath: place] = isOn }
+    self.init(name, qemu: qemuName, isQEMUs: isQEMUs, .flag, "on|off", help) { value, device in
+      device.configuration.features[keyPath: place] = value.isOn
     }
   }
 
   /// The keys that only a device on PCI has, beside its slot and vectors.
   static let interface = ["disable-legacy", "disable-modern"]
+
+  /// What the help says of all keys of `--virtio-serial`.
+  static let entries =
+    [
+      (usage: "transport=pci|mmio", help: "Where the guest finds it. Default: pci."),
+      (
+        interface.map { $0 + "=on|off" }.joined(separator: ", "),
+        "Which drivers a PCI device is for: those of virtio 1.0 and later, those before, or both."
+          + " Default: on and off, modern alone."
+      ),
+    ] + all.map(\.entry)
 
   private enum TransportName: String, CaseIterable { case pci, mmio }
 

@@ -163,7 +163,7 @@ struct KeyValueList {
 
   /// A value that is a number: a whole one, a size, a port or a slot.
   func number(_ key: String, _ kind: ValueKind = .number) throws(UsageError) -> Int? {
-    if case .number(let number) = try value(key, kind) { number } else { nil }
+    try value(key, kind)?.number
   }
 
   /// A value that is a port of TCP or UDP, or of the processor.
@@ -173,7 +173,7 @@ struct KeyValueList {
 
   /// A value that is `on` or `off`.
   func isOn(_ key: String) throws(UsageError) -> Bool? {
-    if case .flag(let isOn) = try value(key, .flag) { isOn } else { nil }
+    try value(key, .flag)?.isOn
   }
 
   /// A value that is one of a type's words.
@@ -181,8 +181,7 @@ struct KeyValueList {
     _ key: String
   ) throws(UsageError) -> Choice? {
     let words = Choice.allCases.map(\.rawValue)
-    guard case .text(let word) = try value(key, .choice(words)) else { return nil }
-    return Choice(rawValue: word)
+    return try value(key, .choice(words)).flatMap { Choice(rawValue: $0.text) }
   }
 
   // MARK: Text

@@ -10,6 +10,24 @@ enum PortKeys {
   /// What a console may have besides.
   static let consolePolicy = PolicyKey.all.filter { $0.use == .consoles }.map(\.name)
 
+  /// What the help says of all keys of ports.
+  static let entries =
+    [
+      (
+        usage: "name=NAME",
+        help: "The guest's /dev/virtio-ports/NAME; once in a machine. A channel needs one."
+      ),
+      (
+        "id=ID",
+        "What the port is called on the host: a letter, then letters, digits, -, . and _."
+      ),
+      ("bus=ID.0", "The device it belongs to. Default: the first."),
+      (
+        "nr=NUMBER",
+        "Its number; 0 is for a console. Default: the lowest free one, 0 for the first console."
+      ),
+    ] + PolicyKey.all.map { ($0.usage, $0.help) }
+
   /// The port that the value of an option describes, with a backend of its own.
   ///
   /// - Parameter option: `--virtserialport`, `--virtconsole` or `--preset`.

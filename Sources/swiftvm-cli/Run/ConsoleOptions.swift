@@ -107,13 +107,11 @@ enum ConsoleOptions {
   private static func add(
     _ socket: ChardevConfiguration, _ list: KeyValueList, to reader: inout RunReader
   ) throws(UsageError) {
-    func numbers(_ key: String) throws(UsageError) -> [UInt32] {
-      if case .numbers(let numbers) = try list.value(key, .numbers) { numbers } else { [] }
-    }
     reader.request.machine.controlSockets.append(
       ControlSocketConfiguration(
         socket, opensHost: try list.isOn("host"), isInsecure: try list.isOn("insecure") ?? false,
-        users: try numbers("allow-uid"), groups: try numbers("allow-gid")))
+        users: try list.value("allow-uid", .numbers)?.numbers ?? [],
+        groups: try list.value("allow-gid", .numbers)?.numbers ?? []))
   }
 }
 

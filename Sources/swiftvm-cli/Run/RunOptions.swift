@@ -56,35 +56,23 @@ enum RunOptions {
   private static let ports = [
     CommandOption(
       "--virtio-serial", "KEY=VALUE,...", isRepeatable: true,
-      help: "A virtio-serial device. Without one, a device is made for the ports. Keys: id=ID;"
-        + " max-ports=1...32766 (as many as its ports need, at least 31); transport=pci|mmio (pci);"
-        + " disable-legacy=on|off (on), disable-modern=on|off (off); packed=on|off (off);"
-        + " event-idx, indirect-desc, queue-reset, multiport=on|off (all on); vectors=0...2048 (one"
-        + " for each queue and one more, or 2 where several devices want many); addr=0x1...0x1f, the slot of the PCI bus (the lowest free one);"
-        + " resize-order=spec|legacy (spec), legacy for consoles of Linux before 2025.",
+      help:
+        "A virtio-serial device. Without one, a device is made for the ports. Its keys are the keys of"
+        + " devices.",
       store: DeviceKey.device),
     CommandOption(
       "--virtserialport", "name=NAME,socket=PATH[,KEY=VALUE...]", isRepeatable: true,
       keys: .shortForm,
       help: "A channel: /dev/virtio-ports/NAME in the guest, a listening Unix stream socket at PATH"
-        + " on the host, or another backend. A comma in a value is written twice. Keys: id=ID;"
-        + " bus=ID.0, ID being a device's (the first's); nr=NUMBER (the lowest free one);"
-        + " on-host-close=keep|discard, what becomes of unread bytes when the client leaves (keep);"
-        + " early=hold|drop, of bytes that come before the guest opens the port (hold);"
-        + " on-guest-close=keep|shutdown|close, of the client when the guest closes the port"
-        + " (keep); drain=MILLISECONDS, discards what the guest writes after the client has left,"
-        + " until it pauses for so long, before it is told (0); gap=MILLISECONDS, the time it has to"
-        + " notice that a client has left before the next one is there (0);"
-        + " weight=1...64, its share of a busy machine (16); and those of backends.",
+        + " on the host, or another backend. A comma in a value is written twice. Its keys are the keys"
+        + " of ports and those of backends.",
       store: PortKeys.channel),
     CommandOption(
       "--virtconsole", "stdio|socket=PATH|file=PATH[,KEY=VALUE...]", isRepeatable: true,
       keys: .shortForm,
       help:
-        "A console: /dev/hvc0, hvc1... in the guest, with any backend of --virtserialport. Keys:"
-        + " name=NAME, id=ID, bus=ID.0, nr=NUMBER (0 for the first);"
-        + " overflow=drop-newest|drop-oldest|wait, what is dropped when the backend is too slow"
-        + " (drop-newest), or that the guest's CPU waits for it; weight=1...64 (16).",
+        "A console: /dev/hvc0, hvc1... in the guest, with any backend of --virtserialport. Its keys are"
+        + " the keys of ports and those of backends.",
       store: PortKeys.console),
     CommandOption(
       "--preset", "agent|spice|guestfs|anaconda-log[,KEY=VALUE...]", isRepeatable: true,
