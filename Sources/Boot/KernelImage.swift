@@ -21,18 +21,20 @@ package struct KernelImage: Equatable, Sendable {
   /// How it is entered.
   package let entry: EntryState
   /// A bzImage's setup header, for `BootInformation.headerRange`.
-  package let setupHeader: [UInt8]?
+  package private(set) var setupHeader: [UInt8]?
   /// The initrd must end at or below this address.
-  package let initrdLimit: UInt64
+  package private(set) var initrdLimit = AddressMap.hole.lowerBound
   /// The longest command line in bytes, without its NUL.
-  package let commandLineLimit: Int
+  package private(set) var commandLineLimit = 2047
 
   /// Memory from the first to the last byte the kernel needs before it has read its memory map.
   package var footprint: Range<UInt64> {
     let end = segments.last?.memory.upperBound ?? AddressMap.highMemory
     return (segments.first?.address ?? AddressMap.highMemory)..<end
   }
+}
 
+extension KernelImage {
   /// Recognises the file and reads its headers.
   ///
   /// - Throws: what is wrong with the file, before anything is allocated for it.
@@ -45,18 +47,6 @@ package struct KernelImage: Equatable, Sendable {
     } else {
       throw Self.diagnosis(of: file)
     }
-  }
-
-  /// `segments` must have passed `arranged(_:)`; `entry` must lie in one of them.
-  init(
-    segments: [Segment], entry: EntryState, setupHeader: [UInt8]? = nil,
-    initrdLimit: UInt64 = AddressMap.hole.lowerBound, commandLineLimit: Int = 2047
-  ) {
-    self.segments = segments
-    self.entry = entry
-    self.setupHeader = setupHeader
-    self.initrdLimit = initrdLimit
-    self.commandLineLimit = commandLineLimit
   }
 
   /// The segments by ascending address, checked to lie where a kernel may be.
