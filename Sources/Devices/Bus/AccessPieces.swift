@@ -8,46 +8,33 @@ extension UInt64 {
 /// One access cut into naturally aligned pieces of 1, 2, 4 … `widest` bytes, lowest first.
 ///
 /// Takes any offset and any width; a width of zero or less has no pieces.
-struct AccessPieces: Sequence, IteratorProtocol {
-  struct Piece {
-    let offset: UInt64
-    let width: Int
-    /// Where the piece's bits lie in the value of the whole access.
-    let shift: UInt64
-  }
+struct AccessPieces {
+  let offset: UInt64
+  let width: Int
+  let widest: Int
 
-  private var offset: UInt64
-  private var remaining: Int
-  private var shift: UInt64 = 0
-  private let widest: Int
-
-  init(offset: UInt64, width: Int, widest: Int) {
-    self.offset = offset
-    self.remaining = width
-    self.widest = widest
-  }
-
-  mutating func next() -> Piece? {
-    guard remaining > 0 else { return nil }
-    var width = widest
-    while width > remaining || offset & UInt64(width - 1) != 0 { width >>= 1 }
-    let piece = Piece(offset: offset, width: width, shift: shift)
-    offset &+= UInt64(width)
-    shift &+= 8 * UInt64(width)
-    remaining -= width
-    return piece
+  /// Calls `body` for each piece; `shift` is where its bits lie in the value of the whole access.
+  private func forEach(_ body: (_ offset: UInt64, _ width: Int, _ shift: UInt64) -> Void) {
+    var done = 0
+    while done < width {
+      let start = offset &+ UInt64(done)
+      var size = widest
+      while size > width - done || start & UInt64(size - 1) != 0 { size >>= 1 }
+      body(start, size, 8 &* UInt64(done))
+      done += size
+    }
   }
 
   /// The whole access's value, from what `body` reads for each piece.
   func read(_ body: (_ offset: UInt64, _ width: Int) -> UInt64) -> UInt64 {
-    reduce(0) { $0 | (body($1.offset, $1.width) & .allOnes(width: $1.width)) << $1.shift }
+    var value: UInt64 = 0
+    forEach { value |= (body($0, $1) & .allOnes(width: $1)) << $2 }
+    return value
   }
 
   /// Hands each piece's part of `value` to `body`.
   func write(_ value: UInt64, _ body: (_ offset: UInt64, _ width: Int, _ value: UInt64) -> Void) {
-    for piece in self {
-      body(piece.offset, piece.width, (value >> piece.shift) & .allOnes(width: piece.width))
-    }
+    forEach { body($0, $1, (value >> $2) & .allOnes(width: $1)) }
   }
 }
 

@@ -216,11 +216,9 @@ private struct Registers {
     let fifoBits: UInt8 = hasFIFO ? 0xc0 : 0
     if causes & Interrupt.lineStatus != 0 { return fifoBits | 0x06 }
     if causes & Interrupt.dataReady != 0 { return fifoBits | 0x04 }
-    if causes & Interrupt.transmitterEmpty != 0 {
-      isTransmitInterruptPending = false
-      return fifoBits | 0x02
-    }
-    return fifoBits | 0x01
+    guard causes & Interrupt.transmitterEmpty != 0 else { return fifoBits | 0x01 }
+    isTransmitInterruptPending = false
+    return fifoBits | 0x02
   }
 
   private mutating func readLineStatus() -> UInt8 {
