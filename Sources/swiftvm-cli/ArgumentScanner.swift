@@ -9,41 +9,32 @@ struct ArgumentScanner {
   private var words: ArraySlice<[UInt8]>
   private var matches: [GivenOption] = []
   private var operands: [String] = []
-  /// The option just before, where it takes no value.
-  private var lastFlag: String?
 
   /// Scans the words that follow a command's name. Operands are words without a dash, a lone dash, and
   /// whatever follows two dashes; there are none where the command has none.
   static func scan(
     _ words: ArraySlice<[UInt8]>, of command: CommandDescription
   ) throws(UsageError) -> (matches: [GivenOption], operands: [String]) {
-    var scanner = ArgumentScanner(command, words)
-    let count = command.operands.count
+    let hasHelp = command.options.contains(.help)
+    var scanner = ArgumentScanner(
+      command: command, options: command.options + (hasHelp ? [] : [.help]), words: words)
+    var hasOptionsEnded = false
     while let word = scanner.words.popFirst() {
-      if count > 0, word == Array("--".utf8) {
-        while let operand = scanner.words.popFirst() { try scanner.takeOperand(operand) }
-      } else if scanner.operands.count < count, isOperand(word) {
+      let isOperand =
+        scanner.operands.count < command.operands.count
+        && (word.first != UInt8(ascii: "-") || word.count == 1)
+      if hasOptionsEnded || isOperand {
         try scanner.takeOperand(word)
+      } else if !command.operands.isEmpty, word == Array("--".utf8) {
+        hasOptionsEnded = true
       } else {
-        try scanner.take(word)
+        try scanner.takeOption(word)
       }
     }
     return (scanner.matches, scanner.operands)
   }
 
-  private init(_ command: CommandDescription, _ words: ArraySlice<[UInt8]>) {
-    self.command = command
-    self.words = words
-    let help = CommandOption.help
-    options = command.options.contains(help) ? command.options : command.options + [help]
-  }
-
-  private static func isOperand(_ word: [UInt8]) -> Bool {
-    word.first != UInt8(ascii: "-") || word.count == 1
-  }
-
   private mutating func takeOperand(_ word: [UInt8]) throws(UsageError) {
-    lastFlag = nil
     guard operands.count < command.operands.count else {
       throw unknown([], name: PlainText.displayed(word))
     }
@@ -54,35 +45,30 @@ struct ArgumentScanner {
     operands.append(operand)
   }
 
-  private mutating func take(_ word: [UInt8]) throws(UsageError) {
+  private mutating func takeOption(_ word: [UInt8]) throws(UsageError) {
     let (name, attached) = Self.split(word)
     guard let option = option(name) else { throw unknown(word, name: name) }
-    let value = try value(of: option, spelling: name, attached: attached)
+    var value = ""
+    if let metavariable = option.metavariable {
+      let remedy = "give \(name) \(metavariable)"
+      guard let bytes = attached ?? nextValue() else {
+        throw UsageError(name, "", "the value is missing", remedy)
+      }
+      guard let text = String(validating: bytes, as: UTF8.self) else {
+        throw UsageError(
+          name, PlainText.displayed(bytes), "the value is not valid UTF-8", "give it in UTF-8")
+      }
+      guard !text.isEmpty || option.allowsEmptyValue else {
+        throw UsageError(name, "", "the value is empty", remedy)
+      }
+      value = text
+    } else if let attached {
+      throw superfluous(attached, after: name)
+    }
     guard option.isRepeatable || !matches.contains(where: { $0.option == option }) else {
       throw UsageError(name, value, "this option is given twice", "give it once")
     }
     matches.append(GivenOption(option: option, spelling: name, value: value))
-    lastFlag = option.metavariable == nil ? name : nil
-  }
-
-  private mutating func value(
-    of option: CommandOption, spelling: String, attached: [UInt8]?
-  ) throws(UsageError) -> String {
-    guard let metavariable = option.metavariable else {
-      guard let attached else { return "" }
-      throw superfluous(attached, after: spelling)
-    }
-    guard let bytes = attached ?? nextValue() else {
-      throw UsageError(spelling, "", "the value is missing", "give \(spelling) \(metavariable)")
-    }
-    guard let value = String(validating: bytes, as: UTF8.self) else {
-      throw UsageError(
-        spelling, PlainText.displayed(bytes), "the value is not valid UTF-8", "give it in UTF-8")
-    }
-    guard !value.isEmpty || option.allowsEmptyValue else {
-      throw UsageError(spelling, "", "the value is empty", "give \(spelling) \(metavariable)")
-    }
-    return value
   }
 
   /// The next word, unless it is an option itself, so that a forgotten value shows as that.
@@ -100,7 +86,9 @@ struct ArgumentScanner {
     let help = "see swiftvm \(command.name) --help"
     guard word.first == UInt8(ascii: "-") else {
       // QEMU's option of that name may have one.
-      if let lastFlag { return superfluous(word, after: lastFlag) }
+      if let last = matches.last, last.option.metavariable == nil, operands.isEmpty {
+        return superfluous(word, after: last.spelling)
+      }
       return UsageError(
         "", word.isEmpty ? name : PlainText.displayed(word), "unexpected argument", help)
     }
@@ -135,12 +123,10 @@ struct GivenOption {
   /// Empty for an option that takes no value.
   let value: String
 
-  /// An error about this option.
   func error(_ problem: String, _ remedy: String) -> UsageError {
     UsageError(spelling, value, problem, remedy)
   }
 
-  /// The value as keys and values.
   func list(_ grammar: KeyValueList.Grammar) throws(UsageError) -> KeyValueList {
     try KeyValueList(value, option: spelling, grammar)
   }

@@ -3,19 +3,16 @@ import Control
 /// One option, as a row: what the scanner, the help, the manual page and the shells know of it, and
 /// what `swiftvm run` does with it.
 struct CommandOption: Equatable, Sendable {
-  /// The option's word, dashes included.
   let name: String
   /// What stands for the value in the help; nil where the option takes none.
   let metavariable: String?
   /// What else it may be called, dashes included.
   let otherNames: [String]
-  /// Whether it may be given more than once.
   let isRepeatable: Bool
   /// Whether an empty value means something.
   let allowsEmptyValue: Bool
   /// Where keys of backends in its value are given; nil where it has none.
   let keys: BackendKey.Place?
-  /// The explanation, unwrapped.
   let help: String
   /// Takes a value into the request of `swiftvm run`; nil for other commands' options.
   let store: Store?

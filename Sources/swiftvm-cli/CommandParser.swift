@@ -3,19 +3,12 @@ import Host
 
 /// What the command line asks for.
 enum Command: Equatable, Sendable {
-  /// Boot a guest.
   case run(RunRequest)
-  /// Tell whether this host can.
   case check(isQuiet: Bool)
-  /// Explain a command; nil for an overview.
   case help(CommandDescription?)
-  /// Print a shell's completion script.
   case completion(ShellCompletion)
-  /// Print the manual page.
   case manual
-  /// Have a running machine do something.
   case control(VerbRequest)
-  /// Tell the version.
   case version
 }
 

@@ -3,17 +3,14 @@ import Control
 /// A command, as a row: what the parser, the help, the manual page and the shells know of it, and what
 /// it does.
 struct CommandDescription: Equatable, Sendable {
-  /// The word after the program's name.
   let name: String
   /// The words that follow it besides options; one in brackets may be missing.
   let operands: [String]
   /// What follows the name, as a pattern.
   let arguments: String
-  /// What it does, in a phrase.
   let summary: String
   /// What it does, in sentences; unwrapped.
   let explanation: String
-  /// What it takes.
   let options: [CommandOption]
   /// Whether its help explains the keys of backends, too.
   let explainsKeys: Bool
@@ -64,14 +61,11 @@ struct Invocation {
 struct CommandTable: Sendable {
   /// In the order in which the help shows them.
   var commands: [CommandDescription]
-  /// What backends are described by.
   var keys: BackendKeys
 
-  /// The program's table.
   static let standard = CommandTable(
     commands: [run, check] + Verb.all + [completion, manual, help], keys: .standard)
 
-  /// The command of that name.
   func command(named name: String) -> CommandDescription? {
     commands.first { $0.name == name }
   }

@@ -2,7 +2,6 @@ import SwiftVM
 
 /// What the program's exit status tells.
 struct ExitStatus: Equatable, Sendable {
-  /// The number for `exit(2)`.
   let code: Int32
 
   /// What was asked for is done.
@@ -14,7 +13,6 @@ struct ExitStatus: Equatable, Sendable {
 
   private init(code: Int32) { self.code = code }
 
-  /// The status of a machine that ended so.
   init(_ outcome: VirtualMachineOutcome) {
     code =
       switch outcome {
@@ -35,7 +33,6 @@ struct ExitStatus: Equatable, Sendable {
       }
   }
 
-  /// The status of `swiftvm check` for this verdict.
   init(_ verdict: HostReport.Verdict) { self = verdict == .canRunLinux ? .success : .hostFailure }
 
   /// Every status and what it means, for the help.

@@ -2,7 +2,6 @@ import Glibc
 import Host
 import SwiftVM
 
-/// The program `swiftvm`.
 @main
 enum SwiftVMCommand {
   static func main() {

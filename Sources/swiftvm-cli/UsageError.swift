@@ -32,7 +32,6 @@ struct UsageError: Error, Equatable, Sendable, CustomStringConvertible {
 }
 
 extension UsageError {
-  /// What is wrong with a configuration, in the command line's words.
   init(_ error: ConfigurationError) {
     let (option, key) = (Self.option(of: error.property), Self.key(of: error.property))
     self.init(
@@ -40,7 +39,6 @@ extension UsageError {
       error.problem.spelled(Self.setting), error.remedy.spelled(Self.setting))
   }
 
-  /// A key with its value, or an option with its.
   private static func setting(_ path: PropertyPath, _ value: String?) -> String {
     if let key = key(of: path) { return value.map { key + "=" + $0 } ?? key }
     return option(of: path) + (value.map { " " + $0 } ?? "")
@@ -61,26 +59,21 @@ extension UsageError {
       return port.isConsole ? "--virtconsole" : "--virtserialport"
     }
     let names = path.components.map(\.name)
-    return switch names.first {
-    case "bootLoader":
-      switch names.last {
-      case "commandLine": "--append"
-      case "initialRamdiskPaths": "--initrd"
-      default: "--kernel"
-      }
-    case "memorySize": "--memory"
-    case "cpuCount": "--cpus"
-    case "consoleDevices", "maximumPortCount": "--virtio-serial"
-    case "serialPort": "--serial"
-    case "emergencyOutput": "--emergency"
-    case "characterDevices": "-chardev"
-    case "controlSockets": "--qmp"
-    case "name": "--name"
-    case "oemStrings": "-smbios"
-    case "debugExit": "-device isa-debug-exit"
-    default: names.first ?? ""
+    let first = names.first ?? ""
+    if first == "bootLoader" {
+      return names.last == "commandLine"
+        ? "--append" : names.last == "initialRamdiskPaths" ? "--initrd" : "--kernel"
     }
+    return options.first { $0.property == first }?.option ?? first
   }
+
+  private static let options: [(property: String, option: String)] = [
+    ("memorySize", "--memory"), ("cpuCount", "--cpus"),
+    ("consoleDevices", "--virtio-serial"), ("maximumPortCount", "--virtio-serial"),
+    ("serialPort", "--serial"), ("emergencyOutput", "--emergency"),
+    ("characterDevices", "-chardev"), ("controlSockets", "--qmp"), ("name", "--name"),
+    ("oemStrings", "-smbios"), ("debugExit", "-device isa-debug-exit"),
+  ]
 
   /// The same error, which names the option as the user did: by another of its names, or as a
   /// `-device` where that has made the device or port.

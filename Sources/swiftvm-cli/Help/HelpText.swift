@@ -2,7 +2,6 @@ import Control
 
 /// The program's help, made of the table that the parser goes by.
 enum HelpText {
-  /// The lines' longest length.
   static let width = 80
 
   /// What the program is, in sentences; unwrapped.
@@ -10,7 +9,6 @@ enum HelpText {
     "swiftvm boots Linux guests under KVM with named virtio-serial channels:"
     + " /dev/virtio-ports/NAME in the guest, a Unix socket on the host."
 
-  /// How the main job is done.
   static let example =
     "swiftvm run --virtserialport name=org.fedoraproject.port.0,socket=/tmp/port0"
 

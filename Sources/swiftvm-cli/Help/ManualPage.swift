@@ -7,7 +7,6 @@ enum ManualPage {
   /// When this version was made, as the changelog has it.
   static let date = "2026-12-01"
 
-  /// The whole page.
   static func text(_ table: CommandTable = .standard) -> String {
     var lines = [
       ".TH SWIFTVM 1 \(date) \"swiftvm \(SwiftVMVersion.text)\" \"User Commands\"",

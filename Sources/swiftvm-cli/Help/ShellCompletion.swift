@@ -7,7 +7,6 @@ enum ShellCompletion: String, CaseIterable, Sendable {
   case zsh
   case fish
 
-  /// The script.
   func script(_ table: CommandTable = .standard) -> String {
     switch self {
     case .bash: Self.bashScript(table)
@@ -99,12 +98,10 @@ enum ShellCompletion: String, CaseIterable, Sendable {
       + " -d '\(quoted(firstSentence(option.help)))'"
   }
 
-  /// Options whose value is a file's path.
   private static func pathOptions(_ table: CommandTable) -> [String] {
     options(table) { $0.metavariable == "PATH" }
   }
 
-  /// The names of some options, each once.
   private static func options(
     _ table: CommandTable, where isMeant: (CommandOption) -> Bool
   ) -> [String] {

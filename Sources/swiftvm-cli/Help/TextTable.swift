@@ -6,7 +6,6 @@ struct TextTable<Row>: Sendable {
     fileprivate var isAtTheRight = false
     fileprivate let text: @Sendable (Row) -> String
 
-    /// A column of words.
     init(_ title: String, _ text: @escaping @Sendable (Row) -> String) {
       (self.title, self.text) = (title, text)
     }

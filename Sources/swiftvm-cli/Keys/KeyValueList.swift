@@ -5,15 +5,12 @@ import Host
 struct KeyValueList {
   /// What a list may hold.
   struct Grammar {
-    /// Keys that must be there.
     var required: [String] = []
-    /// Keys that may be there.
     var optional: [String] = []
     /// What is allowed without a value.
     var words: [String] = []
     /// Keys that are on or off; alone they mean on, with `no` before them off.
     var flags: [String] = []
-    /// Which of the keys may be given several times.
     var repeatable: [String] = []
     /// The key of a first item that has none.
     var implied: String?
@@ -44,7 +41,6 @@ struct KeyValueList {
   struct FixedKey {
     /// The values that describe what swiftvm does in any case.
     let values: [String]
-    /// What to do instead of another one.
     let remedy: String
 
     init(_ values: [String], _ remedy: String = "leave it out") {
@@ -61,11 +57,7 @@ struct KeyValueList {
 
   /// Reads a list, each of whose keys is given once and none with an empty value.
   ///
-  /// - Parameters:
-  ///   - text: the list.
-  ///   - option: the option it belongs to.
-  ///   - grammar: what it may hold.
-  ///   - given: what the user gave, where that is more.
+  /// - Parameter given: what the user gave, where that is more.
   init(
     _ text: String, option: String, _ grammar: Grammar, given: String? = nil
   ) throws(UsageError) {
@@ -126,7 +118,6 @@ struct KeyValueList {
 
   // MARK: Errors
 
-  /// An error about this list.
   func error(_ problem: String, _ remedy: String) -> UsageError {
     UsageError(option, text, problem, remedy)
   }
@@ -146,7 +137,6 @@ struct KeyValueList {
   /// The values of a key that may be given several times, in order.
   func all(_ key: String) -> [String] { repeated.filter { $0.key == key }.map(\.value) }
 
-  /// A value of this kind.
   func value(_ key: String, _ kind: ValueKind) throws(UsageError) -> KeyValue? {
     guard let text = self[key] else { return nil }
     return try check { () throws(KeyProblem) in try kind.read(text, of: key) }
@@ -171,12 +161,10 @@ struct KeyValueList {
     try number(key, .port).map { UInt16(clamping: $0) }
   }
 
-  /// A value that is `on` or `off`.
   func isOn(_ key: String) throws(UsageError) -> Bool? {
     try value(key, .flag)?.isOn
   }
 
-  /// A value that is one of a type's words.
   func choice<Choice: RawRepresentable<String> & CaseIterable>(
     _ key: String
   ) throws(UsageError) -> Choice? {

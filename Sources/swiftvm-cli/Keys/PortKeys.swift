@@ -3,11 +3,8 @@ import SwiftVM
 
 /// The ports of `--virtserialport`, `--virtconsole` and `--preset`.
 enum PortKeys {
-  /// What every port may have.
   static let common = ["id", "bus", "nr", "weight"]
-  /// What a channel may have besides.
   static let channelPolicy = PolicyKey.all.filter { $0.use == .channels }.map(\.name)
-  /// What a console may have besides.
   static let consolePolicy = PolicyKey.all.filter { $0.use == .consoles }.map(\.name)
 
   /// What the help says of all keys of ports.

@@ -31,8 +31,6 @@ enum ChardevOption {
   ///
   /// - Parameters:
   ///   - value: as `-chardev` has it.
-  ///   - given: the option that it belongs to.
-  ///   - example: how the option's value should look.
   ///   - check: looks at the keys before the backend is made.
   static func backend(
     _ value: String, _ given: GivenOption, _ reader: inout RunReader, example: String? = nil,

@@ -2,14 +2,66 @@ import Control
 import Host
 import SwiftVM
 
-/// The value of QEMU's `-device`: `DRIVER,key=value,…`, or the same in JSON.
-struct DeviceOption {
-  private static let serialDrivers = [
-    "virtio-serial", "virtio-serial-pci", "virtio-serial-pci-non-transitional",
-    "virtio-serial-pci-transitional", "virtio-serial-device",
-  ]
+/// QEMU's `-device DRIVER,key=value,…`, or the same in JSON.
+enum DeviceOption {
+  /// A driver of QEMU's, as a row: its keys, and what it adds.
+  private struct Driver: Sendable {
+    let name: String
+    let keys: [String]
+    // String keys: the program's own words.
+    var fixed: [String: KeyValueList.FixedKey] = [:]
+    let add: @Sendable (inout RunReader, KeyValueList) throws(UsageError) -> Void
+  }
+
   private static let drivers =
-    serialDrivers + ["virtserialport", "virtconsole", "pvpanic", "isa-debug-exit"]
+    [
+      serial("virtio-serial"), serial("virtio-serial-pci"),
+      serial("virtio-serial-pci-non-transitional"),
+      serial("virtio-serial-pci-transitional", isTransitional: true),
+      serial("virtio-serial-device", isPCI: false),
+      port("virtserialport", isConsole: false, PortKeys.channelPolicy),
+      port("virtconsole", isConsole: true, PortKeys.consolePolicy),
+    ] + [
+      Driver(
+        name: "pvpanic", keys: ["id"],
+        fixed: [
+          "ioport": .init(["0x505", "1285"], "leave it out; it is 0x505"),
+          "events": .init(["3"], "leave it out; it is 3"),
+        ]
+      ) { (reader, list) throws(UsageError) in
+        guard !reader.request.machine.hasPanicDevice else {
+          throw list.error("there is a pvpanic device already", "give it once")
+        }
+        reader.request.machine.hasPanicDevice = true
+      },
+      Driver(name: "isa-debug-exit", keys: ["id", "iobase", "iosize"]) {
+        (reader, list) throws(UsageError) in
+        guard reader.request.machine.debugExit == nil else {
+          throw list.error("there is an isa-debug-exit device already", "give it once")
+        }
+        var device = DebugExitConfiguration()
+        device.firstPort = try list.port("iobase") ?? device.firstPort
+        device.portCount = try list.number("iosize") ?? device.portCount
+        reader.request.machine.debugExit = device
+      },
+    ]
+
+  /// Adds the device that a value describes to a request.
+  static func read(_ reader: inout RunReader, _ given: GivenOption) throws(UsageError) {
+    let isJSON = given.value.utf8.first == UInt8(ascii: "{")
+    let value = isJSON ? try list(ofJSON: given) : given.value
+    let word = KeyValueList.leading(value, key: "driver") ?? ""
+    guard let driver = drivers.first(where: { $0.name == word }) else {
+      throw unknownDriver(word, given)
+    }
+    let example = word == "virtserialport" ? ",name=NAME,chardev=ID" : ",id=ID"
+    let list = try KeyValueList(
+      value, option: given.spelling,
+      .init(
+        optional: driver.keys, implied: "driver", fixed: driver.fixed, example: word + example),
+      given: given.value)
+    try driver.add(&reader, list)
+  }
 
   /// What the names of QEMU's other devices begin with.
   private static let otherDevices = [
@@ -19,52 +71,18 @@ struct DeviceOption {
     "e1000", "rtl8139", "vmxnet3", "VGA", "qxl", "pcie-root-port", "pci-bridge",
   ]
 
-  /// Adds the device that a value describes to a request.
-  static func read(_ reader: inout RunReader, _ given: GivenOption) throws(UsageError) {
-    let isJSON = given.value.utf8.first == UInt8(ascii: "{")
-    let list = isJSON ? try list(ofJSON: given) : given.value
-    let driver = KeyValueList.leading(list, key: "driver") ?? ""
-    let device = DeviceOption(given: given, value: list, driver: driver)
-    switch driver {
-    case _ where serialDrivers.contains(driver): try device.addConsoleDevice(to: &reader)
-    case "virtserialport", "virtconsole": try device.addPort(to: &reader)
-    case "pvpanic": try device.addPanicDevice(to: &reader.request.machine)
-    case "isa-debug-exit": try device.addDebugExit(to: &reader.request.machine)
-    default: throw device.unknownDriver
-    }
-  }
-
-  /// What the user gave.
-  private let given: GivenOption
-  /// The same as a list of keys and values.
-  private let value: String
-  private let driver: String
-
-  private func list(
-    // String keys: the program's own words.
-    _ optional: [String], fixed: [String: KeyValueList.FixedKey] = [:]
-  ) throws(UsageError) -> KeyValueList {
-    try KeyValueList(
-      value, option: given.spelling,
-      .init(
-        optional: optional, implied: "driver", fixed: fixed,
-        example: driver == "virtserialport"
-          ? "virtserialport,name=NAME,chardev=ID" : driver + ",id=ID"),
-      given: given.value)
-  }
-
-  private var unknownDriver: UsageError {
+  private static func unknownDriver(_ word: String, _ given: GivenOption) -> UsageError {
     let hint =
-      switch driver {
+      switch word {
       case "pvpanic-pci": "give -device pvpanic"
       case "virtio-serial-ccw", "virtio-serial-bus": "give -device virtio-serial"
-      case _ where Self.otherDevices.contains(where: { driver.hasPrefix($0) }):
+      case _ where otherDevices.contains(where: { word.hasPrefix($0) }):
         "leave it out; swiftvm is for channels, without disks, networks or displays"
       default:
-        Suggestion.to(driver, among: Self.drivers).map { "did you mean -device \($0)?" }
+        Suggestion.to(word, among: drivers.map(\.name)).map { "did you mean -device \($0)?" }
           ?? "swiftvm has virtio-serial, virtserialport, virtconsole, pvpanic and isa-debug-exit"
       }
-    return given.error("'\(PlainText.shortened(driver))' is not a valid device model name", hint)
+    return given.error("'\(PlainText.shortened(word))' is not a valid device model name", hint)
   }
 
   // MARK: virtio-serial
@@ -79,54 +97,31 @@ struct DeviceOption {
     "page-per-vq": .init(["off"]), "modern-pio-notify": .init(["off"]),
   ]
 
-  private func addConsoleDevice(to reader: inout RunReader) throws(UsageError) {
-    let isPCI = driver != "virtio-serial-device"
+  private static func serial(
+    _ name: String, isPCI: Bool = true, isTransitional: Bool = false
+  ) -> Driver {
     let onPCI = ["vectors", "addr"]
     let keys = DeviceKey.all.compactMap(\.qemuName).filter { isPCI || !onPCI.contains($0) }
-    let list = try list(keys + (isPCI ? DeviceKey.interface + ["bus"] : []), fixed: Self.fixedKeys)
-    if let bus = list["bus"], bus != "pci.0", bus != "pcie.0" {
-      throw list.error(
-        "Bus '\(PlainText.shortened(bus))' not found", "give bus=pcie.0, or leave it out")
+    return Driver(
+      name: name, keys: keys + (isPCI ? DeviceKey.interface + ["bus"] : []), fixed: fixedKeys
+    ) { (reader, list) throws(UsageError) in
+      if let bus = list["bus"], bus != "pci.0", bus != "pcie.0" {
+        throw list.error(
+          "Bus '\(PlainText.shortened(bus))' not found", "give bus=pcie.0, or leave it out")
+      }
+      try DeviceKey.add(
+        list, isPCI ? .pci(try list.interface(isTransitional: isTransitional)) : .mmio,
+        to: &reader, names: \.qemuName)
     }
-    let isTransitional = driver == "virtio-serial-pci-transitional"
-    try DeviceKey.add(
-      list, isPCI ? .pci(try list.interface(isTransitional: isTransitional)) : .mmio, to: &reader,
-      names: \.qemuName)
   }
 
-  private func addPort(to reader: inout RunReader) throws(UsageError) {
-    let isConsole = driver == "virtconsole"
-    let policy = isConsole ? PortKeys.consolePolicy : PortKeys.channelPolicy
-    let list = try list(PortKeys.common + ["name", "chardev"] + policy)
-    let backend =
-      list["chardev"] == nil ? .none : try list.takeChardev(&reader, for: driver + ".chardev")
-    reader.request.ports.append(try list.port(isConsole: isConsole, attachment: backend))
-  }
-
-  // MARK: On the board
-
-  private func addPanicDevice(to machine: inout VirtualMachineConfiguration) throws(UsageError) {
-    let list = try list(
-      ["id"],
-      fixed: [
-        "ioport": .init(["0x505", "1285"], "leave it out; it is 0x505"),
-        "events": .init(["3"], "leave it out; it is 3"),
-      ])
-    guard !machine.hasPanicDevice else {
-      throw list.error("there is a pvpanic device already", "give it once")
+  private static func port(_ name: String, isConsole: Bool, _ policy: [String]) -> Driver {
+    Driver(name: name, keys: PortKeys.common + ["name", "chardev"] + policy) {
+      (reader, list) throws(UsageError) in
+      let backend =
+        list["chardev"] == nil ? .none : try list.takeChardev(&reader, for: name + ".chardev")
+      reader.request.ports.append(try list.port(isConsole: isConsole, attachment: backend))
     }
-    machine.hasPanicDevice = true
-  }
-
-  private func addDebugExit(to machine: inout VirtualMachineConfiguration) throws(UsageError) {
-    let list = try list(["id", "iobase", "iosize"])
-    guard machine.debugExit == nil else {
-      throw list.error("there is an isa-debug-exit device already", "give it once")
-    }
-    var device = DebugExitConfiguration()
-    if let base = try list.port("iobase") { device.firstPort = base }
-    device.portCount = try list.number("iosize") ?? device.portCount
-    machine.debugExit = device
   }
 
   // MARK: JSON

@@ -3,7 +3,6 @@ import SwiftVM
 
 /// A backend as QEMU's `-serial` and `-qmp` name it in one word: `stdio`, `unix:PATH,server=on`, ….
 enum LegacyBackend {
-  /// What such a word may look like.
   static let forms = [
     "stdio", "stderr", "mon:stdio", "none", "null", "pty", "file:PATH", "pipe:PATH", "chardev:ID",
     "unix:PATH,server=on,wait=off", "tcp:HOST:PORT,server=on,wait=off",

@@ -88,14 +88,12 @@ enum QEMUOptions {
       help: "Accepted, as it says what is so anyway. Other values are refused.", store: store)
   }
 
-  /// An option that takes one of some words.
   private static func described(
     _ name: String, _ value: String, _ words: [String], _ remedy: String
   ) -> CommandOption {
     described(name, value) { (_, given) throws(UsageError) in try given.expect(words, remedy) }
   }
 
-  /// An option whose keys take some values.
   private static func described(
     // String keys: the program's own words.
     _ name: String, _ value: String, _ keys: [String: KeyValueList.FixedKey], example: String

@@ -125,7 +125,6 @@ extension KeyValueList {
     try takeChardev(self["chardev"] ?? "", &reader, for: property)
   }
 
-  /// The backend of this id.
   func takeChardev(
     _ id: String, _ reader: inout RunReader, for property: String
   ) throws(UsageError) -> ChardevConfiguration {

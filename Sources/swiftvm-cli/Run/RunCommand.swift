@@ -64,7 +64,6 @@ enum RunCommand {
     return machine
   }
 
-  /// What is wrong with a configuration, in the command line's words.
   private static func checked<Result>(
     _ body: () throws(ConfigurationError) -> Result
   ) throws(UsageError) -> Result {

@@ -5,7 +5,6 @@ import SwiftVM
 /// Reads the options of `swiftvm run` into a request.
 struct RunReader {
   var request = RunRequest()
-  /// The keys of backends that there are.
   let keys: BackendKeys
   private var chardevs: [ChardevConfiguration] = []
   private var takenChardevs: Set<[UInt8]> = []
@@ -28,7 +27,6 @@ struct RunReader {
     return reader.request
   }
 
-  /// Adds what a `-chardev` describes.
   mutating func add(_ chardev: ChardevConfiguration) throws(UsageError) {
     let id = chardev.id ?? ""
     guard !chardevs.contains(where: { $0.id == id }) else {
@@ -40,9 +38,7 @@ struct RunReader {
 
   /// Takes one of them for good, unless it is shared (`mux=on`).
   ///
-  /// - Parameters:
-  ///   - id: its id.
-  ///   - property: what it is for, as QEMU calls it.
+  /// - Parameter property: what it is for, as QEMU calls it.
   mutating func takeChardev(
     _ id: String, for property: String
   ) throws(KeyProblem) -> ChardevConfiguration {

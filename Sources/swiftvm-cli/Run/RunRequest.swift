@@ -9,23 +9,17 @@ struct RunRequest: Equatable, Sendable {
   var machine = VirtualMachineConfiguration(bootLoader: LinuxBootLoader(kernelPath: ""))
   /// The virtio-serial devices; none for one that is made for the ports.
   var devices: [Device] = []
-  /// The channels and consoles.
   var ports: [Port] = []
   /// The backend of the serial console; nil for standard input and output where no console has them.
   var serial: ChardevConfiguration?
   /// Whether the serial console has no backend unless one is given.
   var hasNoDefaults = false
-  /// The file that gets the process's number.
   var pidFilePath: String?
-  /// Whether the process goes to the background once the guest runs.
   var daemonizes = false
   /// How long a guest has to power off after SIGTERM, in seconds; nil where that ends the machine.
   var powerDownSeconds: Int?
-  /// Whether the ports' counters are printed at the end.
   var printsStatistics = false
-  /// Whether control messages and changes of state are printed as they happen.
   var printsTrace = false
-  /// Whether the steps of the start are timed and printed.
   var printsTimings = false
 
   /// A virtio-serial device, without its ports.
@@ -34,7 +28,6 @@ struct RunRequest: Equatable, Sendable {
     /// Its room; nil for as much as its ports need, and QEMU's 31 at least.
     var maximumPortCount: Int?
 
-    /// The device with these ports.
     fileprivate func with(
       _ ports: [VirtioConsolePortConfiguration]
     ) -> VirtioConsoleDeviceConfiguration {
@@ -84,7 +77,6 @@ struct RunRequest: Equatable, Sendable {
 
   // MARK: Backends
 
-  /// The serial console's backend.
   var serialAttachment: ChardevConfiguration {
     let isTaken = namedAttachments.contains(where: \.includesStandardIO)
     return serial ?? (isTaken || hasNoDefaults || daemonizes ? .none : .standardIO)

@@ -5,7 +5,6 @@ import Host
 struct ControlDirectory: Equatable, Sendable {
   private static let suffix = ".sock"
 
-  /// Its path.
   let path: String
 
   /// The user's: `$XDG_RUNTIME_DIR/swiftvm`, else `/run/user/UID/swiftvm`, else `/tmp/swiftvm-UID`.
@@ -22,10 +21,8 @@ struct ControlDirectory: Equatable, Sendable {
 
   init(path: String) { self.path = path }
 
-  /// A machine's control socket.
   func socket(of name: String) -> String { path + "/" + name + Self.suffix }
 
-  /// Makes the directory where it is missing.
   func make() throws(ControlError) {
     guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
       throw ControlError("\(path): \(SystemError.current("mkdir"))")

@@ -13,7 +13,6 @@ final class ControlSession {
   private var framer: JSONFramer
   private var passed: [Int32] = []
 
-  /// Connects and negotiates.
   init(path: String) throws(ControlError) {
     connection = ControlConnection(try Self.connect(to: path))
     framer = JSONFramer(sizeLimit: 64 << 20)

@@ -4,7 +4,6 @@ import Host
 
 /// What `swiftvm` has a running machine do, a row each.
 struct Verb: Equatable, Sendable {
-  /// The word after the program's name.
   let name: String
   let perform: Action
 
@@ -13,7 +12,6 @@ struct Verb: Equatable, Sendable {
   /// By name, which no two verbs share.
   static func == (first: Verb, second: Verb) -> Bool { first.name == second.name }
 
-  /// All of them, as the parser and the help know them.
   static let all = [
     verb(
       "list", finds: false, summary: "show the machines that run by a --name",
@@ -135,7 +133,6 @@ struct Verb: Equatable, Sendable {
   }
 }
 
-/// The verbs' options.
 enum VerbOption {
   static let machine = CommandOption(
     "--vm", "NAME", help: "The machine, by its --name. Without it, the only one that runs.")
@@ -153,15 +150,11 @@ struct VerbRequest: Equatable, Sendable {
   let verb: Verb
   /// The words that are no options, as many as the verb has.
   let operands: [String]
-  /// The machine's name, or nil.
   let machine: String?
-  /// The control socket's path, or nil.
   let control: String?
   /// How long to wait, in seconds.
   let timeout: Double?
-  /// After how many lines to end.
   let lines: Int?
-  /// Whether a new port is a console.
   let isConsole: Bool
 
   fileprivate init(_ verb: Verb, _ given: Invocation) throws(UsageError) {
