@@ -66,6 +66,10 @@ struct QEMUWordErrorTests {
       "the value of \"allow-uid\" is not a list of numbers; give e.g. allow-uid=0:1000"
     ),
     (
+      "socket,id=a,path=/s,server=on,allow-uid=-0",
+      "the value of \"allow-uid\" is not a list of numbers; give e.g. allow-uid=0:1000"
+    ),
+    (
       "socket,id=a,path=/s,reconnect=99999999",
       "\"reconnect\" is too long; give at most 86400 seconds"
     ),

@@ -124,6 +124,7 @@ struct CommandTests: CommandSuite {
       "Property 'virtserialport.overflow' not found"
     ),
     (#"{"driver":"virtserialport","nr":-1}"#, "Parameter 'nr' expects integer"),
+    (#"{"driver":"virtserialport","nr":"+5"}"#, "Parameter 'nr' expects integer"),
     (#"{"driver":"virtio-serial-pci","bus":"pci.1"}"#, "Bus 'pci.1' not found"),
     (
       #"{"driver":"virtio-serial-pci","addr":"20"}"#,

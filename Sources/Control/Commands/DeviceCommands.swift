@@ -1,4 +1,5 @@
 import Chardev
+import Host
 import SwiftVM
 
 /// Ports and devices that come and go, and what they are doing.
@@ -170,7 +171,7 @@ enum DeviceCommands {
     _ name: String, _ properties: inout Arguments
   ) throws(QMPError) -> Int? {
     guard let text = try properties.optional(.scalar(name)) else { return nil }
-    guard let number = Int(text), number >= 0 else {
+    guard let number = Int(digits: text) else {
       throw QMPError("Parameter '\(name)' expects integer")
     }
     return number

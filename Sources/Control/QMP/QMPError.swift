@@ -24,10 +24,12 @@ package struct QMPError: Error, Equatable, Sendable, CustomStringConvertible {
 
   /// The error as JSON; what it quotes may be as long as a message, and is cut short.
   var json: JSONValue {
-    let scalars = description.unicodeScalars
-    let limit = scalars.index(scalars.startIndex, offsetBy: 4096, limitedBy: scalars.endIndex)
-    let text = limit.map { $0 < scalars.endIndex ? String(scalars[..<$0]) + "…" : description }
-    return ["class": .string(errorClass.rawValue), "desc": .string(text ?? description)]
+    let shown = description.unicodeScalars.prefix(4096)
+    let isCut = shown.endIndex < description.endIndex
+    return [
+      "class": .string(errorClass.rawValue),
+      "desc": .string(isCut ? String(shown) + "…" : description),
+    ]
   }
 }
 
