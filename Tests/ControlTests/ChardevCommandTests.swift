@@ -149,6 +149,22 @@ struct ChardevCommandTests: CommandSuite {
       "Parameter 'port' does not accept value '65536': no port has this number"
     ),
     (
+      "socket", #"{"addr":{"type":"inet","data":{"host":"h","port":"+5"}}}"#,
+      "Parameter 'port' does not accept value '+5': no port has this number"
+    ),
+    (
+      "socket", #"{"addr":{"type":"inet","data":{"host":"h","port":"5","to":9}},"server":false}"#,
+      #"\"to\" is for listening sockets"#
+    ),
+    (
+      "socket", #"{"addr":{"type":"fd","data":{"str":"0"}}}"#,
+      "File descriptor named '0' has not been found"
+    ),
+    (
+      "socket", #"{"addr":{"type":"unix","data":{"path":"/s","tight":false}}}"#,
+      "Parameter 'tight' is not supported: leave it out"
+    ),
+    (
       "socket", #"{"addr":{"type":"unix","data":{"path":"/s"}},"wait":true}"#,
       "'wait' option is incompatible with a machine that has been started"
     ),

@@ -135,9 +135,7 @@ package struct BackendKeys: Sendable {
 
   /// A descriptor by its number, or by the name that systemd's socket activation gave it.
   package static func descriptor(_ text: String) throws(KeyProblem) -> DescriptorSource {
-    guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
-      return .activation(name: text)
-    }
+    guard ValueKind.isDigits(text) else { return .activation(name: text) }
     guard let number = Int32(text) else {
       throw KeyProblem("no descriptor has such a number", "give fd=NUMBER or fd=NAME")
     }

@@ -340,11 +340,13 @@ extension BackendType {
   package func names(in place: BackendKey.Place) -> [String] {
     let changing = keys.filter { $0.honoured == nil }
     guard place == .qmp else { return changing.map(\.name) }
-    var names: [String] = []
-    for case let member? in changing.map(\.member) {
-      let name = member.address?.rawValue ?? member.name
-      if !names.contains(name) { names.append(name) }
-    }
-    return names
+    return changing.compactMap(\.member).map { $0.address?.rawValue ?? $0.name }.distinct
+  }
+}
+
+extension [String] {
+  /// Each once, in the order of the first ones.
+  package var distinct: [String] {
+    reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
   }
 }

@@ -78,6 +78,11 @@ package enum ValueKind: Equatable, Sendable {
     }
   }
 
+  /// Whether a text has no character but the digits 0 to 9: `Int` takes a sign, too.
+  package static func isDigits(_ text: some StringProtocol) -> Bool {
+    text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+  }
+
   private static func number(_ text: String, of key: String) throws(KeyProblem) -> Int {
     guard let number = number(text) else {
       throw KeyProblem("the value of \"\(key)\" is not a whole number", "give e.g. \(key)=1")

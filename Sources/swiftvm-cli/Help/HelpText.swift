@@ -18,11 +18,13 @@ enum HelpText {
   ) -> String {
     let sections =
       command.map { command in
-        [
-          "Usage: \(command.usage)\n\n" + wrapped(command.explanation),
-          command.options.isEmpty ? nil : options(command.options),
-        ].compactMap(\.self)
-          + (command.explainsKeys ? KeySection.all(table.keys).map(section) : [])
+        let options = KeySection(
+          title: "Options", introduction: "", entries: command.options.map { ($0.usage, $0.help) })
+        let sections =
+          (command.options.isEmpty ? [] : [options])
+          + (command.explainsKeys ? KeySection.all(table.keys) : [])
+        return ["Usage: \(command.usage)\n\n" + wrapped(command.explanation)]
+          + sections.map(section)
       } ?? [wrapped(purpose), usage(table), "Example:\n  \(example)\n"]
     return (sections + [exitStatuses]).joined(separator: "\n")
   }
@@ -39,16 +41,12 @@ enum HelpText {
     return "Usage:\n" + lines.joined()
   }
 
-  private static func options(_ table: [CommandOption]) -> String {
-    let entries = table.map { option in
-      "  \(option.usage)\n" + wrapped(option.help, indentation: 8)
-    }
-    return "Options:\n" + entries.joined()
-  }
-
   private static func section(_ section: KeySection) -> String {
     let entries = section.entries.map { "  \($0.usage)\n" + wrapped($0.help, indentation: 8) }
-    return section.title + ":\n" + wrapped(section.introduction, indentation: 2) + entries.joined()
+    let introduction = section.introduction
+    return section.title + ":\n"
+      + (introduction.isEmpty ? "" : wrapped(introduction, indentation: 2))
+      + entries.joined()
   }
 
   private static var exitStatuses: String {

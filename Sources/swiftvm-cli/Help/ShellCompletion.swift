@@ -105,11 +105,7 @@ enum ShellCompletion: String, CaseIterable, Sendable {
   private static func options(
     _ table: CommandTable, where isMeant: (CommandOption) -> Bool
   ) -> [String] {
-    var names: [String] = []
-    for option in table.commands.flatMap(\.options).filter(isMeant) {
-      if !names.contains(option.name) { names.append(option.name) }
-    }
-    return names
+    table.commands.flatMap(\.options).filter(isMeant).map(\.name).distinct
   }
 
   /// The words and keys of backends as they are typed, in a place.
@@ -118,12 +114,9 @@ enum ShellCompletion: String, CaseIterable, Sendable {
       [word.standsAlone ? word.name : nil, word.metavariable.map { _ in word.name + "=" }]
         .compactMap(\.self)
     }
-    var own: [String] = []
-    for key in keys.types.flatMap(\.keys) where key.honoured == nil {
-      let item = key.kind == .flag ? key.name : key.name + "="
-      if !own.contains(item) { own.append(item) }
-    }
-    return (place == .shortForm ? words : own)
+    let own = keys.types.flatMap(\.keys).filter { $0.honoured == nil }
+      .map { $0.kind == .flag ? $0.name : $0.name + "=" }
+    return (place == .shortForm ? words : own.distinct)
       + keys.keys.compactMap { key in
         key.name(in: place).map { key.kind == .flag && key.usage.isEmpty ? $0 : $0 + "=" }
       }

@@ -1,3 +1,4 @@
+import Control
 import Host
 import SwiftVM
 
@@ -64,7 +65,7 @@ enum MachineOptions {
   }
 
   private static func cpuCount(_ text: String, _ given: GivenOption) throws(UsageError) -> Int {
-    guard text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
+    guard ValueKind.isDigits(text) else {
       throw given.error("this is not a whole number", "give e.g. \(given.spelling) 2")
     }
     guard let count = Int(text) else {
@@ -174,8 +175,7 @@ enum MachineOptions {
   private static func seconds(
     _ text: Substring, _ given: GivenOption
   ) throws(UsageError) -> Int {
-    let isNumber = text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
-    guard isNumber, let seconds = Int(text), seconds <= 86400 else {
+    guard ValueKind.isDigits(text), let seconds = Int(text), seconds <= 86400 else {
       throw given.error("this is not a number of seconds", "give 0 to 86400")
     }
     return seconds

@@ -9,17 +9,12 @@ struct ControlDirectory: Equatable, Sendable {
 
   /// The user's: `$XDG_RUNTIME_DIR/swiftvm`, else `/run/user/UID/swiftvm`, else `/tmp/swiftvm-UID`.
   static var ofUser: ControlDirectory {
-    let user = geteuid()
-    if let runtime = getenv("XDG_RUNTIME_DIR").map({ String(cString: $0) }), !runtime.isEmpty {
-      return ControlDirectory(path: runtime + "/swiftvm")
-    }
-    let runtime = "/run/user/\(user)"
-    return access(runtime, W_OK | X_OK) == 0
-      ? ControlDirectory(path: runtime + "/swiftvm")
-      : ControlDirectory(path: "/tmp/swiftvm-\(user)")
+    let named = getenv("XDG_RUNTIME_DIR").map { String(cString: $0) } ?? ""
+    let runtime = named.isEmpty ? "/run/user/\(geteuid())" : named
+    let isThere = !named.isEmpty || access(runtime, W_OK | X_OK) == 0
+    return ControlDirectory(
+      path: isThere ? runtime + "/swiftvm" : "/tmp/swiftvm-\(geteuid())")
   }
-
-  init(path: String) { self.path = path }
 
   func socket(of name: String) -> String { path + "/" + name + Self.suffix }
 
@@ -68,10 +63,7 @@ struct ControlError: Error, Equatable, Sendable, CustomStringConvertible {
   /// Whether standard error has the line already.
   let isTold: Bool
 
-  init(_ description: String) { self.init(description, isTold: false) }
-
-  init(_ description: String, isTold: Bool) {
-    self.description = description
-    self.isTold = isTold
+  init(_ description: String, isTold: Bool = false) {
+    (self.description, self.isTold) = (description, isTold)
   }
 }
