@@ -26,10 +26,8 @@ enum ManualPage {
     lines += [".SH QMP EVENTS"] + ManualText.events.flatMap { entry($0.usage, $0.meaning) }
     lines += rendered(ManualText.reports)
     lines += [".SH EXIT STATUS"] + ExitStatus.meanings.flatMap { entry($0.code, $0.meaning) }
-    lines += [".SH ENVIRONMENT"] + variables.flatMap { entry($0.name, $0.meaning) }
-    lines += [".SH FILES"] + files.flatMap { entry($0.path, $0.meaning) }
-    lines += [ManualText.security, ManualText.limits].flatMap(rendered)
-    lines += [".SH EXAMPLES"] + examples.flatMap { example($0.purpose, $0.command) }.dropFirst()
+    lines += [ManualText.surroundings, ManualText.security, ManualText.limits, ManualText.examples]
+      .flatMap(rendered)
     lines += [".SH SEE ALSO", ".BR qemu\\-system\\-x86_64 (1),", ".BR man (1)"]
     return lines.joined(separator: "\n") + "\n"
   }
@@ -41,54 +39,6 @@ enum ManualPage {
     + " for programs: query-status, stop, cont, chardev-add, device_add and what else query-commands"
     + " names, and events. The commands below that have --vm speak it, too."
 
-  private static let variables: [(name: String, meaning: String)] = [
-    (
-      GuestImage.environmentVariable,
-      "The directory of the guest image (vmlinux and initramfs.cpio) that is booted without --kernel."
-    ),
-    (
-      "XDG_RUNTIME_DIR",
-      "The user's directory for sockets, where those of machines with a --name are."
-    ),
-    (
-      "LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES",
-      "systemd's socket activation, of which fd=NAME takes a descriptor."
-    ),
-  ]
-
-  private static let files: [(path: String, meaning: String)] = [
-    (
-      "$XDG_RUNTIME_DIR/swiftvm/NAME.sock",
-      "The control socket of the machine called NAME. Where the variable is not set, it is"
-        + " /run/user/UID/swiftvm/NAME.sock, or without such a directory /tmp/swiftvm-UID/NAME.sock."
-    ),
-    (
-      "../share/swiftvm",
-      "The guest image of an installation, seen from the program's directory."
-    ),
-  ]
-
-  private static let examples: [(purpose: String, command: String)] = [
-    ("Boot the guest image with a channel:", HelpText.example),
-    (
-      "Boot a test kernel, and end with a status when it resets or powers off:",
-      "swiftvm run --no-reboot --kernel bzImage --initrd initrd --serial file=log"
-    ),
-    (
-      "Run a machine in the background, and talk to its guest agent:",
-      "swiftvm run --name vm1 --daemonize --preset agent,socket=/tmp/qga --kernel bzImage"
-    ),
-    (
-      "Wait for a program in the guest, and read one line of it:",
-      "swiftvm wait-open PORT --timeout 30 && swiftvm recv PORT --lines 1"
-    ),
-    (
-      "The same channel in QEMU's words:",
-      "swiftvm run -device virtio-serial -chardev socket,path=/tmp/port0,server=on,wait=off,id=c"
-        + " -device virtserialport,chardev=c,name=org.fedoraproject.port.0"
-    ),
-  ]
-
   // MARK: Form
 
   private static func section(of command: CommandDescription) -> [String] {
@@ -99,10 +49,6 @@ enum ManualPage {
   private static func section(_ section: KeySection) -> [String] {
     [".SH " + section.title.uppercased()] + paragraph(section.introduction)
       + section.entries.flatMap { entry($0.usage, $0.help) }
-  }
-
-  private static func example(_ purpose: String, _ command: String) -> [String] {
-    [".PP"] + paragraph(purpose) + code([command[...]])
   }
 
   private static func code(_ lines: [Substring]) -> [String] {

@@ -1,3 +1,5 @@
+import SwiftVM
+
 /// The manual's chapters that no table of the parser gives: what keys mean, how channels, control and
 /// statistics work, who may do what.
 ///
@@ -141,6 +143,28 @@ enum ManualText {
       the place of the old one (mv, install), and the guest boots the old one until the machine ends.
     """
 
+  static let surroundings = """
+    ENVIRONMENT
+
+      \(GuestImage.environmentVariable)
+          The directory of the guest image (vmlinux and initramfs.cpio) that is booted without --kernel.
+
+      XDG_RUNTIME_DIR
+          The user's directory for sockets, where those of machines with a --name are.
+
+      LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES
+          systemd's socket activation, of which fd=NAME takes a descriptor.
+
+    FILES
+
+      $XDG_RUNTIME_DIR/swiftvm/NAME.sock
+          The control socket of the machine called NAME. Where the variable is not set, it is
+          /run/user/UID/swiftvm/NAME.sock, or without such a directory /tmp/swiftvm-UID/NAME.sock.
+
+      ../share/swiftvm
+          The guest image of an installation, seen from the program's directory.
+    """
+
   /// What keeps a machine its user's.
   static let security = """
     SECURITY
@@ -209,4 +233,28 @@ enum ManualText {
     ),
     ("DEVICE_DELETED device path", "A port or device that was removed is gone."),
   ]
+
+  static let examples = """
+    EXAMPLES
+      Boot the guest image with a channel:
+
+          \(HelpText.example)
+
+      Boot a test kernel, and end with a status when it resets or powers off:
+
+          swiftvm run --no-reboot --kernel bzImage --initrd initrd --serial file=log
+
+      Run a machine in the background, and talk to its guest agent:
+
+          swiftvm run --name vm1 --daemonize --preset agent,socket=/tmp/qga --kernel bzImage
+
+      Wait for a program in the guest, and read one line of it:
+
+          swiftvm wait-open PORT --timeout 30 && swiftvm recv PORT --lines 1
+
+      The same channel in QEMU's words:
+
+          swiftvm run -device virtio-serial -chardev socket,path=/tmp/port0,server=on,wait=off,id=c \
+    -device virtserialport,chardev=c,name=org.fedoraproject.port.0
+    """
 }
