@@ -100,12 +100,12 @@ struct ManualPageTests {
     }
   }
 
-  private func words(of event: JSONObject) -> String {
+  private func words(of event: [JSONValue.Member]) -> String {
     var words: [String] = []
-    for member in event.members {
+    for member in event {
       switch (member.name, member.value) {
       case ("event", .string(let text)): words.insert(text, at: 0)
-      case ("data", .object(let data)): words += data.members.map(\.name)
+      case ("data", .object(let data)): words += data.map(\.name)
       default: break
       }
     }

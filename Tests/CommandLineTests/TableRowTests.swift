@@ -79,7 +79,7 @@ struct TableRowTests {
   ) throws -> ChardevConfiguration.Backend {
     let json = try JSONParser.parse(
       Array(#"{"type":"socket","data":{"server":false,\#(data)}}"#.utf8))
-    var arguments = Arguments(try #require(json.object))
+    var arguments = Arguments(try #require(json.members))
     var reader = ChardevReader(id: "c", descriptors: DescriptorStore(), keys: keys)
     return try reader.configuration(&arguments).backend
   }
@@ -106,7 +106,7 @@ struct TableRowTests {
     #expect(
       refusal("run", "-chardev", "wistle,id=c")?.hasSuffix("did you mean whistle?") == true)
     let json = try JSONParser.parse(Array(#"{"type":"whistle","data":{"melody":"a"}}"#.utf8))
-    var arguments = Arguments(try #require(json.object))
+    var arguments = Arguments(try #require(json.members))
     var reader = ChardevReader(
       id: "c", descriptors: DescriptorStore(), keys: Self.table.keys)
     #expect(try reader.configuration(&arguments).backend == .program(command: "a"))

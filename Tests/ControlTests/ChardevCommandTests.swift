@@ -106,7 +106,7 @@ struct ChardevCommandTests: CommandSuite {
   /// What chardev-add's arguments describe.
   private func configuration(_ type: String, _ data: String) throws -> ChardevConfiguration {
     let json = try JSONParser.parse(Array(#"{"type":"\#(type)","data":\#(data)}"#.utf8))
-    var arguments = Arguments(try #require(json.object))
+    var arguments = Arguments(try #require(json.members))
     var reader = ChardevReader(id: "c", descriptors: DescriptorStore())
     return try reader.configuration(&arguments)
   }

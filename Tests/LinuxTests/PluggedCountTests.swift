@@ -61,12 +61,12 @@ extension StockGuestTests.PortHotPlugTests {
   private func plug(_ port: String, _ device: String, _ there: inout Set<String>) throws {
     // One port of each device leads somewhere.
     guard port.hasSuffix(".1"), port.hasPrefix("hot") else {
-      var arguments = JSONObject()
-      arguments.append("driver", "virtserialport")
-      arguments.append("id", .string(port))
-      arguments.append("name", .string(port))
-      arguments.append("bus", .string(device + ".0"))
-      try control.execute("device_add", .object(arguments))
+      try control.execute(
+        "device_add",
+        [
+          "driver": "virtserialport", "id": .string(port), "name": .string(port),
+          "bus": .string(device + ".0"),
+        ])
       there.insert(port)
       return
     }

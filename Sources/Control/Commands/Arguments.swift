@@ -2,14 +2,14 @@ import Host
 
 /// What a command was given, taken apart member by member. The errors' texts are QEMU's.
 struct Arguments: Sendable {
-  private let object: JSONObject
+  private let members: [JSONValue.Member]
   /// The names of the objects around this one, each with a dot after it.
   private let path: String
   // String keys: the program's own words.
   private var known: Set<String> = []
 
-  init(_ object: JSONObject, path: String = "") {
-    self.object = object
+  init(_ members: [JSONValue.Member], path: String = "") {
+    self.members = members
     self.path = path
   }
 
@@ -21,7 +21,7 @@ struct Arguments: Sendable {
   /// A member; nil where it is not given.
   mutating func optional<Value>(_ parameter: Parameter<Value>) throws(QMPError) -> Value? {
     known.insert(parameter.name)
-    return object[parameter.name] == nil ? nil : try parameter.read(&self)
+    return value(parameter.name) == nil ? nil : try parameter.read(&self)
   }
 
   /// To be called when everything that is known has been asked for: says what else was given.
@@ -31,18 +31,20 @@ struct Arguments: Sendable {
   }
 
   /// The first member that has not been asked for.
-  var firstUnknown: String? { object.members.first { !known.contains($0.name) }?.name }
+  var firstUnknown: String? { members.first { !known.contains($0.name) }?.name }
+
+  private func value(_ name: String) -> JSONValue? { members.first { $0.name == name }?.value }
 
   /// A member's value, and what it is called in errors.
   fileprivate mutating func member(_ name: String) -> (value: JSONValue?, place: String) {
     known.insert(name)
-    return (object[name], path + name)
+    return (value(name), path + name)
   }
 
   /// What has not been asked for, to be taken apart by another.
   fileprivate mutating func rest() -> Arguments {
-    let rest = Arguments(JSONObject(object.members.filter { !known.contains($0.name) }), path: path)
-    known.formUnion(object.members.map(\.name))
+    let rest = Arguments(members.filter { !known.contains($0.name) }, path: path)
+    known.formUnion(members.map(\.name))
     return rest
   }
 
@@ -216,7 +218,7 @@ extension Parameter<Bool> {
 
 extension Parameter<Arguments> {
   static func object(_ name: String) -> Self {
-    Self(name, "object", \.object) { object, place in Arguments(object, path: place + ".") }
+    Self(name, "object", \.members) { members, place in Arguments(members, path: place + ".") }
   }
 
   /// All that no other parameter has taken.

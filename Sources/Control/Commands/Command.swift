@@ -82,7 +82,7 @@ struct Command: Sendable {
 
   /// Reads the arguments, all before anything is done, and carries the command out.
   func perform(
-    _ arguments: JSONObject, _ context: CommandContext
+    _ arguments: [JSONValue.Member], _ context: CommandContext
   ) throws(QMPError) -> Outcome {
     var arguments = Arguments(arguments)
     return try body(&arguments, context)

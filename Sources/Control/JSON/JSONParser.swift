@@ -64,12 +64,12 @@ package struct JSONParser {
     }
   }
 
-  private mutating func object(depth: Int) throws(QMPError) -> JSONObject {
+  private mutating func object(depth: Int) throws(QMPError) -> [JSONValue.Member] {
     rest.removeFirst()
-    var object = JSONObject()
+    var members: [JSONValue.Member] = []
     var names: Set<[UInt8]> = []
     skipSpace()
-    if skip("}") { return object }
+    if skip("}") { return members }
     repeat {
       guard case .string(let name) = try value(depth: depth + 1) else {
         throw QMPError(json: "key is not a string in object")
@@ -80,11 +80,11 @@ package struct JSONParser {
       skipSpace()
       guard skip(":") else { throw QMPError(json: "missing : in object pair") }
       guard names.insert(Array(name.utf8)).inserted else { throw QMPError(json: "duplicate key") }
-      object.append(name, try value(depth: depth + 1))
+      members.append(.init(name: name, value: try value(depth: depth + 1)))
       skipSpace()
     } while skip(",")
     guard skip("}") else { throw QMPError(json: "expected separator in dict") }
-    return object
+    return members
   }
 
   private mutating func array(depth: Int) throws(QMPError) -> [JSONValue] {

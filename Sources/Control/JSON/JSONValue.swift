@@ -6,7 +6,14 @@ package enum JSONValue: Equatable, Sendable {
   case number(String)
   case string(String)
   case array([JSONValue])
-  case object(JSONObject)
+  /// Members in order, no name twice.
+  case object([Member])
+
+  /// A member of an object.
+  package struct Member: Equatable, Sendable {
+    package let name: String
+    package let value: JSONValue
+  }
 
   /// A whole number.
   package static func integer(_ value: some BinaryInteger) -> JSONValue { .number(String(value)) }
@@ -34,9 +41,9 @@ package enum JSONValue: Equatable, Sendable {
     if case .array(let elements) = self { elements } else { nil }
   }
 
-  /// An object; nil for any other value.
-  package var object: JSONObject? {
-    if case .object(let object) = self { object } else { nil }
+  /// An object's members; nil for any other value.
+  package var members: [Member]? {
+    if case .object(let members) = self { members } else { nil }
   }
 
   /// About how long its text is, in bytes.
@@ -45,37 +52,13 @@ package enum JSONValue: Equatable, Sendable {
     case .null, .bool: 4
     case .number(let text), .string(let text): text.utf8.count + 2
     case .array(let elements): elements.reduce(2) { $0 + $1.textSize + 2 }
-    case .object(let object):
-      object.members.reduce(2) { $0 + $1.name.utf8.count + $1.value.textSize + 6 }
+    case .object(let members):
+      members.reduce(2) { $0 + $1.name.utf8.count + $1.value.textSize + 6 }
     }
   }
 
   /// A member of an object; nil where there is none, or no object.
-  package subscript(name: String) -> JSONValue? { object?[name] }
-}
-
-/// A JSON object: members in order, no name twice.
-package struct JSONObject: Equatable, Sendable {
-  /// A name and its value.
-  package struct Member: Equatable, Sendable {
-    package let name: String
-    package let value: JSONValue
-  }
-
-  package private(set) var members: [Member]
-
-  /// Makes an object. No name may be there twice.
-  package init(_ members: [Member] = []) { self.members = members }
-
-  /// Adds a member whose name is not there yet.
-  package mutating func append(_ name: String, _ value: JSONValue) {
-    members.append(Member(name: name, value: value))
-  }
-
-  /// The value of a name; nil where there is none.
-  package subscript(name: String) -> JSONValue? {
-    members.first { $0.name == name }?.value
-  }
+  package subscript(name: String) -> JSONValue? { members?.first { $0.name == name }?.value }
 }
 
 extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
@@ -89,7 +72,7 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
   /// An object of those members that have a value.
   package init(dictionaryLiteral elements: (String, JSONValue?)...) {
     self = .object(
-      JSONObject(elements.compactMap { name, value in value.map { .init(name: name, value: $0) } }))
+      elements.compactMap { name, value in value.map { Member(name: name, value: $0) } })
   }
 }
 
@@ -104,9 +87,9 @@ extension JSONValue {
     case .number(let digits): digits
     case .string(let text): Self.quoted(text)
     case .array(let elements): "[" + elements.map(\.printed).joined(separator: ", ") + "]"
-    case .object(let object):
+    case .object(let members):
       "{"
-        + object.members.map { Self.quoted($0.name) + ": " + $0.value.printed }
+        + members.map { Self.quoted($0.name) + ": " + $0.value.printed }
         .joined(separator: ", ") + "}"
     }
   }

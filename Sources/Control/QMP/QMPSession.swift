@@ -86,7 +86,7 @@ struct QMPSession {
     }
   }
 
-  private func negotiate(_ arguments: JSONObject) throws(QMPError) {
+  private func negotiate(_ arguments: [JSONValue.Member]) throws(QMPError) {
     var arguments = Arguments(arguments)
     for capability in try arguments.optional(.names("enable")) ?? [] {
       guard capability == "oob" else {
@@ -101,17 +101,17 @@ struct QMPSession {
 /// One command of a client.
 struct QMPRequest: Equatable {
   let command: String
-  let arguments: JSONObject
+  let arguments: [JSONValue.Member]
   /// What the reply is to be marked with.
   let id: JSONValue?
 
   init(_ value: JSONValue) throws(QMPError) {
-    guard let object = value.object else { throw QMPError("QMP input must be a JSON object") }
+    guard let members = value.members else { throw QMPError("QMP input must be a JSON object") }
     // Comparing is cheap: the parser bounds the names.
-    for member in object.members where !["execute", "arguments", "id"].contains(member.name) {
+    for member in members where !["execute", "arguments", "id"].contains(member.name) {
       throw QMPError("QMP input member '\(member.name)' is unexpected")
     }
-    guard let execute = object["execute"] else {
+    guard let execute = value["execute"] else {
       throw QMPError("QMP input lacks member 'execute'")
     }
     guard let command = execute.text else {
@@ -121,9 +121,9 @@ struct QMPRequest: Equatable {
       throw QMPError(
         "QMP input member 'execute' is not ASCII of at most \(ForeignText.largestName) bytes")
     }
-    guard let arguments = (object["arguments"] ?? [:]).object else {
+    guard let arguments = (value["arguments"] ?? [:]).members else {
       throw QMPError("QMP input member 'arguments' must be an object")
     }
-    (self.command, self.arguments, id) = (command, arguments, object["id"])
+    (self.command, self.arguments, id) = (command, arguments, value["id"])
   }
 }

@@ -140,7 +140,7 @@ enum DeviceOption {
     }
     guard object["driver"]?.text != nil else { throw error("Parameter 'driver' is missing") }
     var items: [String] = []
-    for member in object.object?.members ?? [] {
+    for member in object.members ?? [] {
       guard !member.name.isEmpty, !member.name.utf8.contains(where: { "=,".utf8.contains($0) })
       else { throw error("there is no key \(PlainText.quoted(member.name))") }
       let text: String? =

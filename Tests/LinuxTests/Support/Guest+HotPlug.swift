@@ -44,14 +44,11 @@ extension Guest {
     _ name: String, id: String? = nil, to device: String? = nil, number: Int? = nil,
     driver: String = "virtserialport"
   ) -> JSONValue {
-    var arguments = JSONObject()
-    arguments.append("driver", .string(driver))
-    arguments.append("id", .string(id ?? name))
-    arguments.append("name", .string(name))
-    arguments.append("chardev", .string(name))
-    if let device { arguments.append("bus", .string(device + ".0")) }
-    if let number { arguments.append("nr", .integer(number)) }
-    return .object(arguments)
+    [
+      "driver": .string(driver), "id": .string(id ?? name), "name": .string(name),
+      "chardev": .string(name), "bus": device.map { .string($0 + ".0") },
+      "nr": number.map { .integer($0) },
+    ]
   }
 
   /// Adds a virtio-serial device on the PCI bus.
