@@ -336,7 +336,7 @@ extension UnsafeBufferPointer<iovec> {
 
 extension UnsafeRawBufferPointer {
   /// Calls `body` with this memory as the only segment of a transfer.
-  func asSegment<R>(_ body: (UnsafeBufferPointer<iovec>) -> R) -> R {
+  package func asSegment<R>(_ body: (UnsafeBufferPointer<iovec>) -> R) -> R {
     let segment = iovec(iov_base: UnsafeMutableRawPointer(mutating: baseAddress), iov_len: count)
     return withUnsafePointer(to: segment) { body(UnsafeBufferPointer(start: $0, count: 1)) }
   }

@@ -1,3 +1,4 @@
+import Boot
 import Host
 import KVM
 
@@ -106,4 +107,28 @@ extension HostReport {
         text: hypervisor.hasDeadlineTimer ? "there" : "missing (guests use others)"),
     ]
   }
+}
+
+extension Hypervisor {
+  /// KVM, with as many processors as the machine is to have.
+  static func open(
+    for configuration: VirtualMachineConfiguration
+  ) throws(ConfigurationError) -> Hypervisor {
+    let hypervisor: Hypervisor
+    do throws(HypervisorError) { hypervisor = try Hypervisor() } catch {
+      throw ConfigurationError(.host, at: .root, .init(error.description))
+    }
+    let limit = hypervisor.allowedCPUCount
+    guard configuration.cpuCount <= limit else {
+      let who = limit < hypervisor.maximumVCPUCount ? "swiftvm" : "this host's KVM"
+      throw ConfigurationError(
+        .outOfRange, at: .root.cpuCount, given: String(configuration.cpuCount),
+        "\(who) allows a machine \(limit) CPUs",
+        "give at most \(PropertyPath.root.cpuCount, "\(limit)")")
+    }
+    return hypervisor
+  }
+
+  /// How many virtual CPUs a machine may have.
+  var allowedCPUCount: Int { min(maximumVCPUCount, AddressMap.largestCPUCount) }
 }

@@ -13,5 +13,7 @@ public typealias VirtioQueueReport = QueueStatistics
 
 extension VirtioConsoleDeviceConfiguration {
   /// What the device is called in reports.
-  func label(index: Int) -> String { id ?? "virtio-serial\(index)" }
+  ///
+  /// - Parameter number: how many devices the machine has had before.
+  func label(number: Int) -> String { id ?? "virtio-serial\(number)" }
 }

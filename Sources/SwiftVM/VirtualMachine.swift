@@ -12,30 +12,22 @@ import VirtioConsole
 /// let outcome = try machine.run()
 /// ```
 ///
-/// Made and run on one thread, which becomes the machine's I/O thread while it runs. Ports may come,
-/// go and be asked about on any thread, at any time.
+/// Made and run on one thread, which becomes the machine's I/O thread while it runs. Everything else may be
+/// called on any thread, before, while and after the machine runs. A call waits until the I/O thread has
+/// carried it out, which is a matter of milliseconds.
 ///
-/// `@unchecked Sendable`: what other threads may call goes through `gate`.
+/// `@unchecked Sendable`: the engine is used on the I/O thread, through `executor`; the rest belongs to the
+/// thread that makes and runs the machine.
 public final class VirtualMachine: @unchecked Sendable {
-  let machine: Machine
-  let gate: LoopExecutor
-  var backends: BackendOpener
-  /// What the machine is made of now, every port numbered. Touched through the gate alone.
-  package var configuration: VirtualMachineConfiguration
-  /// Touched through the gate alone.
-  var hasEnded = false
+  /// The machine itself; to be used on the I/O thread.
+  package let engine: Machine
+  let executor: LoopExecutor
   private let hasBegun = Atomic<Bool>(false)
-  /// Touched on the machine's thread alone, through the gate.
-  var eventHandlers: [@Sendable (VirtualMachineEvent) -> Void] = []
-
-  /// Called with each event of a device, and the device's label.
-  let tracer: (@Sendable (String, TraceEvent) -> Void)?
-
   private let usesTerminal: Bool
   private let signals: SignalSource
-  /// There where signals end the program; lasts until its end.
+  /// Present where signals end the program; lasts until its end.
   private let signalGuard: SignalGuard?
-  let hooks: ProgramHooks
+  private let hooks: ProgramHooks
   private var terminal: Terminal?
   private var powerDownDeadline: EventLoop.Timer?
 
@@ -54,8 +46,7 @@ public final class VirtualMachine: @unchecked Sendable {
   ) throws(ConfigurationError) {
     try configuration.validate()
     SignalSource.ignoreWriteFailures()
-    let opener = ConfigurationOpener(configuration)
-    let hypervisor = try opener.openHypervisor()
+    let hypervisor = try Hypervisor.open(for: configuration)
     try FileDescriptorBudget.secure(configuration)
     hooks.timings.mark("/dev/kvm opened")
     let loop: EventLoop
@@ -68,92 +59,13 @@ public final class VirtualMachine: @unchecked Sendable {
       throw ConfigurationError(
         .host, at: .root, "the host refuses an event loop: \(error)")
     }
-    let patience = OpeningPatience.atStart()
-    let stop = StopRequest()
-    backends = BackendOpener(patience: patience, whenEnded: { stop.perform() })
-    tracer = hooks.trace.map(Self.tracer)
-    let resolved = try opener.open(hypervisor, backends: backends, trace: tracer)
+    engine = try Machine(
+      configuration, hypervisor: hypervisor, loop: loop, timings: hooks.timings,
+      trace: hooks.trace.map(Self.tracer))
     hooks.timings.mark("files and sockets opened")
-    machine = Machine(resolved, hypervisor: hypervisor, loop: loop, timings: hooks.timings)
-    gate = LoopExecutor(remote: loop.remote)
-    self.configuration = try configuration.withNumberedPorts
+    executor = LoopExecutor(remote: loop.remote)
     self.hooks = hooks
     usesTerminal = configuration.hasConsoleOnStandardIO && Terminal.isTerminal(STDIN_FILENO)
-    stop.machine = machine
-    machine.onEvent = { [unowned self] in tell($0) }
-    machine.onDeviceRemoved = { [unowned self] in deviceRemoved($0) }
-    if configuration.startsPaused { machine.pause() }
-  }
-
-  /// What the machine's thread runs; for registering what belongs to that thread before `run`.
-  package var loop: EventLoop { machine.loop }
-
-  /// The threads that run the CPUs, as gettid(2) tells; nil for one that does not run, none while no
-  /// guest is there. On the machine's thread.
-  package var processorThreads: [Int32?] { machine.processorThreads }
-
-  /// Boots the guest, and returns when the machine has ended. A terminal used as a console is raw
-  /// until then.
-  ///
-  /// - Throws: at once where it has been called before, on whatever thread.
-  public func run() throws(ConfigurationError) -> VirtualMachineOutcome {
-    guard !hasBegun.exchange(true, ordering: .relaxed) else {
-      throw ConfigurationError(
-        .state, at: .root, "run() has been called before",
-        "make another VirtualMachine, as one runs once")
-    }
-    gate.begin()
-    backends.isMachineRunning = true
-    defer {
-      gate.perform { [self] in hasEnded = true }
-      gate.end()
-    }
-    let outcome = runMachine()
-    tell(.ended(outcome))
-    eventHandlers = []
-    return outcome
-  }
-
-  private func runMachine() -> VirtualMachineOutcome {
-    do throws(SystemError) {
-      if usesTerminal { terminal = try Terminal(rawModeOn: STDIN_FILENO) }
-      defer { terminal = nil }
-      try signals.start(on: machine.loop) { [unowned self] in handle($0) }
-      defer { signals.stop() }
-      machine.loop.after(milliseconds: 0, hooks.whenStarted)
-      return machine.run()
-    } catch {
-      return .failed(error.description)
-    }
-  }
-
-  private func handle(_ signal: Int32) {
-    switch signal {
-    case SIGWINCH: machine.windowSizeMayHaveChanged()
-    // A shell changes the terminal's mode while the process is stopped; its size may change, too.
-    case SIGCONT:
-      terminal?.reapply()
-      machine.windowSizeMayHaveChanged()
-    case hooks.reportSignal: hooks.report(consoleDeviceReports, serialPortReports)
-    case SIGTERM where mayPowerDown: powerDown()
-    default: machine.end(.stopped(signal: signal))
-    }
-  }
-
-  /// Whether a guest is there that may answer to its power button, which has not been pressed for this.
-  private var mayPowerDown: Bool {
-    hooks.powerDownSeconds != nil && powerDownDeadline == nil && machine.hasRun && !machine.isEnding
-  }
-
-  /// Presses the power button, and ends the machine where that does not help in time.
-  private func powerDown() {
-    machine.pressPowerButton()
-    powerDownDeadline = machine.loop.after(
-      milliseconds: (hooks.powerDownSeconds ?? 0).multipliedReportingOverflow(by: 1000).partialValue
-    ) { [weak self] in
-      Log.warning("the guest has not powered off in time after SIGTERM")
-      self?.machine.end(.stopped(signal: SIGTERM))
-    }
   }
 
   /// Makes lines of a device's events, whose time counts from now on.
@@ -167,88 +79,183 @@ public final class VirtualMachine: @unchecked Sendable {
     }
   }
 
-  // MARK: Control
+  /// Boots the guest, and returns when the machine has ended. A terminal used as a console is raw
+  /// until then.
+  ///
+  /// - Throws: at once where it has been called before, on whatever thread.
+  public func run() throws(ConfigurationError) -> VirtualMachineOutcome {
+    guard !hasBegun.exchange(true, ordering: .relaxed) else {
+      throw ConfigurationError(
+        .state, at: .root, "run() has been called before",
+        "make another VirtualMachine, as one runs once")
+    }
+    executor.begin()
+    defer { executor.end() }
+    return engine.run { () throws(SystemError) in
+      if usesTerminal { terminal = try Terminal(rawModeOn: STDIN_FILENO) }
+      try signals.start(on: engine.loop) { [unowned self] in handle($0) }
+      engine.loop.after(milliseconds: 0, hooks.whenStarted)
+    } finally: {
+      signals.stop()
+      terminal = nil
+    }
+  }
 
-  // Callable on any thread, before, while and after the machine runs. A call waits until the machine's
-  // thread has done it, which is a matter of milliseconds.
+  // MARK: Signals
+
+  private func handle(_ signal: Int32) {
+    switch signal {
+    case SIGWINCH: engine.windowSizeMayHaveChanged()
+    // A shell changes the terminal's mode while the process is stopped; its size may change, too.
+    case SIGCONT:
+      terminal?.reapply()
+      engine.windowSizeMayHaveChanged()
+    case hooks.reportSignal: hooks.report(consoleDeviceReports, serialPortReports)
+    case SIGTERM where mayPowerDown: powerDown()
+    default: engine.end(.stopped(signal: signal))
+    }
+  }
+
+  /// Whether a guest is there that may answer to its power button, which has not been pressed for this.
+  private var mayPowerDown: Bool {
+    hooks.powerDownSeconds != nil && powerDownDeadline == nil
+      && [.running, .paused].contains(engine.state)
+  }
+
+  /// Presses the power button, and ends the machine where that does not help in time.
+  private func powerDown() {
+    engine.pressPowerButton()
+    powerDownDeadline = engine.loop.after(
+      milliseconds: (hooks.powerDownSeconds ?? 0).multipliedReportingOverflow(by: 1000).partialValue
+    ) { [weak self] in
+      Log.warning("the guest has not powered off in time after SIGTERM")
+      self?.engine.end(.stopped(signal: SIGTERM))
+    }
+  }
+
+  // MARK: Life
 
   /// Ends the machine as soon as it can be, with `VirtualMachineOutcome.stoppedByUser`, whatever the
   /// guest is doing. Without effect before `run` and after its end.
-  public func stop() {
-    gate.perform { [self] in
-      if machine.isStarted { machine.end(.stoppedByUser) }
-    }
-  }
+  public func stop() { executor.perform { [engine] in engine.end(.stoppedByUser) } }
 
   /// Stops the guest until `resume`: no CPU runs, no device touches its memory. What clients send
   /// waits in their sockets, and nothing is lost. Before `run`, the guest does not begin. Without
   /// effect on a guest that is paused already, and after the end.
-  public func pause() { gate.perform { [self] in if !hasEnded { machine.pause() } } }
+  public func pause() { executor.perform { [engine] in engine.pause() } }
 
   /// Lets a paused guest go on.
-  public func resume() { gate.perform { [self] in if !hasEnded { machine.resume() } } }
-
-  /// What the machine is doing.
-  public var state: VirtualMachineState {
-    gate.perform { [self] in
-      if hasEnded { return .ended }
-      if machine.isEnding { return .stopping }
-      guard machine.hasRun else { return .created }
-      return machine.isPaused ? .paused : .running
-    }
-  }
-
-  /// Whether the guest is paused, or will be from its boot on.
-  public var isPaused: Bool { gate.perform { [self] in machine.isPaused } }
+  public func resume() { executor.perform { [engine] in engine.resume() } }
 
   /// Resets the guest, whatever it is doing: it boots anew, or the machine ends, by
   /// `VirtualMachineConfiguration.resetPolicy`. A paused one stays paused. Without effect before
   /// `run` and after its end.
-  public func reset() { gate.perform { [self] in machine.reset() } }
+  public func reset() { executor.perform { [engine] in engine.reset() } }
 
   /// Presses the power button: most guests shut down then, a paused one once it goes on. Without
   /// effect before `run` and after its end.
-  public func pressPowerButton() { gate.perform { [self] in machine.pressPowerButton() } }
+  public func pressPowerButton() { executor.perform { [engine] in engine.pressPowerButton() } }
 
-  /// Calls `handler` with every event from now on, after the handlers that were there before, until the
-  /// machine has ended. It is called on the machine's thread as things happen, so it must not wait; it
+  /// What the machine is doing.
+  public var state: VirtualMachineState { executor.perform { [engine] in engine.state } }
+
+  /// Whether the guest is paused, or will be from its boot on.
+  public var isPaused: Bool { executor.perform { [engine] in engine.isPaused } }
+
+  /// Calls `handler` with each event from now on, after the handlers that were there before, until the
+  /// machine has ended. It is called on the I/O thread as things happen, so it must not wait; it
   /// may call the machine.
   public func addEventHandler(_ handler: @escaping @Sendable (VirtualMachineEvent) -> Void) {
-    gate.perform { [self] in eventHandlers.append(handler) }
+    executor.perform { [engine] in engine.addEventHandler(handler) }
   }
 
-  /// Tells the handlers. On the machine's thread.
-  func tell(_ event: VirtualMachineEvent) {
-    for handler in eventHandlers { handler(event) }
-  }
-}
+  // MARK: Devices and ports
 
-extension VirtualMachineConfiguration {
-  /// Whether a person may be typing to the guest.
-  fileprivate var hasConsoleOnStandardIO: Bool {
-    serialPort.attachment.includesStandardIO
-      || consoleDevices.contains { device in
-        device.ports.contains { $0.isConsole && $0.attachment.includesStandardIO }
+  /// What each device is doing; after the end, what it was doing then.
+  public var consoleDeviceReports: [VirtioConsoleDeviceReport] {
+    executor.perform { [engine] in engine.deviceStatistics }
+  }
+
+  /// The serial console, as `serial`, and an emergency output with a backend of its own, as
+  /// `emergency`: each a device with one console port; none where there is no backend.
+  public var serialPortReports: [VirtioConsoleDeviceReport] {
+    executor.perform { [engine] in engine.serialStatistics }
+  }
+
+  /// Adds a port to a device. A running guest is told at once, and finds it again after each
+  /// reset.
+  ///
+  /// - Parameters:
+  ///   - port: any but one on standard input and output, which is given out at the start.
+  ///   - device: the device's id; nil for the first.
+  /// - Returns: the port's number.
+  /// - Throws: what the user has to change, having changed nothing.
+  @discardableResult
+  public func addPort(
+    _ port: VirtioConsolePortConfiguration, toDevice device: String? = nil
+  ) throws(ConfigurationError) -> Int {
+    try executor.perform { [engine] () throws(ConfigurationError) in
+      try engine.requireLife()
+      guard let found = device.map({ engine.device(id: $0) }) ?? engine.devices.first else {
+        let problem: ConfigurationError.Text =
+          device == nil ? "the machine has no virtio-serial device" : "there is no such device"
+        throw ConfigurationError(
+          .notFound, at: .root.consoleDevices.id, given: device ?? "", problem,
+          "give the id of a device")
       }
-  }
-
-  /// The same, with the number that each port gets.
-  fileprivate var withNumberedPorts: VirtualMachineConfiguration {
-    get throws(ConfigurationError) {
-      var configuration = self
-      for (index, device) in consoleDevices.enumerated() {
-        for (place, number) in try device.portNumbers.enumerated() {
-          configuration.consoleDevices[index].ports[place].number = number
-        }
-      }
-      return configuration
+      return try engine.add(port, to: found).number
     }
   }
-}
 
-/// Lets the console's escape key reach a machine that is made after the console.
-private final class StopRequest {
-  weak var machine: Machine?
+  /// Removes the port with this id, which no guest needs to agree to. What its client takes at once
+  /// is passed on to it, then the backend is closed.
+  public func removePort(id: String) throws(ConfigurationError) {
+    try removePort(id, at: PropertyPath.root.consoleDevices.ports.id) { $0.port(id: id) }
+  }
 
-  func perform() { machine?.end(.stoppedByUser) }
+  /// Removes the port that has this name in the guest, as `removePort(id:)` does.
+  public func removePort(named name: String) throws(ConfigurationError) {
+    try removePort(name, at: PropertyPath.root.consoleDevices.ports.name) { $0.port(named: name) }
+  }
+
+  private func removePort(
+    _ value: String, at property: PropertyPath,
+    _ find: @escaping @Sendable (Machine) -> MachinePort?
+  ) throws(ConfigurationError) {
+    try executor.perform { [engine] () throws(ConfigurationError) in
+      try engine.requireLife()
+      guard let port = find(engine) else {
+        throw ConfigurationError(
+          .notFound, at: property, given: value, "there is no such port",
+          "give the id or the name of a port")
+      }
+      engine.remove(port)
+    }
+  }
+
+  /// Adds a device on the PCI bus, with its ports. A running guest is told at once, by ACPI's
+  /// hot-plugging, and finds it in the same slot after each reset; that takes a configuration which
+  /// `allowsHotPlug`, or has control sockets.
+  ///
+  /// - Throws: what the user has to change, having changed nothing.
+  public func addDevice(_ device: VirtioConsoleDeviceConfiguration) throws(ConfigurationError) {
+    try executor.perform { [engine] () throws(ConfigurationError) in try engine.add(device) }
+  }
+
+  /// Asks the guest to let the device with this id go. It is gone, with its ports and their
+  /// backends, once the guest has ejected it or is reset, which `VirtualMachineEvent.deviceRemoved`
+  /// tells; before `run`, at once. A guest that does not answer keeps it.
+  ///
+  /// - Throws: where there is no such device, none that can be removed, or the guest has been asked.
+  public func removeDevice(id: String) throws(ConfigurationError) {
+    try executor.perform { [engine] () throws(ConfigurationError) in
+      try engine.requireLife()
+      guard let device = engine.device(id: id) else {
+        throw ConfigurationError(
+          .notFound, at: .root.consoleDevices.id, given: id, "there is no such device",
+          "give the id of a device")
+      }
+      try engine.requestRemoval(of: device)
+    }
+  }
 }

@@ -1,7 +1,10 @@
 import Devices
 
 /// How a virtio device shows itself to the guest (virtio 1.2, 4).
-package enum VirtioTransport: Equatable, Sendable {
+public enum VirtioTransport: Equatable, Sendable {
+  /// Which drivers a virtio-pci function is made for.
+  public typealias PCIInterface = Virtio.PCIInterface
+
   /// A function on the PCI bus (4.1).
   case pci(PCIInterface)
   /// Registers in memory, announced through ACPI (4.2).
@@ -9,8 +12,8 @@ package enum VirtioTransport: Equatable, Sendable {
 }
 
 /// Which drivers a virtio-pci function is made for.
-package enum PCIInterface: Equatable, Sendable {
-  /// Those of virtio 1.0 and later only.
+public enum PCIInterface: Equatable, Sendable {
+  /// Those of virtio 1.0 and later only: Linux 4.0 and later, and every Windows driver of today.
   case modern
   /// Those and the ones before (virtio 1.2, 4.1.2): it has both interfaces.
   case transitional

@@ -36,7 +36,6 @@ package final class ConsoleDevice: @unchecked Sendable {
   let loop: LoopHandle
   let emergencyOutput: @Sendable (UInt8) -> Void
   let tracer: Tracer
-  let onGuestOpen: (@Sendable (PortConfiguration, Bool) -> Void)?
   let onDriver: (@Sendable () -> Void)?
   let onConsoleOutput: (@Sendable (KernelFault) -> Void)?
   let resizeOrder: ResizeOrder
@@ -74,7 +73,6 @@ package final class ConsoleDevice: @unchecked Sendable {
   ///   - emergencyOutput: where a byte written to emerg_wr goes; called on vCPU threads.
   ///   - trace: told of every control message and change of state; called with the device locked,
   ///     on the I/O thread or a vCPU's, so it must neither wait nor call the device.
-  ///   - onGuestOpen: told of each port that the guest opens or closes; called as `trace` is.
   ///   - onDriver: called as `trace` is, when a driver comes (DRIVER_OK) and for each port that it
   ///     has made ready, which takes it long where there are thousands.
   ///   - onConsoleOutput: told that a console has printed something, and of what its kernel says of
@@ -84,11 +82,9 @@ package final class ConsoleDevice: @unchecked Sendable {
     lock: DeviceLock, remote: LoopHandle, resizeOrder: ResizeOrder = .specification,
     emergencyOutput: @escaping @Sendable (UInt8) -> Void,
     trace: (@Sendable (TraceEvent) -> Void)? = nil,
-    onGuestOpen: (@Sendable (PortConfiguration, Bool) -> Void)? = nil,
     onDriver: (@Sendable () -> Void)? = nil,
     onConsoleOutput: (@Sendable (KernelFault) -> Void)? = nil
   ) {
-    self.onGuestOpen = onGuestOpen
     self.onDriver = onDriver
     self.onConsoleOutput = onConsoleOutput
     self.lock = lock

@@ -123,7 +123,7 @@ final class Port: @unchecked Sendable {
       // A client that the guest does not know of yet has no part in its close.
       isGuestClosePending =
         !open && !isConsole && policy.onGuestClose != .keep && handover.isSettled
-      device.onGuestOpen?(configuration, open)
+      configuration.onGuestOpen?(open)
     }
     state.guestOpened(open)
     if !open, !handover.isSettled { endHandover() }

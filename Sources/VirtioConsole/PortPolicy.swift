@@ -1,7 +1,5 @@
 /// One port of a virtio-serial device, as the user asked for it.
-package struct PortConfiguration: Equatable, Sendable {
-  /// What the user calls it; empty for one that has no name.
-  package var id: String
+package struct PortConfiguration: Sendable {
   /// The port's number; nil for the lowest free one (for the first console: 0).
   package var number: UInt32?
   /// What the guest finds it by, under /dev/virtio-ports; empty for none.
@@ -10,12 +8,13 @@ package struct PortConfiguration: Equatable, Sendable {
   package var isConsole: Bool
   /// What becomes of bytes when one side is away.
   package var policy: PortPolicy
+  /// Told that the guest has opened (true) or closed the port. Called with the device locked, on the I/O
+  /// thread or a vCPU's, so it must neither wait nor call the device.
+  package var onGuestOpen: (@Sendable (Bool) -> Void)?
 
   package init(
-    id: String = "", number: UInt32? = nil, name: String, isConsole: Bool = false,
-    policy: PortPolicy = PortPolicy()
+    number: UInt32? = nil, name: String, isConsole: Bool = false, policy: PortPolicy = PortPolicy()
   ) {
-    self.id = id
     self.number = number
     self.name = name
     self.isConsole = isConsole

@@ -77,7 +77,7 @@ public struct PortStatistics: Equatable, Sendable {
 /// What one virtio-console device is doing, and what happened on it since the machine was made, over
 /// all resets of the guest.
 public struct DeviceStatistics: Equatable, Sendable {
-  /// The device's id, or `virtio-serial` and its place among the devices, from 0 on.
+  /// The device's id, or `virtio-serial` and how many devices the machine had had before.
   public var label: String
   /// Its ports, by ascending number.
   public var ports: [PortStatistics]

@@ -74,7 +74,7 @@ struct RunRequestTests {
     (
       ["--emergency", "chardev=c", "-chardev", "pty,id=c"],
       with {
-        $0.machine.emergencyOutput = .hostEnd(
+        $0.machine.emergencyOutput = .backend(
           ChardevConfiguration(id: "c", .pseudoTerminal(link: nil)))
       }
     ),

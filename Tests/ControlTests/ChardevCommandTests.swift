@@ -212,7 +212,7 @@ struct ChardevCommandTests: CommandSuite {
       ask("query-chardev") == #"[{"label": "c", "filename": "null", "frontend-open": false}]"#)
     #expect(add("null", "{}") == "!GenericError: Chardev with id 'c' already exists")
     #expect(ask("chardev-change", #"{"id":"c","backend":{"type":"ringbuf","data":{}}}"#) == "{}")
-    #expect(rig.machine.chardev(label: "c") is RingBuffer)
+    #expect(rig.machine.engine.chardev(label: "c") is RingBuffer)
     #expect(
       ask("chardev-change", #"{"id":"d","backend":{"type":"null","data":{}}}"#)
         == "!GenericError: Chardev 'd' does not exist")
@@ -265,7 +265,7 @@ struct ChardevCommandTests: CommandSuite {
     #expect(ask("ringbuf-read", #"{"device":"r","size":30,"format":"base64"}"#) == #""bG8=""#)
     #expect(
       ask("ringbuf-write", #"{"device":"r","data":"AP8h","format":"base64"}"#) == "{}")
-    #expect((rig.machine.chardev(label: "r") as? RingBuffer)?.contents == [0, 255, 33])
+    #expect((rig.machine.engine.chardev(label: "r") as? RingBuffer)?.contents == [0, 255, 33])
     #expect(
       ask("ringbuf-write", #"{"device":"r","data":"A===","format":"base64"}"#)
         == "!GenericError: the data is not valid base64")
@@ -286,7 +286,7 @@ struct ChardevCommandTests: CommandSuite {
   @Test("One command brings a bounded part, whatever it asks for; the rest is the next one's")
   func readsRingBuffersInParts() throws {
     #expect(add("ringbuf", #"{"size":1048576}"#, id: "r") == "{}")
-    let buffer = try #require(rig.machine.chardev(label: "r") as? RingBuffer)
+    let buffer = try #require(rig.machine.engine.chardev(label: "r") as? RingBuffer)
     buffer.write(Array(repeating: 120, count: 600 << 10))
     for expected in [256 << 10, 256 << 10, 88 << 10, 0] {
       let reply = ask("ringbuf-read", #"{"device":"r","size":67108864}"#)

@@ -79,14 +79,14 @@ struct CommandTests: CommandSuite {
           number: 5, name: nil, isConsole: true, attachment: .none),
       ])
     #expect(
-      rig.machine.configuration.consoleDevices.dropFirst() == [
+      rig.machine.engine.configuration.consoleDevices.dropFirst() == [
         VirtioConsoleDeviceConfiguration(id: "vs1", ports: [], maximumPortCount: 4, slot: 31)
       ])
     #expect(ask("device_del", #"{"id":"p"}"#) == "{}")
     #expect(rig.ports.count == 2 && rig.spares == ["c"])
     #expect(ask("device_del", #"{"id":"p"}"#) == "!DeviceNotFound: Device 'p' not found")
     #expect(ask("device_del", #"{"id":"vs1"}"#) == "{}")
-    #expect(rig.machine.configuration.consoleDevices.count == 1)
+    #expect(rig.machine.engine.configuration.consoleDevices.count == 1)
   }
 
   @Test("A port has the same policy keys here as on the command line")
@@ -137,7 +137,7 @@ struct CommandTests: CommandSuite {
   ])
   func refusesDevices(arguments: String, problem: String) {
     #expect(ask("device_add", arguments) == "!GenericError: " + problem)
-    #expect(rig.ports.count == 1 && rig.machine.configuration.consoleDevices.count == 1)
+    #expect(rig.ports.count == 1 && rig.machine.engine.configuration.consoleDevices.count == 1)
   }
 
   @Test("Who waits for a port hears when it is gone, and what follows is carried out then")

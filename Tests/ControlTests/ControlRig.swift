@@ -25,11 +25,13 @@ final class ControlRig {
   let server: ControlServer
   let socket: ServiceSocket
 
-  var loop: EventLoop { machine.loop }
+  var loop: EventLoop { machine.engine.loop }
   /// The ports of the one device.
-  var ports: [VirtioConsolePortConfiguration] { machine.configuration.consoleDevices[0].ports }
+  var ports: [VirtioConsolePortConfiguration] {
+    machine.engine.configuration.consoleDevices[0].ports
+  }
   /// The backends that have no port, by their ids.
-  var spares: [String] { machine.configuration.characterDevices.compactMap(\.id) }
+  var spares: [String] { machine.engine.configuration.characterDevices.compactMap(\.id) }
 
   /// - Parameters:
   ///   - opensHost: whether clients have the right to open things on the host.
@@ -61,8 +63,8 @@ final class ControlRig {
     server = try ControlServer(
       machine, at: [ControlServer.Listener(socket: socket, opensHost: opensHost)],
       parser)
-    machine.gate.begin()
-    try machine.machine.beginService()
+    machine.executor.begin()
+    try machine.engine.beginService()
   }
 
   /// A client that has said nothing yet.
@@ -84,7 +86,7 @@ final class ControlRig {
   /// Turns the loop until something is the case.
   func turn(_ condition: () -> Bool) -> Bool {
     // Tests may go on in another thread than the one they were made in.
-    machine.gate.begin()
+    machine.executor.begin()
     return waitUntil {
       loop.turn(timeoutMilliseconds: 0)
       return condition()
@@ -95,7 +97,7 @@ final class ControlRig {
 extension ControlRig {
   /// Lets the server do all that it has been given, which a Unix socket brings at once.
   func settle() {
-    machine.gate.begin()
+    machine.executor.begin()
     for _ in 0..<10 { loop.turn(timeoutMilliseconds: 0) }
   }
 }

@@ -202,7 +202,7 @@ struct ControlServerTests {
   @Test func endsWithItsClients() throws {
     let client = try rig.ready()
     rig.server.quit()
-    rig.machine.tell(.ended(.stoppedByUser))
+    rig.machine.engine.tell(.ended(.stoppedByUser))
     #expect(client.line()?.contains("host-qmp-quit") == true)
     #expect(client.isClosed())
   }

@@ -105,7 +105,7 @@ import Testing
       rig.server.send(.portChanged(id: "p", isOpen: true))
     }
     rig.server.send(.shutdown(.poweredOff))
-    rig.machine.tell(.ended(.poweredOff))
+    rig.machine.engine.tell(.ended(.poweredOff))
     var lines: [String] = []
     while let line = client.line() {
       lines.append(String(line.split(separator: #""event": ""#).last?.prefix { $0 != "\"" } ?? ""))
@@ -150,7 +150,7 @@ import Testing
     rig.server.send(.portChanged(id: "p", isOpen: true))
     #expect(hear(true))
     rig.server.send(.portChanged(id: "p", isOpen: false))
-    rig.machine.tell(.ended(.poweredOff))
+    rig.machine.engine.tell(.ended(.poweredOff))
     #expect(hear(false))
   }
 }

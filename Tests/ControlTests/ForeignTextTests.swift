@@ -76,18 +76,18 @@ struct ForeignTextTests: CommandSuite {
     "It is refused before it is compared or becomes a key, and costs no time", arguments: places)
   func isRefusedAtOnce(place: String) {
     #expect(add("ringbuf", "{}", id: "b") == "{}")
-    let configuration = rig.machine.configuration
+    let configuration = rig.machine.engine.configuration
     let reply = reply(to: place)
     #expect(reply.text.hasPrefix(#"{"error": "#))
     #expect(reply.seconds < 5)
-    #expect(rig.machine.configuration == configuration && !rig.machine.isPaused)
+    #expect(rig.machine.engine.configuration == configuration && !rig.machine.isPaused)
     #expect(ask("query-name") == #"{"name": "vm"}"#)
   }
 
   @Test("Data may hold it, which is bytes to the machine")
   func isDataLikeAnyOther() throws {
     #expect(add("ringbuf", #"{"size":1048576}"#, id: "b") == "{}")
-    let buffer = try #require(rig.machine.chardev(label: "b") as? RingBuffer)
+    let buffer = try #require(rig.machine.engine.chardev(label: "b") as? RingBuffer)
     #expect(
       reply(to: Self.command("ringbuf-write", #""device":"b","data":"@""#)).text
         == #"{"return": {}}"#)

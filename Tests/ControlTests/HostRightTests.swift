@@ -35,7 +35,7 @@ struct HostRightTests: CommandSuite {
     #expect(
       ask("chardev-change", #"{"id":"c","backend":{"type":"\#(type)","data":\#(data)}}"#)
         .hasPrefix(refusal))
-    #expect(rig.machine.chardev(label: "c")?.filename == "null")
+    #expect(rig.machine.engine.chardev(label: "c")?.filename == "null")
   }
 
   @Test("What stays in memory they may have, and control the machine")

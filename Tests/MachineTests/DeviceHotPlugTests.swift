@@ -156,6 +156,42 @@ struct DeviceHotPlugTests {
     #expect(directory.text(of: "log").contains("pci 20: 0x1af4"))
   }
 
+  @Test("The backend of a device that goes waits for another port if it has an id")
+  func keepsANamedBackend() throws {
+    let machine = try machine("run=hello", [device("vs0", port: "a")])
+    var added = device("vs1", port: "b")
+    added.ports[0].attachment.id = "c"
+    try machine.addDevice(added)
+    try machine.removeDevice(id: "vs1")
+    #expect(directory.entries.contains("b"), "it is not the device's alone")
+    try machine.addPort(added.ports[0], toDevice: "vs0")
+    try machine.removePort(id: "vs1p")
+    #expect(directory.entries.contains("b"))
+    #expect(try machine.run() == .poweredOff)
+    #expect(directory.entries == ["log"])
+  }
+
+  @Test("A device that cannot be had leaves no backend open, not even one with an id")
+  func takesBackWhatItHasOpened() throws {
+    let machine = try machine("run=hello", [device("vs0", port: "a")])
+    let before = directory.entries
+    #expect(mkfifo(directory["fifo"], 0o600) == 0)
+    var refused = device("vs1", port: "b")
+    refused.ports[0].attachment.id = "c"
+    var broken = refused.ports[0]
+    (broken.id, broken.name) = ("p", "p")
+    broken.attachment = .none
+    broken.attachment.log = LogConfiguration(path: directory["fifo"])
+    refused.ports.append(broken)
+    let refusal = problem { () throws(ConfigurationError) in try machine.addDevice(refused) }
+    #expect(refusal.contains("no reader"))
+    #expect(directory.entries == (before + ["fifo"]).sorted())
+    refused.ports.removeLast()
+    try machine.addDevice(refused)
+    #expect(directory.entries.contains("b"))
+    #expect(try machine.run() == .poweredOff)
+  }
+
   @Test("A guest that has not been told of it keeps its devices, and gets no others")
   func refusesWhatIsNotAllowed() throws {
     let machine = try machine(

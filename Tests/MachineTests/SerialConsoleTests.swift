@@ -7,11 +7,11 @@ import VirtioConsole
 
 @testable import SwiftVM
 
-/// The buffer between a vCPU that prints and a host end that is slow.
+/// The buffer between a vCPU that prints and a backend that is slow.
 @Suite struct SerialConsoleTests {
   private static let capacity = 1 << 20
 
-  /// A console whose host end takes nothing yet, and what a vCPU does with it.
+  /// A console whose backend takes nothing yet, and what a vCPU does with it.
   private final class Rig {
     let loop: EventLoop
     let chardev = ScriptedChardev()
@@ -21,8 +21,7 @@ import VirtioConsole
     init(waits: Bool) throws {
       loop = try EventLoop()
       console = SerialConsole(
-        chardev: chardev, waitsForReader: waits, remote: loop.remote, faults: KernelFaultRecord(),
-        onOutput: {})
+        chardev, waitsForReader: waits, loop: loop, faults: KernelFaultRecord())
       console.holdWriters()
       chardev.connect()
       chardev.writeRoom = 0

@@ -1,34 +1,31 @@
-import SwiftVM
 import Testing
-import Virtio
+
+@testable import SwiftVM
 
 /// How many MSI-X vectors devices have beside each other.
 @Suite struct VectorShareTests {
-  private typealias Device = MachineConfiguration.ConsoleDevice
-
-  private func counts(_ devices: [Device]) -> [Int?] {
-    MachineConfiguration.ConsoleDevice.sharingVectors(devices).map(\.vectorCount)
+  private func count(
+    _ maximumPortCounts: [Int], and others: [VirtioConsoleDeviceConfiguration] = []
+  ) -> Int? {
+    let devices = maximumPortCounts.map {
+      VirtioConsoleDeviceConfiguration(ports: [], maximumPortCount: $0)
+    }
+    return (devices + others).defaultVectorCount
   }
 
-  @Test func deviceAloneKeepsAVectorForEachQueue() {
-    #expect(counts([Device(ports: [], maximumPorts: 1024)]) == [nil])
-  }
+  @Test func deviceAloneKeepsAVectorForEachQueue() { #expect(count([1024]) == nil) }
 
-  @Test func twoDevicesOfTheUsualSizeKeepTheirs() {
-    #expect(
-      counts([Device(ports: [], maximumPorts: 31), Device(ports: [], maximumPorts: 31)])
-        == [nil, nil])
-  }
+  @Test func twoDevicesOfTheUsualSizeKeepTheirs() { #expect(count([31, 31]) == nil) }
 
   @Test func manyDevicesHaveTwoVectorsEach() {
-    let devices = (1...26).map { _ in Device(ports: [], maximumPorts: 31) }
-    #expect(counts(devices) == Array(repeating: 2, count: 26))
+    #expect(count(Array(repeating: 31, count: 26)) == 2)
   }
 
-  @Test func askedForVectorsStandAndOtherTransportsWantNone() {
-    let asked = Device(ports: [], maximumPorts: 31, vectorCount: 200)
-    let mapped = Device(ports: [], maximumPorts: 1024, transport: .mmio)
-    #expect(counts([asked, mapped]) == [200, nil])
-    #expect(counts([asked, Device(ports: [], maximumPorts: 1)]) == [200, 2])
+  @Test func askedForVectorsCountAndOtherTransportsWantNone() {
+    let asked = VirtioConsoleDeviceConfiguration(ports: [], vectorCount: 200)
+    let mapped = VirtioConsoleDeviceConfiguration(
+      ports: [], maximumPortCount: 1024, transport: .mmio)
+    #expect(count([], and: [asked, mapped]) == nil)
+    #expect(count([1], and: [asked]) == 2)
   }
 }

@@ -126,7 +126,7 @@ struct AttachmentValidationTests {
         + " give every port a path of its own")
     fixture.configuration.emergencyOutput = .file(path: fixture.directory["emergency"])
     #expect(fixture.problem() == nil)
-    fixture.configuration.emergencyOutput = .hostEnd(.standardIO)
+    fixture.configuration.emergencyOutput = .backend(.standardIO)
     #expect(
       fixture.problem()
         == "--emergency stdio: standard input and output are in use already;"

@@ -9,7 +9,7 @@ enum ChardevCommands {
       help: "Each backend: its label, what it is, and whether a port has it open.",
       tells: { context in
         .array(
-          context.machine.chardevs.map { chardev in
+          context.engine.chardevReports.map { chardev in
             [
               "label": .string(chardev.label), "filename": .string(chardev.filename),
               "frontend-open": .bool(chardev.isFrontEndOpen),
@@ -46,7 +46,7 @@ enum ChardevCommands {
       help: "Sends a break to the guest, through a serial console."
     ) { (context, id) throws(QMPError) in
       try requireChardev(id, context)
-      context.machine.sendBreak(toChardev: id)
+      context.engine.sendBreak(toChardev: id)
       return .done
     },
   ]
@@ -110,7 +110,7 @@ enum ChardevCommands {
   }
 
   private static func has(_ id: String, _ context: CommandContext) -> Bool {
-    context.machine.chardevs.contains { $0.label == id }
+    context.engine.chardevReports.contains { $0.label == id }
   }
 
   private static func requireChardev(

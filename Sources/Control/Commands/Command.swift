@@ -96,6 +96,8 @@ struct CommandContext {
 
   var server: ControlServer { client.server }
   var machine: VirtualMachine { server.machine }
+  /// The machine as it is used on its I/O thread.
+  var engine: Machine { machine.engine }
 
   /// Whether replies can have a descriptor with them, which takes a Unix socket.
   var carriesDescriptors: Bool { client.listener.socket.reach != .network }
@@ -105,9 +107,9 @@ struct CommandContext {
 
   /// Carries out what the machine may refuse.
   func perform<Value>(
-    _ body: (VirtualMachine) throws(ConfigurationError) -> Value
+    _ body: (Machine) throws(ConfigurationError) -> Value
   ) throws(QMPError) -> Value {
-    do throws(ConfigurationError) { return try body(machine) } catch { throw QMPError(error) }
+    do throws(ConfigurationError) { return try body(engine) } catch { throw QMPError(error) }
   }
 
   /// Refuses what is to be opened on the host to a client without the right to it.

@@ -24,7 +24,7 @@ enum DeviceCommands {
       "x-swiftvm-query-ports",
       help: "Each port, by device and number: who has it open, what it leads to, bytes in both"
         + " directions, dropped and discarded, clients that have come, wait and queue.",
-      tells: { .array($0.machine.ports.map(json)) }),
+      tells: { .array($0.engine.portReports.map(json)) }),
     Command(
       "x-swiftvm-wait-open", .portName("port"), .optionalTimeout("timeout"),
       help: "Replies once the guest has the port of this id or name open, or after so many seconds"
@@ -80,7 +80,7 @@ enum DeviceCommands {
       id: id, number: number, name: name, isConsole: driver == "virtconsole",
       attachment: attachment, policy: policy)
     try context.perform { (machine) throws(ConfigurationError) in
-      _ = try machine.add(port, toDeviceAt: device)
+      _ = try machine.add(port, to: device)
     }
   }
 
@@ -89,7 +89,7 @@ enum DeviceCommands {
     _ id: String, driver: String, _ context: CommandContext
   ) throws(QMPError) -> ChardevConfiguration {
     let property = "Property '\(driver).chardev'"
-    let configuration = context.machine.configuration
+    let configuration = context.engine.configuration
     if let spare = configuration.characterDevices.first(where: { $0.id == id }) { return spare }
     guard let used = configuration.frontEnds.first(where: { $0.id == id }) else {
       throw QMPError("\(property) can't find value '\(id)'")
@@ -102,18 +102,14 @@ enum DeviceCommands {
 
   private static func device(
     ofBus bus: String?, driver: String, _ context: CommandContext
-  ) throws(QMPError) -> Int {
-    let devices = context.machine.configuration.consoleDevices
-    guard let bus else {
-      guard !devices.isEmpty else {
-        throw QMPError("No 'virtio-serial-bus' bus found for device '\(driver)'")
-      }
-      return 0
+  ) throws(QMPError) -> MachineDevice {
+    let device = bus.map { context.engine.device(ofBus: $0) } ?? context.engine.devices.first
+    guard let device else {
+      throw QMPError(
+        bus.map { "Bus '\($0)' not found" }
+          ?? "No 'virtio-serial-bus' bus found for device '\(driver)'")
     }
-    guard let index = devices.busNames.firstIndex(of: bus) else {
-      throw QMPError("Bus '\(bus)' not found")
-    }
-    return index
+    return device
   }
 
   /// What QEMU calls the one bus, by the machine it is in.
@@ -131,19 +127,20 @@ enum DeviceCommands {
     }
     try end(driver, properties)
     try requireNewID(device.id, context)
-    try context.perform { (machine) throws(ConfigurationError) in try machine.addDevice(device) }
+    try context.perform { (machine) throws(ConfigurationError) in try machine.add(device) }
   }
 
   private static func remove(
     _ context: CommandContext, id: String
   ) throws(QMPError) -> Command.Outcome {
-    let devices = context.machine.configuration.consoleDevices
-    let isPort = devices.contains { $0.ports.contains { $0.id == id } }
-    guard isPort || devices.contains(where: { $0.id == id }) else {
+    if let port = context.engine.port(id: id) {
+      context.engine.remove(port)
+    } else if let device = context.engine.device(id: id) {
+      try context.perform { (machine) throws(ConfigurationError) in
+        try machine.requestRemoval(of: device)
+      }
+    } else {
       throw QMPError("Device '\(id)' not found", class: .deviceNotFound)
-    }
-    try context.perform { (machine) throws(ConfigurationError) in
-      if isPort { try machine.removePort(id: id) } else { try machine.removeDevice(id: id) }
     }
     return .done
   }
@@ -151,10 +148,10 @@ enum DeviceCommands {
   private static func requireNewID(
     _ id: String?, _ context: CommandContext
   ) throws(QMPError) {
-    let devices = context.machine.configuration.consoleDevices
-    let ids = devices.map(\.id) + devices.flatMap { $0.ports.map(\.id) }
-    guard let id, ids.contains(id) else { return }
-    throw QMPError("Duplicate device ID '\(id)'")
+    guard let id else { return }
+    guard context.engine.device(id: id) == nil, context.engine.port(id: id) == nil else {
+      throw QMPError("Duplicate device ID '\(id)'")
+    }
   }
 
   // MARK: Properties
@@ -216,28 +213,25 @@ enum DeviceCommands {
   private static func waitOpen(
     _ context: CommandContext, port: String, milliseconds: Int?
   ) throws(QMPError) -> Command.Outcome {
-    try requirePort(port, context)
+    guard context.engine.port(port) != nil else { throw notFound(port) }
     return .later(
       Command.Wait(
         milliseconds: milliseconds,
         lateReply: QMPError("the guest has not opened port '\(port)' within the timeout")
       ) { [weak server = context.server] in
         guard let server else { return nil }
-        guard let isOpen = server.machine.isOpenInGuest(port: port) else {
-          return .failure(notFound(port))
-        }
-        return isOpen ? .success([:]) : nil
+        guard let found = server.machine.engine.port(port) else { return .failure(notFound(port)) }
+        return found.isOpenInGuest ? .success([:]) : nil
       })
   }
 
   private static func connect(
     _ context: CommandContext, port: String
   ) throws(QMPError) -> Command.Outcome {
-    try requirePort(port, context)
+    guard let chardev = context.engine.port(port)?.chardev else { throw notFound(port) }
     guard context.carriesDescriptors else {
       throw QMPError("a connection can be passed on over a Unix socket only; use one")
     }
-    guard let chardev = context.machine.chardev(ofPort: port) else { throw notFound(port) }
     do throws(ChardevError) {
       return .descriptor(PassedDescriptor(try ClientConnection.open(to: chardev)))
     } catch {
@@ -255,26 +249,20 @@ enum DeviceCommands {
     if port.attachment.opensHost { try context.requireHost() }
     port.attachment = port.attachment.resolved(in: directory)
     // An id that the machine knows is that backend; what else the words say of it is unknown here.
-    if let id = port.attachment.id, context.machine.hasChardev(id: id) {
+    if let id = port.attachment.id, context.engine.hasChardev(id: id) {
       throw QMPError(
         "--\(option) chardev=\(id): there is a backend of this id already; "
           + "give another id, or use device_add")
     }
     try context.server.requireRoom(for: port.attachment)
-    let device: Int
+    let device: MachineDevice
     do throws(QMPError) { device = try self.device(ofBus: bus, driver: option, context) } catch {
       throw QMPError("--\(option): \(error.description)")
     }
-    do throws(ConfigurationError) { _ = try context.machine.add(port, toDeviceAt: device) } catch {
+    do throws(ConfigurationError) { _ = try context.engine.add(port, to: device) } catch {
       throw QMPError(parser.spell(error))
     }
     return .done
-  }
-
-  private static func requirePort(
-    _ port: String, _ context: CommandContext
-  ) throws(QMPError) {
-    guard context.machine.isOpenInGuest(port: port) != nil else { throw notFound(port) }
   }
 
   private static func notFound(_ port: String) -> QMPError {

@@ -13,7 +13,7 @@ enum MachineCommands {
       tells: { _ in .array(QMPCommandTable.names.sorted().map { ["name": .string($0)] }) }),
     Command(
       "query-name", help: "The machine's --name, if it has one.",
-      tells: { ["name": $0.machine.configuration.name.map { .string($0) }] }),
+      tells: { ["name": $0.engine.configuration.name.map { .string($0) }] }),
     Command(
       "query-kvm", help: "Whether KVM is there: it is.",
       tells: { _ in ["enabled": true, "present": true] }),
@@ -22,7 +22,7 @@ enum MachineCommands {
       "query-cpus-fast", help: "Each virtual CPU, and the thread that runs it.", tells: queryCPUs),
     Command(
       "query-pci", help: "Each function on the PCI bus, and its regions.",
-      tells: { [["bus": 0, "devices": .array($0.machine.pciFunctions.map(json))]] }),
+      tells: { [["bus": 0, "devices": .array($0.engine.pciFunctions.map(json))]] }),
     Command("stop", help: "Pauses the guest.", does: { $0.machine.pause() }),
     Command(
       "cont", help: "Lets a paused guest go on, and one that -S has wait.",
@@ -55,7 +55,7 @@ enum MachineCommands {
   }
 
   private static func queryCPUs(_ context: CommandContext) -> JSONValue {
-    let processors: [JSONValue] = context.machine.processorThreads.enumerated().map {
+    let processors: [JSONValue] = context.engine.processorThreads.enumerated().map {
       index, thread in
       [
         "cpu-index": .integer(index),

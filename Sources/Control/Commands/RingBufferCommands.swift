@@ -31,7 +31,7 @@ enum RingBufferCommands {
   private static func buffer(
     _ id: String, _ machine: VirtualMachine
   ) throws(QMPError) -> RingBuffer {
-    guard let chardev = machine.chardev(label: id) else {
+    guard let chardev = machine.engine.chardev(label: id) else {
       throw QMPError("Device '\(id)' not found")
     }
     guard let buffer = chardev.parts.lazy.compactMap({ $0 as? RingBuffer }).first else {

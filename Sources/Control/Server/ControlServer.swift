@@ -74,7 +74,7 @@ public final class ControlServer: @unchecked Sendable {
   /// A client has ended the machine.
   private var hasQuit = false
 
-  private var loop: EventLoop { machine.loop }
+  private var loop: EventLoop { machine.engine.loop }
 
   /// Listens at the machine's control sockets from now on; clients are served while the machine runs.
   ///
@@ -96,7 +96,7 @@ public final class ControlServer: @unchecked Sendable {
   ) throws(ConfigurationError) {
     let patience = OpeningPatience.atStart()
     var listeners: [Listener] = []
-    for (index, control) in machine.configuration.controlSockets.enumerated() {
+    for (index, control) in machine.engine.configuration.controlSockets.enumerated() {
       do throws(ConfigurationError) {
         listeners.append(try Self.open(control, at: .root.controlSockets[index], patience))
       } catch {
@@ -117,7 +117,7 @@ public final class ControlServer: @unchecked Sendable {
     self.machine = machine
     self.listeners = listeners
     self.portParser = portParser
-    startingLoad = ChardevLoad(machine.configuration)
+    startingLoad = ChardevLoad(machine.engine.configuration)
     for listener in listeners {
       listener.token = try loop.register(listener.socket.descriptor, interest: .readable) {
         [weak self] _ in self?.accept(listener)
@@ -164,7 +164,7 @@ public final class ControlServer: @unchecked Sendable {
     somethingChanged()
     guard !clients.isEmpty,
       let event = QMPEvent(
-        event, onPanic: machine.configuration.panicPolicy, byClient: hasQuit)
+        event, onPanic: machine.engine.configuration.panicPolicy, byClient: hasQuit)
     else { return }
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
@@ -223,7 +223,7 @@ public final class ControlServer: @unchecked Sendable {
   func requireRoom(
     for configuration: ChardevConfiguration, inPlaceOf id: String? = nil
   ) throws(QMPError) {
-    var load = ChardevLoad(machine.configuration, except: id)
+    var load = ChardevLoad(machine.engine.configuration, except: id)
     load.add(configuration)
     guard load.count <= startingLoad.count + Self.chardevLimit else {
       throw QMPError(

@@ -1,8 +1,8 @@
 @_exported import Chardev
 
-// The values that describe host ends are part of this module's interface.
+// The values that describe backends are part of this module's interface.
 
-/// The host end of a port or of the serial line.
+/// The backend of a port or of the serial line.
 public typealias SerialPortAttachment = ChardevConfiguration
 
 extension ChardevConfiguration {
@@ -12,7 +12,7 @@ extension ChardevConfiguration {
     return isStandardIO
   }
 
-  /// Whether it is, or has in it, a socket that gives newcomers the guest's last bytes.
+  /// Whether it is, or has in it, a socket that gives later clients the guest's last bytes.
   var replaysOutput: Bool {
     switch backend {
     case .several(let members): members.contains(where: \.replaysOutput)

@@ -1,6 +1,7 @@
 import Virtio
 import VirtioConsole
 
+@_exported import enum Virtio.VirtioTransport
 @_exported import struct VirtioConsole.PortPolicy
 @_exported import enum VirtioConsole.ResizeOrder
 
@@ -96,13 +97,13 @@ public struct VirtioConsolePortConfiguration: Equatable, Sendable {
   /// Whether the guest shall treat the port as a console (`/dev/hvcN`).
   public var isConsole: Bool
 
-  /// The host end.
+  /// The backend.
   public var attachment: SerialPortAttachment
 
   /// What becomes of bytes when one side is away.
   public var policy: VirtioConsolePortPolicy
 
-  /// Makes a port of its name, its use and its host end.
+  /// Makes a port of its name, its use and its backend.
   public init(
     id: String? = nil, number: Int? = nil, name: String?, isConsole: Bool = false,
     attachment: SerialPortAttachment, policy: VirtioConsolePortPolicy = VirtioConsolePortPolicy()
@@ -116,24 +117,8 @@ public struct VirtioConsolePortConfiguration: Equatable, Sendable {
   }
 }
 
-/// How a virtio-serial device shows itself to the guest (virtio 1.2, 4).
-public enum VirtioConsoleTransport: Equatable, Sendable {
-  /// Which drivers a PCI function is made for.
-  public enum PCIInterface: Equatable, Sendable {
-    /// Those of virtio 1.0 and later: Linux 4.0 and later, and every Windows driver of today.
-    case modern
-    /// Those and the ones before.
-    case transitional
-    /// Those before virtio 1.0 only.
-    case legacy
-  }
-
-  /// A function on the PCI bus.
-  case pci(PCIInterface)
-
-  /// Registers in memory, announced through ACPI.
-  case mmio
-}
+/// How a virtio-serial device shows itself to the guest.
+public typealias VirtioConsoleTransport = VirtioTransport
 
 /// Which optional virtio features a device offers. The guest's driver takes of them what it knows.
 public struct VirtioConsoleFeatures: Equatable, Sendable {
@@ -169,22 +154,9 @@ extension PortConfiguration {
   /// The port as the device knows it.
   init(_ port: VirtioConsolePortConfiguration) {
     self.init(
-      id: port.id ?? "",
       // No port can have a number below 0, nor this one.
       number: port.number.map { UInt32(exactly: $0) ?? .max }, name: port.name ?? "",
       isConsole: port.isConsole, policy: port.policy)
-  }
-}
-
-extension VirtioTransport {
-  init(_ transport: VirtioConsoleTransport) {
-    self =
-      switch transport {
-      case .pci(.modern): .pci(.modern)
-      case .pci(.transitional): .pci(.transitional)
-      case .pci(.legacy): .pci(.legacy)
-      case .mmio: .mmio
-      }
   }
 }
 

@@ -64,7 +64,7 @@ public struct VirtualMachineConfiguration: Equatable, Sendable {
   /// What the machine is called; nil for one without a name.
   public var name: String?
 
-  /// Host ends with an id that nothing in this configuration is connected to: they are opened at the
+  /// Backends with an id that nothing in this configuration is connected to: they are opened at the
   /// start and wait for a port that comes later.
   public var characterDevices: [ChardevConfiguration] = []
 
@@ -134,20 +134,20 @@ public struct LinuxBootLoader: Equatable, Sendable {
 
 /// The machine's 16550 UART at I/O port 0x3F8.
 public struct SerialPortConfiguration: Equatable, Sendable {
-  /// The host end.
+  /// The backend.
   public var attachment: SerialPortAttachment
 
-  /// Whether the CPU that prints stands still while the host end's reader is too slow; otherwise what
+  /// Whether the CPU that prints stands still while the backend's reader is too slow; otherwise what
   /// does not fit into 1 MiB is dropped, and counted.
   public var waitsForReader: Bool
 
-  /// Makes a serial port with this host end.
+  /// Makes a serial port with this backend.
   public init(attachment: SerialPortAttachment, waitsForReader: Bool = false) {
     self.attachment = attachment
     self.waitsForReader = waitsForReader
   }
 
-  /// What the host end is called: QEMU's name where the user gave it none.
+  /// What the backend is called: QEMU's name where the user gave it none.
   var label: String { attachment.id ?? "serial0" }
 }
 
@@ -156,18 +156,18 @@ public struct SerialPortConfiguration: Equatable, Sendable {
 ///
 /// Up to 1 MiB waits for a destination that is slow; what does not fit is dropped and counted.
 public enum EmergencyOutputAttachment: Equatable, Sendable {
-  /// The serial console, where it has a host end; else line by line to the log, three lines a second.
+  /// The serial console, where it has a backend; else line by line to the log, three lines a second.
   case automatic
 
-  /// The serial console's host end.
+  /// The serial console's backend.
   case serialPort
 
-  /// A host end of its own, or one that others have, too (`isMultiplexed`). Nothing is read from it.
-  case hostEnd(ChardevConfiguration)
+  /// A backend of its own, or one that others have, too (`isMultiplexed`). Nothing is read from it.
+  case backend(ChardevConfiguration)
 
   /// A file, created or emptied at the start.
   public static func file(path: String) -> EmergencyOutputAttachment {
-    .hostEnd(.file(path: path))
+    .backend(.file(path: path))
   }
 }
 
@@ -188,5 +188,19 @@ public struct DebugExitConfiguration: Equatable, Sendable {
   /// The ports; meaningful once validated.
   package var ports: Range<UInt64> {
     UInt64(firstPort)..<UInt64(firstPort) + UInt64(min(max(portCount, 0), 0x2_0000))
+  }
+}
+
+extension VirtualMachineConfiguration {
+  /// Whether the guest is told that devices on the PCI bus come and go: a client of a control socket may
+  /// plug some in at any time.
+  var hasHotPlug: Bool { allowsHotPlug || !controlSockets.isEmpty }
+
+  /// Whether a person may be typing to the guest.
+  var hasConsoleOnStandardIO: Bool {
+    serialPort.attachment.includesStandardIO
+      || consoleDevices.flatMap(\.ports).contains {
+        $0.isConsole && $0.attachment.includesStandardIO
+      }
   }
 }

@@ -3,202 +3,210 @@ import Devices
 import Host
 import VirtioConsole
 
-// The devices, ports and backends of a machine, while it runs or before; on the loop's thread.
+// Console devices and their ports, which come and go while the machine runs or before.
 extension Machine {
-  /// What is on the PCI bus, by ascending slot; nothing while no guest is there.
-  package var pciFunctions: [PCIFunctionEntry] {
-    (board?.pciFunctions ?? []).map { slot, header in
-      let device = configuration.consoleDevices.first { $0.slot == slot }
-      return PCIFunctionEntry(slot: slot, id: device?.id ?? "", header: header)
-    }
+  // MARK: Who is meant
+
+  private var ports: some Sequence<MachinePort> { devices.lazy.flatMap(\.ports) }
+
+  /// The port of an id, or else of a name in the guest.
+  package func port(_ word: String) -> MachinePort? {
+    ports.first { $0.id.isSpelled(word) || $0.configuration.name.isSpelled(word) }
   }
 
-  /// Adds a device on the PCI bus, after those that are there. A running guest is told by ACPI,
-  /// and finds it again, in the same slot, after each reset.
-  package func addDevice(
-    _ device: MachineConfiguration.ConsoleDevice
-  ) throws(MachineDeviceError) {
-    guard case .pci = device.transport else { throw .notPluggable }
-    guard board == nil || configuration.allowsHotPlug else { throw .notAllowed }
-    var device = device
-    let all = MachineConfiguration.ConsoleDevice.sharingVectors(
-      configuration.consoleDevices + [device])
-    var started: [any Chardev] = []
-    do {
-      for port in device.ports {
-        try begin(port.chardev)
-        started.append(port.chardev)
+  /// The port of an id.
+  package func port(id: String) -> MachinePort? { ports.first { $0.id.isSpelled(id) } }
+
+  /// The port of a name in the guest.
+  func port(named name: String) -> MachinePort? {
+    ports.first { $0.configuration.name.isSpelled(name) }
+  }
+
+  /// The port whose backend is called so, by its id or else by what stands for one.
+  func port(ofChardev label: String) -> MachinePort? {
+    let found = ports.filter { $0.chardevLabel.utf8.elementsEqual(label.utf8) }
+    return found.first { $0.configuration.attachment.id != nil } ?? found.first
+  }
+
+  /// The device of an id.
+  package func device(id: String) -> MachineDevice? { devices.first { $0.id.isSpelled(id) } }
+
+  /// The device that ports call so (`bus=`).
+  package func device(ofBus bus: String) -> MachineDevice? {
+    zip(devices, devices.map(\.configuration).busNames).first { $1.isSpelled(bus) }?.0
+  }
+
+  private func path(of device: MachineDevice) -> PropertyPath {
+    let place = devices.firstIndex { $0 === device } ?? devices.count
+    return PropertyPath.root.consoleDevices[place]
+  }
+
+  /// Where a port is in the configuration.
+  func path(of port: MachinePort) -> PropertyPath {
+    let place = port.device.ports.firstIndex { $0 === port } ?? 0
+    return path(of: port.device).port(place, isConsole: port.configuration.isConsole)
+  }
+
+  // MARK: Ports
+
+  /// Adds a port to a device. A running guest is told at once, and finds it again after each reset.
+  ///
+  /// - Throws: what the user has to change, having changed nothing.
+  @discardableResult
+  package func add(
+    _ port: VirtioConsolePortConfiguration, to device: MachineDevice
+  ) throws(ConfigurationError) -> MachinePort {
+    try requireLife()
+    let place = device.ports.count
+    let path = path(of: device)
+    let owner = path.port(place, isConsole: port.isConsole)
+    var others = configuration
+    if let id = port.attachment.id { others.characterDevices.removeAll { $0.id.isSpelled(id) } }
+    var changed = device.configuration
+    changed.ports.append(port)
+    let number: Int
+    do throws(ConfigurationError) { number = try changed.portNumbers[place] } catch {
+      throw error.inside(path)
+    }
+    changed.ports[place].number = number
+    try check(changed, insteadOf: device, beside: others)
+    return try backends.undoing { () throws(ConfigurationError) in
+      let added = try MachinePort(port, number: number, of: device, at: owner, backends)
+      do throws(PortError) { try device.add(added) } catch {
+        throw ConfigurationError(
+          error, changed.ports[place], at: place, maximumPortCount: changed.maximumPortCount
+        ).inside(path)
       }
-      try board?.add(all.last ?? device, isPaused: isPaused)
-    } catch {
-      for chardev in started { letGo(chardev) }
-      throw .host(String(describing: error))
+      return added
     }
-    if let slots = board?.slots { device.slot = slots[slots.count - 1] }
-    configuration.consoleDevices.append(device)
   }
 
-  /// Asks the guest to let a device on the PCI bus go. Once it has, or is reset, the device is gone,
-  /// with its ports and their host ends, which `VirtualMachineEvent.deviceRemoved` tells; while no guest is
-  /// there, at once. A guest that does not answer keeps the device, and is asked again by the next call.
-  package func requestRemoval(ofDevice index: Int) throws(MachineDeviceError) {
-    guard case .pci = configuration.consoleDevices[index].transport else { throw .notPluggable }
-    guard let board else { return remove(device: index) }
-    guard configuration.allowsHotPlug else { throw .notAllowed }
-    guard !configuration.consoleDevices[index].isToBeRemoved else {
-      // A kernel that was not ready for it has not heard it.
-      board.requestRemoval(ofDevice: index)
-      throw .removalPending
+  /// Removes a port, which no guest needs to agree to. What its client takes at once is passed on. Then its
+  /// backend ends or, if it has an id, waits for another port.
+  package func remove(_ port: MachinePort) {
+    port.device.remove(port)
+    backends.release(port.chardev, port.configuration.attachment)
+    guard isStarted else { return }
+    // The client that has removed it gets its answer first.
+    loop.post { [weak self] in self?.tell(.deviceRemoved(id: port.id)) }
+  }
+
+  /// Checks a device that comes, or that gets ports.
+  ///
+  /// - Parameters:
+  ///   - changed: the device as it will be.
+  ///   - device: as it is; nil for a new one.
+  ///   - others: the machine beside what comes.
+  private func check(
+    _ changed: VirtioConsoleDeviceConfiguration, insteadOf device: MachineDevice? = nil,
+    beside others: VirtualMachineConfiguration
+  ) throws(ConfigurationError) {
+    let place = devices.firstIndex { $0 === device } ?? devices.count
+    var all = others
+    all.consoleDevices[place..<min(place + 1, devices.count)] = [changed]
+    try ConsoleDeviceRules.check(all.consoleDevices)
+    let path = PropertyPath.root.consoleDevices[place]
+    let first = device?.ports.count ?? 0
+    try others.check(
+      changed.ports.enumerated().dropFirst(first).map { index, port in
+        (port.attachment, path.port(index, isConsole: port.isConsole))
+      })
+    try FileDescriptorBudget.secure(all)
+  }
+
+  // MARK: Devices
+
+  /// Adds a device on the PCI bus, after those that are there. A running guest is told by ACPI, and finds
+  /// it again in the same slot after each reset.
+  ///
+  /// - Throws: what the user has to change, having changed nothing.
+  package func add(_ device: VirtioConsoleDeviceConfiguration) throws(ConfigurationError) {
+    try requireLife()
+    let path = PropertyPath.root.consoleDevices[devices.count]
+    var numbered = device
+    for (place, number) in try device.portNumbers.enumerated() {
+      numbered.ports[place].number = number
     }
-    configuration.consoleDevices[index].isToBeRemoved = true
-    board.requestRemoval(ofDevice: index)
+    guard device.transport != .mmio else { throw Self.notOnPCI(device.id, at: path) }
+    try check(numbered, beside: configuration)
+    try requireHotPlug(device.id, at: path)
+    try backends.undoing { () throws(ConfigurationError) in
+      let added = try MachineDevice(
+        numbered, label: device.label(number: deviceCount), at: path, backends, trace: trace)
+      if let board {
+        let vectorCount = (configuration.consoleDevices + [numbered]).defaultVectorCount
+        do { try added.plug(into: board, defaultVectorCount: vectorCount, isRunning: true) } catch {
+          throw ConfigurationError(.host, device.id, at: path, .init(String(describing: error)))
+        }
+        if isPaused { added.console?.device.pause() }
+        board.announce(added)
+      }
+      devices.append(added)
+      deviceCount += 1
+    }
+  }
+
+  /// Asks the guest to let a device on the PCI bus go. Once it has, or is reset, the device is gone with its
+  /// ports and their backends, which `VirtualMachineEvent.deviceRemoved` tells; while no guest is there, at
+  /// once. A guest that does not answer keeps the device, and is asked again by the next call.
+  package func requestRemoval(of device: MachineDevice) throws(ConfigurationError) {
+    try requireLife()
+    let path = path(of: device)
+    guard device.isOnPCI else { throw Self.notOnPCI(device.id, at: path) }
+    guard let board else { return remove(device) }
+    try requireHotPlug(device.id, at: path)
+    // A kernel that was not ready for it the first time gets it now.
+    board.requestRemoval(of: device)
+    guard !device.isRemovalPending else {
+      throw ConfigurationError(
+        .state, device.id, at: path,
+        "Device \(device.id ?? "") is already in the process of unplug",
+        "wait for the guest, which has been asked again, or reset it")
+    }
+    device.isRemovalPending = true
+  }
+
+  private static func notOnPCI(_ id: String?, at path: PropertyPath) -> ConfigurationError {
+    ConfigurationError(
+      .conflict, id, at: path, "devices on mmio cannot come or go while the machine runs",
+      "give a device on pci")
+  }
+
+  /// While a guest is there, devices come and go only if it has been told so.
+  private func requireHotPlug(_ id: String?, at path: PropertyPath) throws(ConfigurationError) {
+    guard board == nil || hasHotPlug else {
+      throw ConfigurationError(
+        .state, id, at: path, "the guest does not expect devices to come or go while it runs",
+        "set \(PropertyPath.root.allowsHotPlug) in the machine's configuration")
+    }
   }
 
   /// The guest has taken what is in the slot off the bus.
   func slotEjected(_ slot: Int) {
-    let index = configuration.consoleDevices.firstIndex { $0.slot == slot }
-    if let index { remove(device: index) }
+    if let device = devices.first(where: { $0.slot == slot }) { remove(device) }
   }
 
-  /// What the guest had not let go yet does not come back with its next life.
+  /// What the guest has not let go yet does not come back with its next life.
   func completeRemovals() {
-    while let index = configuration.consoleDevices.firstIndex(where: \.isToBeRemoved) {
-      remove(device: index)
+    for device in devices where device.isRemovalPending { remove(device) }
+  }
+
+  private func remove(_ device: MachineDevice) {
+    _ = device.unplug()
+    if let slot = device.slot { board?.pciSlots.empty(slot: slot) }
+    devices.removeAll { $0 === device }
+    for port in device.ports { backends.release(port.chardev, port.configuration.attachment) }
+    guard isStarted else { return }
+    for id in device.ports.map(\.id) + [device.id] { tell(.deviceRemoved(id: id)) }
+  }
+
+  /// What is on the PCI bus, by ascending slot; nothing while no guest is there.
+  package var pciFunctions: [PCIFunctionEntry] {
+    (board?.pciFunctions ?? []).map { slot, header in
+      let device = devices.first { $0.slot == slot }
+      return PCIFunctionEntry(slot: slot, id: device?.id ?? "", header: header)
     }
   }
-
-  /// The devices keep the slots they have got.
-  func keepSlots(of board: Board) {
-    for (index, slot) in board.slots.enumerated() {
-      configuration.consoleDevices[index].slot = slot
-    }
-  }
-
-  private func remove(device index: Int) {
-    board?.remove(device: index)
-    let device = configuration.consoleDevices.remove(at: index)
-    for port in device.ports { letGo(port.chardev) }
-    statistics.forget(device: index)
-    onDeviceRemoved(index)
-  }
-
-  /// What the devices and their ports are doing, and what happened on them over all lives of the guest.
-  package var deviceStatistics: [DeviceStatistics] {
-    board.map { statistics.totals(with: $0.statistics) } ?? statistics.totals
-  }
-
-  /// Whether the guest has a port open.
-  package func portIsOpenInGuest(_ number: UInt32, ofDevice device: Int) -> Bool {
-    guard let board, board.consoles.indices.contains(device) else { return false }
-    return board.consoles[device].device.isOpenInGuest(port: number)
-  }
-
-  /// Adds a port to a device; it is there after resets of the guest, too.
-  ///
-  /// - Parameter port: its number is one that no other port has.
-  package func addPort(
-    _ port: MachineConfiguration.Port, toDevice device: Int
-  ) throws(MachinePortError) {
-    do throws(SystemError) { try begin(port.chardev) } catch { throw .host(error) }
-    do throws(PortError) {
-      try board?.addPort(port, toDevice: device)
-    } catch {
-      letGo(port.chardev)
-      throw .device(error)
-    }
-    configuration.consoleDevices[device].ports.append(port)
-  }
-
-  /// Removes a port for good, and ends its host end unless that is kept; what the client takes at
-  /// once is passed on. Without effect where there is no such port.
-  package func removePort(_ number: UInt32, ofDevice device: Int) {
-    let ports = configuration.consoleDevices[device].ports
-    guard let index = ports.firstIndex(where: { $0.configuration.number == number }) else { return }
-    let report = board?.removePort(number, ofDevice: device)
-    configuration.consoleDevices[device].ports.remove(at: index)
-    letGo(ports[index].chardev)
-    statistics.forget(port: number, ofDevice: device, report)
-  }
-
-  /// Gives a port another host end, which is kept if the one before was; that one ends. The port
-  /// stays, in this life of the guest and those after it. Without effect where there is no such port.
-  ///
-  /// - Throws: if the new one does not start; nothing has changed then.
-  package func exchangeChardev(
-    ofPort number: UInt32, ofDevice device: Int, for chardev: any Chardev
-  ) throws(SystemError) {
-    let ports = configuration.consoleDevices[device].ports
-    guard let index = ports.firstIndex(where: { $0.configuration.number == number }) else { return }
-    if isStarted { try chardev.start(on: loop) }
-    let before = ports[index].chardev
-    configuration.consoleDevices[device].ports[index].chardev = chardev
-    if let place = configuration.keptChardevs.firstIndex(where: { $0 === before }) {
-      configuration.keptChardevs[place] = chardev
-    }
-    board?.exchangeChardev(ofPort: number, ofDevice: device, for: chardev)
-    before.stop()
-  }
-
-  /// Keeps a host end, which ports may have from now on, one after another.
-  package func keep(_ chardev: any Chardev) throws(SystemError) {
-    if isStarted { try chardev.start(on: loop) }
-    configuration.keptChardevs.append(chardev)
-  }
-
-  /// Ends a host end that was kept. No port has it.
-  package func release(_ chardev: any Chardev) {
-    guard let place = configuration.keptChardevs.firstIndex(where: { $0 === chardev }) else {
-      return
-    }
-    configuration.keptChardevs.remove(at: place)
-    chardev.stop()
-  }
-
-  /// The host end of a port; nil where there is no such port.
-  package func chardev(ofPort number: UInt32, ofDevice device: Int) -> (any Chardev)? {
-    guard configuration.consoleDevices.indices.contains(device) else { return nil }
-    return configuration.consoleDevices[device].ports
-      .first { $0.configuration.number == number }?.chardev
-  }
-
-  /// The host ends of a device's ports, by the ports' numbers.
-  package func chardevs(ofDevice device: Int) -> [UInt32: any Chardev] {
-    guard configuration.consoleDevices.indices.contains(device) else { return [:] }
-    return Dictionary<UInt32, any Chardev>(
-      configuration.consoleDevices[device].ports.compactMap { port in
-        port.configuration.number.map { ($0, port.chardev) }
-      }, uniquingKeysWith: { first, _ in first })
-  }
-
-  /// The serial console's host end; nil for none.
-  package var serialChardev: (any Chardev)? { configuration.serial }
-
-  /// The terminal that the program runs in may have another size now.
-  package func windowSizeMayHaveChanged() {
-    for chardev in configuration.chardevs { chardev.terminal?.windowSizeMayHaveChanged() }
-  }
-
-  /// Starts a port's host end, if it is the port's own.
-  func begin(_ chardev: any Chardev) throws(SystemError) {
-    if isStarted, !configuration.isKept(chardev) { try chardev.start(on: loop) }
-  }
-
-  /// Ends a port's host end, if it is the port's own.
-  func letGo(_ chardev: any Chardev) {
-    if !configuration.isKept(chardev) { chardev.stop() }
-  }
-}
-
-/// Why a device could not be added or removed.
-package enum MachineDeviceError: Error {
-  /// Devices on mmio are there from the start to the end.
-  case notPluggable
-  /// The guest has not been told that devices come and go.
-  case notAllowed
-  /// The guest has been asked already.
-  case removalPending
-  /// There is no room for it, or its host ends do not start: a clause that says so.
-  case host(String)
 }
 
 /// A function on the PCI bus.
@@ -211,8 +219,42 @@ package struct PCIFunctionEntry {
   package let header: PCIFunctionState
 }
 
-/// Why a port could not be added to a machine.
-package enum MachinePortError: Error {
-  case device(PortError)
-  case host(SystemError)
+extension VirtualMachineConfiguration {
+  /// Checks backends that come to a machine of this configuration, whose other rules have been checked.
+  ///
+  /// - Parameter mayBeStandardIO: false for ports, which come too late for it.
+  func check(
+    _ added: [(ChardevConfiguration, PropertyPath)], mayBeStandardIO: Bool = false
+  ) throws(ConfigurationError) {
+    var rules = BackendRules(beside: self)
+    for (backend, owner) in added {
+      guard mayBeStandardIO || !backend.includesStandardIO else {
+        let path = owner.backend(isIdentified: false)
+        throw ConfigurationError(
+          .conflict, at: path, given: "stdio",
+          "standard input and output are given out at the start",
+          "give \(path.socket.path, "PATH") or \(path.file.output, "PATH")")
+      }
+      try rules.check(backend, of: owner)
+    }
+  }
+}
+
+extension ConfigurationError {
+  /// About a device, or about its id if it has one.
+  fileprivate init(
+    _ code: Code, _ id: String?, at path: PropertyPath, _ problem: Text, _ remedy: Text = ""
+  ) {
+    self.init(code, at: id == nil ? path : path.id, given: id ?? "", problem, remedy)
+  }
+}
+
+extension String {
+  /// Whether it has the same bytes: two spellings of an accent are two names.
+  func isSpelled(_ other: String) -> Bool { utf8.elementsEqual(other.utf8) }
+}
+
+extension String? {
+  /// Whether there is one of the same bytes.
+  func isSpelled(_ other: String) -> Bool { self?.isSpelled(other) == true }
 }

@@ -1,11 +1,13 @@
 import Host
 
-// What is looked for when the guest has printed nothing for a while: processors that have all halted
-// for good, and the end of a panic's report. A guest that says nothing is looked at once, and costs no
-// wake-up from then on; one whose end is waited for (`endsOnReset`), again and again, ever more rarely.
+// A guest that has printed nothing for a while is looked at: all its processors may have halted for good,
+// or the report of its panic may be complete. One look is enough, and then costs no wake-up; where the
+// guest's end is waited for (`endsOnReset`), there are more, ever more rarely.
 extension Machine {
-  /// The state of that.
+  /// Since when the guest has been silent.
   struct Silence {
+    /// The panic device has told of a panic that is to end the machine once the kernel has said all.
+    fileprivate(set) var awaitsLastWords = false
     /// The next look.
     fileprivate var timer: EventLoop.Timer?
     /// The guest has printed something, or done something else that is seen, since the timer was set.
@@ -19,13 +21,13 @@ extension Machine {
     fileprivate static let milliseconds = 500
     fileprivate static let firstRest = 1000
     fileprivate static let longestRest = 64_000
-    /// A kernel that goes on printing after its panic has so long.
+    /// How long a kernel may go on printing after its panic.
     fileprivate static let lastWordsMilliseconds = 10_000
 
     init() {}
   }
 
-  /// The guest gives a sign of life; on the loop's thread.
+  /// The guest gives a sign of life.
   func guestSpoke() {
     guard !isEnding else { return }
     silence.isBroken = true
@@ -35,10 +37,10 @@ extension Machine {
   }
 
   /// The guest's kernel has panicked, and has more to say before it ends or hangs: the machine ends
-  /// with the guest, when that is silent, or after some time.
+  /// with the guest, when the guest is silent, or after some time.
   func awaitLastWords() {
-    guard !awaitsLastWords else { return }
-    awaitsLastWords = true
+    guard !silence.awaitsLastWords else { return }
+    silence.awaitsLastWords = true
     loop.after(milliseconds: Silence.lastWordsMilliseconds) { [weak self] in
       self?.finish(.panicked, lingering: true)
     }
@@ -56,21 +58,19 @@ extension Machine {
       silence.isBroken = false
       return look(in: Silence.milliseconds)
     }
-    if awaitsLastWords { return finish(.panicked, lingering: true) }
-    // One that is paused gives a sign when it goes on.
+    if silence.awaitsLastWords { return finish(.panicked, lingering: true) }
+    // A paused guest gives a sign when it goes on.
     guard !isPaused, let board else { return }
-    if board.isHaltedForGood() { return halted() }
+    if board.isHaltedForGood {
+      if endsOnReset { return finish(.halted, lingering: true) }
+      return Log.warning(
+        "every CPU of the guest has halted with interrupts off, and nothing can wake them; reset or"
+          + " end the machine (with --no-reboot it ends by itself, with status 8)")
+    }
     // The look brought back code that was given back at the start.
     try? TextPages.release()
     guard endsOnReset else { return }
     look(in: silence.rest)
     silence.rest = min(2 * silence.rest, Silence.longestRest)
-  }
-
-  private func halted() {
-    if endsOnReset { return finish(.halted, lingering: true) }
-    Log.warning(
-      "every CPU of the guest has halted with interrupts off, and nothing can wake them; reset or end"
-        + " the machine (with --no-reboot it ends by itself, with status 8)")
   }
 }

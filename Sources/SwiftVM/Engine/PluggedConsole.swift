@@ -1,31 +1,13 @@
 import Devices
-import GuestMemory
 import Host
 import KVM
 import Synchronization
 import Virtio
 import VirtioConsole
 
-/// One virtio-serial device with its transport and its queue notifiers: what a board plugs in and out.
-/// Belongs to the loop's thread.
+/// A console device in one life of the guest, with its transport and its queue notifiers. Belongs to the
+/// I/O thread.
 final class PluggedConsole {
-  /// What a device gets from the machine it is in.
-  struct MachineContext {
-    let loop: EventLoop
-    let memory: GuestMemory
-    let machine: KVMVirtualMachine
-    let messages: any MSIRouter
-    let router: IOBus
-    let emergencyOutput: EmergencyOutput
-    /// Called for each port that the guest opens or closes; on any thread.
-    let onGuestOpen: @Sendable (PortConfiguration, Bool) -> Void
-    /// Called for each driver that comes; on any thread.
-    let onDriver: @Sendable () -> Void
-    /// Told that a console has printed something, and what its kernel says of itself there; on the
-    /// loop's thread, with the device locked.
-    let onConsoleOutput: @Sendable (KernelFault) -> Void
-  }
-
   private enum Transport {
     case pci(VirtioPCIFunction)
     case mmio(VirtioMMIODevice)
@@ -43,52 +25,62 @@ final class PluggedConsole {
   private let transport: Transport
   private let notifiers: QueueNotifiers
   private let loop: EventLoop
+  private let events: GuestEventMailbox
   private let tally = Tally()
 
-  /// Makes the device and plugs it in where `pciSlots` has room; its chardevs are running. Where the
-  /// guest runs already, it is left to it to place the BARs.
+  /// Makes the device, whose backends are running, and plugs it in where the board has room.
+  ///
+  /// - Parameters:
+  ///   - defaultVectorCount: for a device on PCI without a `vectorCount` of its own.
+  ///   - isRunning: whether the guest runs already, and finds places for the BARs itself.
   init(
-    _ configuration: MachineConfiguration.ConsoleDevice,
-    into pciSlots: inout PCISlots, _ context: MachineContext, whileRunning: Bool = false
+    _ owner: MachineDevice, defaultVectorCount: Int?, on board: Board, isRunning: Bool
   ) throws {
-    loop = context.loop
-    let lock = DeviceLock()
-    let emergencyOutput = context.emergencyOutput
+    let configuration = owner.configuration
+    let (lock, tally) = (DeviceLock(), tally)
+    let (loop, events, emergencyOutput) = (board.loop, board.events, board.emergencyOutput)
+    self.loop = loop
+    self.events = events
     device = ConsoleDevice(
-      ports: configuration.ports, maximumPorts: configuration.maximumPorts, lock: lock,
-      remote: context.loop.remote, resizeOrder: configuration.resizeOrder,
-      emergencyOutput: { emergencyOutput.write($0) }, trace: configuration.trace,
-      onGuestOpen: context.onGuestOpen, onDriver: context.onDriver,
-      onConsoleOutput: context.onConsoleOutput)
-    notifiers = QueueNotifiers(
-      machine: context.machine, router: context.router, loop: context.loop)
+      ports: owner.ports.map { ($0.deviceConfiguration(telling: events), $0.chardev) },
+      maximumPorts: configuration.maximumPortCount, lock: lock, remote: loop.remote,
+      resizeOrder: configuration.resizeOrder, emergencyOutput: { emergencyOutput.write($0) },
+      trace: owner.trace, onDriver: { events.driverCame() },
+      onConsoleOutput: board.onConsoleOutput)
+    notifiers = QueueNotifiers(machine: board.machine, router: board.bus, loop: loop)
+    let features = Features(configuration.features)
+    /// Counts a fault, and says which device it is of.
+    func onFault(_ place: String) -> @Sendable (QueueFault) -> Void {
+      let name = configuration.id ?? place
+      return {
+        tally.faults.add(1, ordering: .relaxed)
+        Self.faultLog.warning("virtio-serial \(name) needs a reset: the guest broke \($0)")
+      }
+    }
     switch configuration.transport {
     case .pci(let interface):
-      let slot = try pciSlots.takeSlot(configuration.slot)
+      let slot = try board.pciSlots.takeSlot(owner.slot)
       self.slot = slot.number
       let function = VirtioPCIFunction(
-        device: device, lock: lock, memory: context.memory,
+        device: device, lock: lock, memory: board.memory,
         platform: .init(
-          memorySpace: context.router.memory, portSpace: context.router.ports,
-          router: context.messages, interruptLine: slot.interruptLine,
-          notifiers: notifiers,
-          onFault: Self.note(in: tally, configuration.id, place: "in slot \(slot.number)")),
+          memorySpace: board.bus.memory, portSpace: board.bus.ports, router: board.messages,
+          interruptLine: slot.interruptLine, notifiers: notifiers,
+          onFault: onFault("in slot \(slot.number)")),
         options: .init(
-          interface: interface, allowedFeatures: configuration.allowedFeatures,
-          vectorCount: configuration.vectorCount))
-      try pciSlots.insert(function, into: slot, placed: !whileRunning)
+          interface: interface, allowedFeatures: features,
+          vectorCount: configuration.vectorCount ?? defaultVectorCount))
+      try board.pciSlots.insert(function, into: slot, placed: !isRunning)
       transport = .pci(function)
     case .mmio:
-      let place = try pciSlots.takeRegisters()
+      let place = try board.pciSlots.takeRegisters()
       slot = nil
       let registers = VirtioMMIODevice(
-        device: device, lock: lock, memory: context.memory,
+        device: device, lock: lock, memory: board.memory,
         platform: .init(
-          memorySpace: context.router.memory, interruptLine: place.interruptLine,
-          notifiers: notifiers,
-          onFault: Self.note(
-            in: tally, configuration.id, place: "on mmio, number \(place.number)")),
-        allowedFeatures: configuration.allowedFeatures)
+          memorySpace: board.bus.memory, interruptLine: place.interruptLine,
+          notifiers: notifiers, onFault: onFault("on mmio, number \(place.number)")),
+        allowedFeatures: features)
       try registers.plug(at: place.range)
       transport = .mmio(registers)
     }
@@ -97,25 +89,18 @@ final class PluggedConsole {
     loop.add(device)
   }
 
-  /// What it is doing, and what happened on it and its ports.
+  /// What it is doing, and what happened on it and its ports in this life of the guest.
   var statistics: DeviceStatistics {
     var statistics = device.statistics
     statistics.faultCount = tally.faults.load(ordering: .relaxed)
     return statistics
   }
 
-  /// Counts a fault, and says which device it is of, by the name the user gave it or else by its place.
-  private static func note(
-    in tally: Tally, _ id: String, place: String
-  ) -> @Sendable (QueueFault) -> Void {
-    let name = id.isEmpty ? place : id
-    return {
-      tally.faults.add(1, ordering: .relaxed)
-      faultLog.warning("virtio-serial \(name) needs a reset: the guest broke \($0)")
-    }
+  func add(_ port: MachinePort) throws(PortError) {
+    try device.addPort(port.deviceConfiguration(telling: events), chardev: port.chardev)
   }
 
-  /// Ends the device; its chardevs live on. The guest may run, and be in the midst of accesses to it.
+  /// Ends the device; its backends live on. The guest may run, and be in the midst of accesses to it.
   func unplug() {
     loop.remove(device)
     device.detach()
@@ -123,5 +108,26 @@ final class PluggedConsole {
     case .pci(let function): function.unplug()
     case .mmio(let registers): registers.unplug()
     }
+  }
+}
+
+extension [VirtioConsoleDeviceConfiguration] {
+  /// MSI-X vectors that a guest with one CPU surely has: Linux keeps some 200 on each CPU, for
+  /// devices of all kinds.
+  private static let vectorBudget = 160
+
+  /// How many MSI-X vectors a device on PCI has that asks for no number; nil for one for each queue and one
+  /// more.
+  ///
+  /// A driver that is offered a vector for each queue takes them all, and once the guest's CPUs have
+  /// no more to give, the devices after it get none and do not work. So several devices that would
+  /// together want too many have two each (configuration, queues), as QEMU's. A device alone keeps
+  /// its own, since its driver falls back by itself.
+  var defaultVectorCount: Int? {
+    // A queue each way for each port and for control (virtio 1.2, 5.3.2), and the configuration.
+    let wanted = filter { $0.transport != .mmio }
+      .map { $0.vectorCount ?? 2 * ($0.maximumPortCount + 1) + 1 }
+    let isCrowded = wanted.count(where: { $0 > 0 }) > 1 && wanted.reduce(0, +) > Self.vectorBudget
+    return isCrowded ? 2 : nil
   }
 }

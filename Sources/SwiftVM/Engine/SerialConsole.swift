@@ -1,17 +1,16 @@
-import CKVM
 import Chardev
 import Devices
 import Glibc
 import Host
 import VirtioConsole
 
-/// COM1 and its host end: output is buffered between the vCPU that transmits and the loop that
+/// COM1 and its backend: output is buffered between the vCPU that transmits and the loop that
 /// writes, input is read only while the UART has room. Without a UART, output alone.
 ///
-/// The buffer is bounded, and a vCPU does not wait for the host end unless it is to: what does not fit
+/// The buffer is bounded, and a vCPU does not wait for the backend unless configured to: what does not fit
 /// is dropped and counted. Lives on the loop's thread but for `write` and the UART's two closures.
 final class SerialConsole: ChardevDelegate, @unchecked Sendable {
-  /// Output waiting for the host end, at most.
+  /// Output waiting for the backend, at most.
   private static let capacity = 1 << 20
   /// Bytes of one write.
   private static let batchBytes = 256 << 10
@@ -27,34 +26,35 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
     var isFull: Bool { bytes.count >= capacity }
   }
 
+  /// Nil swallows output and gives no input.
+  let chardev: (any Chardev)?
+  /// Told on the loop's thread that the guest has printed something.
+  var onOutput: () -> Void = {}
   private let output = Lock(Output())
+  private let loop: EventLoop
   private let remote: LoopHandle
-  private let chardev: (any Chardev)?
   private let waitsForReader: Bool
   private let faults: KernelFaultRecord
-  private let onOutput: () -> Void
   private var uart: UART?
   /// Taken from the buffer and not yet written; from `written` on.
   private var pending: [UInt8] = []
   private var written = 0
-  private var isDrainPosted = false
+  private lazy var nextDrain = Deferred { [weak self] in self?.drain() }
   /// Of what has left the buffer, and of the input.
   private var passed = PortStatistics(number: 0, name: nil)
 
   /// - Parameters:
-  ///   - chardev: nil swallows output and gives no input.
   ///   - waitsForReader: whether a vCPU waits where the buffer is full, in place of dropping.
   ///   - faults: what the guest's kernel tells of itself is noted there, at once.
-  ///   - onOutput: told on the loop's thread that the guest has printed something.
   init(
-    chardev: (any Chardev)?, waitsForReader: Bool = false, remote: LoopHandle,
-    faults: KernelFaultRecord, onOutput: @escaping () -> Void
+    _ chardev: (any Chardev)?, waitsForReader: Bool = false, loop: EventLoop,
+    faults: KernelFaultRecord
   ) {
     self.chardev = chardev
     self.waitsForReader = waitsForReader
-    self.remote = remote
+    self.loop = loop
+    remote = loop.remote
     self.faults = faults
-    self.onOutput = onOutput
     chardev?.delegate = self
   }
 
@@ -78,8 +78,8 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   /// Output that did not fit into the buffer.
   var droppedByteCount: UInt64 { output.withLock { $0.dropped } }
 
-  /// What the guest printed, and what became of it, and how much it was given. A host end without
-  /// clients that come and go has always been connected.
+  /// What the guest printed, what became of it, and how much input it got. A backend without clients that
+  /// come and go has always been connected.
   var statistics: PortStatistics {
     var statistics = passed
     statistics.isConsole = true
@@ -89,27 +89,32 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
     return statistics
   }
 
-  /// What the backend is; nil where there is none.
-  var filename: String? { chardev?.filename }
+  // MARK: The end
 
-  /// The end: what is still waiting counts as dropped.
-  func giveUp() {
+  /// Writes what waits, as far as the backend takes it now and there is time; returns whether it may still
+  /// take more. For a guest that prints nothing any more.
+  func flush() -> Bool {
+    drain()
+    return written < pending.count || chardev?.outputStatus.hasUnsentBytes == true
+  }
+
+  /// Flushes for the last time, and counts the rest as dropped. Warns of what is lost of the output, and
+  /// returns whether anything is.
+  func conclude(_ name: String) -> Bool {
+    let isUntaken = flush()
+    if isUntaken { Log.warning("the rest of the \(name) is lost") }
+    let dropped = droppedByteCount
+    if dropped > 0 { Log.warning("\(dropped) bytes of the \(name) were dropped") }
     let rest = output.withLock { output in
       defer { output.bytes = [] }
       return output.bytes.count
     }
     passed.bytesDropped &+= UInt64(rest + pending.count - written)
     (pending, written) = ([], 0)
+    return isUntaken || dropped > 0
   }
 
-  /// Writes what is waiting, as far as the host end takes it now and there is time; returns whether it
-  /// may still take more. At the end, when nothing is added any more.
-  func flush() -> Bool {
-    drain()
-    return written < pending.count || chardev?.outputStatus.hasUnsentBytes == true
-  }
-
-  /// Bytes that the host end has taken, and those of them that wait for their reader, as far as the
+  /// Bytes that the backend has taken, and those of them that wait for their reader, as far as the
   /// host tells.
   var progress: [UInt64] {
     [passed.bytesToHost, UInt64(clamping: chardev?.outputStatus.unreadByteCount ?? 0)]
@@ -117,8 +122,8 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
 
   // MARK: Output
 
-  /// Puts a byte into the buffer, once there is room where that is to be waited for. Callable on any
-  /// thread but the loop's.
+  /// Puts a byte into the buffer, after waiting for room if so configured. Callable on any thread but the
+  /// loop's.
   func write(_ byte: UInt8) {
     faults.note(output.withLock { $0.messages.read(byte) })
     guard chardev != nil else { return }
@@ -129,7 +134,7 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
   private func put(_ byte: UInt8) -> Bool {
     var mustWake = false
     let isDone = output.withLock { output in
-      // A vCPU that is let go brings what one access of its has besides: a page of a string instruction.
+      // A vCPU that is let go may add the rest of its access: a page, of a string instruction.
       guard !output.isFull || waitsForReader else {
         output.dropped &+= 1
         return true
@@ -144,13 +149,14 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
     return isDone
   }
 
-  /// vCPUs that wait for room go on without, and need not wait: they are to leave the guest.
+  /// Lets vCPUs that wait for room go on without: they are to leave the guest.
   func letWritersGo() { output.withLock { $0.holdsWriters = false } }
 
-  /// vCPUs wait for room from now on, if they are to.
+  /// Has vCPUs wait for room from now on, if so configured.
   func holdWriters() { output.withLock { $0.holdsWriters = waitsForReader } }
 
-  /// A guest may print as fast as the host end takes it, so the loop's other work gets its turn.
+  /// Writes what the backend takes. A guest may print as fast as that, so the loop's other work gets its
+  /// turn.
   private func drain() {
     guard let chardev else { return }
     onOutput()
@@ -181,22 +187,13 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
         written = pending.count
       }
     } while remote.clock.hasTime()
-    guard !isDrainPosted else { return }
-    isDrainPosted = true
-    remote.post { [weak self] in
-      self?.isDrainPosted = false
-      self?.drain()
-    }
+    nextDrain.post(on: loop)
   }
 
   private func writePending(to chardev: any Chardev) -> TransferResult {
-    pending.withUnsafeMutableBytes { bytes in
-      let limit = min(Self.batchBytes, chardev.limits.call)
-      let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[written...].prefix(limit))
-      let segment = iovec(iov_base: rest.baseAddress, iov_len: rest.count)
-      return withUnsafePointer(to: segment) {
-        chardev.write(UnsafeBufferPointer(start: $0, count: 1))
-      }
+    pending.withUnsafeBytes { bytes in
+      let rest = bytes[written...].prefix(min(Self.batchBytes, chardev.limits.call))
+      return UnsafeRawBufferPointer(rebasing: rest).asSegment { chardev.write($0) }
     }
   }
 
@@ -207,11 +204,8 @@ final class SerialConsole: ChardevDelegate, @unchecked Sendable {
     let space = uart.inputSpace()
     guard space > 0 else { return chardev.setInterest(.readable, false) }
     var bytes = [UInt8](repeating: 0, count: space)
-    let result = bytes.withUnsafeMutableBytes { buffer in
-      let segment = iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
-      return withUnsafePointer(to: segment) {
-        chardev.read(into: UnsafeBufferPointer(start: $0, count: 1))
-      }
+    let result = bytes.withUnsafeMutableBytes {
+      UnsafeRawBufferPointer($0).asSegment { chardev.read(into: $0) }
     }
     if case .transferred(let count) = result {
       passed.bytesToGuest &+= UInt64(count)

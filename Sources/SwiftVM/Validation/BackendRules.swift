@@ -26,12 +26,8 @@ struct BackendRules {
 
   /// For backends that come to a machine that is there already. What others lead to was checked when
   /// they came, and may have changed since; the numbers of their descriptors name other ones by now.
-  ///
-  /// - Parameter id: the one whose place is taken.
-  init(beside existing: VirtualMachineConfiguration, except id: String? = nil) {
-    for (backend, owner) in existing.attachments where id == nil || backend.id != id {
-      try? check(backend, of: owner)
-    }
+  init(beside existing: VirtualMachineConfiguration) {
+    for (backend, owner) in existing.attachments { try? check(backend, of: owner) }
     claims = claims.filter {
       if case .descriptor(let number) = $0 { number <= 2 } else { true }
     }

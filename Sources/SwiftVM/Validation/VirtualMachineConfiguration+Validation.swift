@@ -72,7 +72,7 @@ extension VirtualMachineConfiguration {
 
   /// The backend that emergency writes alone have; nil where they have none.
   var emergencyAttachment: SerialPortAttachment? {
-    if case .hostEnd(let attachment) = emergencyOutput { attachment } else { nil }
+    if case .backend(let attachment) = emergencyOutput { attachment } else { nil }
   }
 
   /// A name can be part of a file's.

@@ -43,7 +43,7 @@ enum ConsoleOptions {
       .init(required: [String(key)], example: key == "file" ? "file=PATH" : "chardev=ID"))
     reader.request.machine.emergencyOutput =
       if let path = list["file"] { .file(path: path) } else {
-        .hostEnd(try list.takeChardev(&reader, for: "emergency"))
+        .backend(try list.takeChardev(&reader, for: "emergency"))
       }
   }
 

@@ -85,7 +85,7 @@ struct RunRequest: Equatable, Sendable {
   /// The backends asked for, but for the serial console's.
   private var namedAttachments: [ChardevConfiguration] {
     let attachments = ports.map(\.configuration.attachment) + machine.characterDevices
-    guard case .hostEnd(let end) = machine.emergencyOutput else { return attachments }
+    guard case .backend(let end) = machine.emergencyOutput else { return attachments }
     return attachments + [end]
   }
 
