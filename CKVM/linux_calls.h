@@ -52,6 +52,15 @@ static inline int clinux_pidfd_open(pid_t process) {
   return number < 0 ? -errno : (int)number;
 }
 
+/* How many processors the calling thread may run on; 0 if that is unknown. */
+static inline int clinux_usable_processors(void) {
+  uint64_t mask[1024] = {0}; /* as many bits as the largest kernel has processors, and more */
+  long length = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+  int count = 0;
+  for (long i = 0; i < length / 8; i++) count += __builtin_popcountll(mask[i]);
+  return count;
+}
+
 /* Where the linker has put the program's machine code and constants. */
 extern const char __executable_start[], etext[];
 

@@ -1,3 +1,15 @@
+import CKVM
+
+/// How a ring is watched once it is empty.
+package enum RingWatch: Sendable {
+  /// The next entry raises an event.
+  case everyEntry
+  /// The loop looks at the ring, and an entry need not raise an event: it stays awake between turns.
+  case polling
+  /// Entries may wait a moment, so that one event tells of several: other threads want the processor.
+  case severalEntries
+}
+
 /// Has work that a look at memory finds sooner than an event reports it: a ring shared with a guest.
 /// While the loop looks, the guest need not notify, which costs it an exit.
 ///
@@ -5,9 +17,8 @@
 package protocol Pollable: AnyObject {
   /// Whether there is a ring to look at.
   var isWatching: Bool { get }
-  /// Set while the loop stays awake between turns: an empty ring may be watched instead of asking for
-  /// an event. Otherwise `isWatching` must stay false.
-  var mayWatch: Bool { get set }
+  /// How it is to watch its rings; `isWatching` is false unless by polling.
+  var ringWatch: RingWatch { get set }
   /// Does a bounded part of the work; returns whether there was any.
   func look() -> Bool
   /// The loop is about to sleep: asks for events again, and watches nothing from now on. Returns
@@ -33,41 +44,51 @@ extension EventLoop {
     private static let restNanoseconds: Int64 = 100_000_000
 
     private(set) var pollables: [any Pollable] = []
-    private(set) var isKept = false
-    private var restEnd: Int64 = .min
+    private var ringWatch: RingWatch
+    private var restEnd: Int64
 
     /// Nothing to poll.
-    package init() {}
+    ///
+    /// - Parameter processorCount: how many processors the loop's thread and those of the guest share.
+    package init(processorCount: Int = Int(clinux_usable_processors())) {
+      restEnd = processorCount == 1 ? .max : .min
+      ringWatch = processorCount == 1 ? .severalEntries : .everyEntry
+    }
 
     var isEmpty: Bool { pollables.isEmpty }
 
     /// Polls it, too.
     package mutating func add(_ pollable: any Pollable) {
-      pollable.mayWatch = isKept
+      pollable.ringWatch = ringWatch
       pollables.append(pollable)
     }
 
     mutating func remove(_ pollable: any Pollable) {
-      pollable.mayWatch = false
+      pollable.ringWatch = .everyEntry
       pollables.removeAll { $0 === pollable }
     }
 
     /// The loop has slept for so long, until now.
     package mutating func slept(_ nanoseconds: Int64, until now: Int64) {
-      keep(nanoseconds < Self.shortSleepNanoseconds && now >= restEnd)
+      let isShort = nanoseconds < Self.shortSleepNanoseconds
+      set(now < restEnd ? .severalEntries : isShort ? .polling : .everyEntry)
     }
 
     /// The processor, yielded to other threads, has come back after so long, now; returns whether
     /// polling goes on.
     package mutating func yielded(_ nanoseconds: Int64, until now: Int64) -> Bool {
-      if nanoseconds > Self.shortYieldNanoseconds { restEnd = now &+ Self.restNanoseconds }
-      return now >= restEnd
+      if nanoseconds > Self.shortYieldNanoseconds {
+        restEnd = max(restEnd, now &+ Self.restNanoseconds)
+      }
+      guard now < restEnd else { return true }
+      set(.severalEntries)
+      return false
     }
 
-    mutating func keep(_ isWanted: Bool) {
-      guard isWanted != isKept else { return }
-      isKept = isWanted
-      for pollable in pollables { pollable.mayWatch = isWanted }
+    private mutating func set(_ ringWatch: RingWatch) {
+      guard ringWatch != self.ringWatch else { return }
+      self.ringWatch = ringWatch
+      for pollable in pollables { pollable.ringWatch = ringWatch }
     }
   }
 }

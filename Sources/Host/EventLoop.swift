@@ -262,10 +262,7 @@ package final class EventLoop {
       let start = MonotonicClock.now()
       sched_yield()
       now = MonotonicClock.now()
-      guard busyPolling.yielded(now &- start, until: now) else {
-        busyPolling.keep(false)
-        return stopPolling() || hasFound
-      }
+      guard busyPolling.yielded(now &- start, until: now) else { return stopPolling() || hasFound }
       let hasEvents = wait(timeoutMilliseconds: 0)
       if hasFound || hasEvents || hasWork { return true }
     } while now < end

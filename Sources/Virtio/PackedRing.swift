@@ -124,9 +124,11 @@ final class PackedRing {
     GuestWord.store32(deviceEvents, (EventFlags.disable << 16).littleEndian)
   }
 
-  func enableNotifications() -> Bool {
+  func enableNotifications(after skipped: UInt16) -> Bool {
     let flags = usesEventIndex ? EventFlags.descriptor : EventFlags.enable
-    GuestWord.store32(deviceEvents, (flags << 16 | UInt32(next.encoded)).littleEndian)
+    var event = next
+    event.advance(by: min(Int(skipped), size / 4), ringSize: size)
+    GuestWord.store32(deviceEvents, (flags << 16 | UInt32(event.encoded)).littleEndian)
     GuestWord.fence()
     return hasAvailable
   }

@@ -84,9 +84,10 @@ final class SplitRing {
     GuestWord.store16(used, UInt16(1).littleEndian)
   }
 
-  func enableNotifications() throws(RingViolation) -> Bool {
+  func enableNotifications(after skipped: UInt16) throws(RingViolation) -> Bool {
     if usesEventIndex {
-      GuestWord.store16(used + 4 + 8 * Int(size), next.littleEndian)
+      let event = next &+ min(skipped, size / 4)
+      GuestWord.store16(used + 4 + 8 * Int(size), event.littleEndian)
     } else {
       GuestWord.store16(used, 0)
     }

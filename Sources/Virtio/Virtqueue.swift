@@ -140,11 +140,14 @@ package final class Virtqueue {
 
   /// Asks the driver to notify of the next buffer; returns whether one has become available
   /// by now, in which case no notification may come (virtio 1.2, 2.7.10 and 2.8.22).
-  package func enableNotifications() throws(QueueFault) -> Bool {
+  ///
+  /// - Parameter skipped: so many buffers may come before the one that is notified of, as far as the
+  ///   driver can be asked for that; a quarter of the queue at most.
+  package func enableNotifications(after skipped: UInt16 = 0) throws(QueueFault) -> Bool {
     do throws(RingViolation) {
       switch ring {
-      case .split(let ring): return try ring.enableNotifications()
-      case .packed(let ring): return ring.enableNotifications()
+      case .split(let ring): return try ring.enableNotifications(after: skipped)
+      case .packed(let ring): return ring.enableNotifications(after: skipped)
       }
     } catch {
       throw fault(error)

@@ -50,7 +50,7 @@ package final class ConsoleDevice: @unchecked Sendable {
   var driver: Driver?
   var suspension = Suspension()
   /// Belongs to the I/O thread.
-  package var mayWatch = false
+  package var ringWatch = RingWatch.everyEntry
 
   /// `serviceAll` is on its way: a guest that resets in a loop must not fill the loop's inbox.
   private var isServicePosted = false
@@ -121,7 +121,7 @@ package final class ConsoleDevice: @unchecked Sendable {
   ) {
     guard let driver, !suspension.holds(evenPaused: evenPaused) else { return withoutDriver() }
     let pass = Pass(
-      batch: batch, interrupt: driver.interrupt, clock: clock, mayPoll: mayWatch)
+      batch: batch, interrupt: driver.interrupt, clock: clock, ringWatch: ringWatch)
     do throws(QueueFault) { try body(pass) } catch {
       tracer.note(.state, "needs reset: \(error)")
       isFailing = true
@@ -277,6 +277,20 @@ package final class ConsoleDevice: @unchecked Sendable {
       }
     }
     return hasMore
+  }
+
+  /// Has a port's transmit queue looked at, where buffers may wait without a notification.
+  func postLook(at port: Port) {
+    loop.post(afterMilliseconds: NotificationDelay.limitMilliseconds) { [weak self, weak port] in
+      guard let self, let port else { return }
+      enter { pass throws(QueueFault) in
+        guard try port.transmit.lookIsDue() else { return }
+        try serviceControlIfDue(pass)
+        try service(port.transmit, pass)
+      } withoutDriver: {
+        port.transmit.forgetLook()
+      }
+    }
   }
 
   // MARK: The schedule, with the lock held

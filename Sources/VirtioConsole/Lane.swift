@@ -44,10 +44,13 @@ struct Pass {
   let interrupt: any VirtioInterrupt
   /// The event loop's, which says whether a pass may go on.
   let clock: EventLoop.TurnClock
-  /// An empty queue may be polled; otherwise it asks for a notification.
-  let mayPoll: Bool
+  /// How an empty queue is watched.
+  let ringWatch: RingWatch
   /// Polling has found buffers in the lane's queue.
   var hasPolled = false
+
+  /// An empty queue is polled; otherwise it asks for a notification.
+  var mayPoll: Bool { ringWatch == .polling }
 }
 
 /// How a pass ended.

@@ -82,6 +82,9 @@ final class Port: @unchecked Sendable {
   /// A console has printed something, which told of this fault of its kernel.
   func consolePrinted(_ fault: KernelFault) { device.onConsoleOutput?(fault) }
 
+  /// Has the transmit queue looked at a moment later.
+  func postLook() { device.postLook(at: self) }
+
   // MARK: The driver
 
   /// The driver is gone, and with it the queues; bytes in them that were not taken are counted.

@@ -65,6 +65,7 @@ final class ReceivePath: Lane {
         deliver(min(count, batch.byteCount), in: batch, to: queue)
         queue.publish(to: pass.interrupt)
         port.statistics.bytesToGuest &+= UInt64(count)
+        port.transmit.guestReceived()
         guard count >= batch.byteCount else { return .backendNotReady }
         left -= max(count, EventLoop.TurnClock.leastCallBytes)
         limit = Self.batchBytes

@@ -27,6 +27,7 @@ final class TransmitPath: Lane {
   private var backlog = ConsoleBacklog()
   private var messages = KernelMessageReader()
   private var wantsBackend = false
+  private var delay = NotificationDelay()
 
   init(_ port: Port) { self.port = port }
 
@@ -68,7 +69,7 @@ final class TransmitPath: Lane {
       let limit = min(Self.batchBytes, left, writeLimit)
       try queue.gather(.readable, into: batch, byteLimit: packetLimit == nil ? limit : 1)
       guard !batch.chains.isEmpty else {
-        guard !pass.mayPoll, try queue.enableNotifications() else { return .queueEmpty }
+        guard !pass.mayPoll, try enableNotifications(of: queue, pass) else { return .queueEmpty }
         queue.disableNotifications()
         left -= EventLoop.TurnClock.leastCallBytes
         continue
@@ -138,6 +139,37 @@ final class TransmitPath: Lane {
     written = 0
   }
 
+  // MARK: Notifications
+
+  /// Returns whether a buffer has come by now. A console's driver spins until its buffer returns, and
+  /// always notifies.
+  private func enableNotifications(of queue: Virtqueue, _ pass: Pass) throws(QueueFault) -> Bool {
+    guard pass.ringWatch == .severalEntries, !port.isConsole else {
+      return try queue.enableNotifications()
+    }
+    let skipped = delay.ranEmpty(at: MonotonicClock.now())
+    let hasMore = try queue.enableNotifications(after: skipped)
+    if skipped > 0, !hasMore, delay.postLook() { port.postLook() }
+    return hasMore
+  }
+
+  /// A posted look has come; returns whether a pass is due, which asks for notifications anew even
+  /// where no buffer waits. If the queue has run empty again since, another look follows.
+  func lookIsDue() throws(QueueFault) -> Bool {
+    guard delay.lookIsDue(at: MonotonicClock.now()) else {
+      if delay.postLook() { port.postLook() }
+      return false
+    }
+    delay.waited(try slot.queue?.availableCount() ?? 0)
+    return true
+  }
+
+  /// A posted look has come while the guest's memory is left alone; after that, all is looked at.
+  func forgetLook() { delay.forgetLook() }
+
+  /// The guest has been given bytes, which it may answer.
+  func guestReceived() { delay.endStream() }
+
   // MARK: The backend's readiness
 
   /// Whether the guest has handed over bytes that a connected client may still take.
@@ -194,6 +226,7 @@ final class TransmitPath: Lane {
     if let queue = slot.queue { countLost(untakenCount(in: queue, using: batch)) }
     written = 0
     slot.queue = queue
+    delay.endStream()
     port.statistics.isThrottled = false
   }
 

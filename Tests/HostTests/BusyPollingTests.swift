@@ -8,7 +8,7 @@ import Testing
   /// Finds work when told to, and records its calls.
   private final class Recorder: Pollable {
     var isWatching = true
-    var mayWatch = false
+    var ringWatch = RingWatch.everyEntry
     var finds = 0
     var findsOnStandingDown = false
     var calls: [String] = []
@@ -98,24 +98,24 @@ import Testing
     loop.remove(pollable)
     #expect(loop.sleepsThroughATurn())
     #expect(pollable.calls == [])
-    #expect(!pollable.mayWatch)
+    #expect(pollable.ringWatch != .polling)
   }
 
   @Test("Staying awake pays after a short sleep only")
   func learnsFromSleeps() throws {
-    var busyPolling = EventLoop.BusyPolling()
+    var busyPolling = EventLoop.BusyPolling(processorCount: 2)
     let pollable = Recorder()
     busyPolling.add(pollable)
-    #expect(!pollable.mayWatch)
+    #expect(pollable.ringWatch == .everyEntry)
     busyPolling.slept(10_000, until: 1)
-    #expect(pollable.mayWatch)
+    #expect(pollable.ringWatch == .polling)
     busyPolling.slept(1_000_000, until: 2)
-    #expect(!pollable.mayWatch)
+    #expect(pollable.ringWatch != .polling)
   }
 
   @Test("Staying awake does not pay while other threads want the processor")
   func restsWhereTheProcessorIsWanted() throws {
-    var busyPolling = EventLoop.BusyPolling()
+    var busyPolling = EventLoop.BusyPolling(processorCount: 2)
     let pollable = Recorder()
     busyPolling.add(pollable)
     let goesOn = [(900_000, 10_000_000), (3_000_000, 20_000_000), (1000, 30_000_000)].map {
@@ -123,11 +123,25 @@ import Testing
     }
     #expect(goesOn == [true, false, false])
     busyPolling.slept(10_000, until: 40_000_000)
-    #expect(!pollable.mayWatch, "for a while")
+    #expect(pollable.ringWatch == .severalEntries, "for a while")
     busyPolling.slept(10_000, until: 200_000_000)
-    #expect(pollable.mayWatch)
+    #expect(pollable.ringWatch == .polling)
     let goesOnThen = busyPolling.yielded(1000, until: 200_000_000)
     #expect(goesOnThen)
+  }
+
+  @Test(
+    "With one processor for loop and guest, nothing is polled, and events may tell of several entries"
+  )
+  func sharesOneProcessor() throws {
+    var busyPolling = EventLoop.BusyPolling(processorCount: 1)
+    let pollable = Recorder()
+    busyPolling.add(pollable)
+    #expect(pollable.ringWatch == .severalEntries)
+    busyPolling.slept(10_000, until: 1)
+    #expect(pollable.ringWatch == .severalEntries)
+    let goesOn = busyPolling.yielded(1000, until: 2)
+    #expect(!goesOn)
   }
 
   @Test("Posts of the loop's own thread need no wake-up")

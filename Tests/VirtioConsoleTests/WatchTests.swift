@@ -14,7 +14,7 @@ import VirtioConsole
     // Without event indexes, so that the ring's flag says what the device wants.
     driver.bringUp(
       features: driver.controller.offeredFeatures.subtracting([.packedRing, .eventIndex]))
-    driver.device.mayWatch = true
+    driver.device.ringWatch = .polling
     return driver
   }
 

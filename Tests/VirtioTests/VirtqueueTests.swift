@@ -223,6 +223,37 @@ import Virtio
   }
 
   @Test(
+    "S8, K6: with EVENT_IDX some buffers may come before the one that is notified of",
+    arguments: RingLayout.allCases, [(0, 0), (3, 3), (15, 4)] as [(UInt16, Int)])
+  func asksForALaterNotification(_ layout: RingLayout, _ count: (asked: UInt16, skipped: Int))
+    throws
+  {
+    for start in 0..<20 {
+      let (driver, queue) = try layout.makeQueue(memory, size: 16, features: Self.eventIndex)
+      for _ in 0..<start {
+        driver.publish([.init(0x8000, 6)])
+        try queue.useNext()
+      }
+      _ = driver.takeKick()
+      #expect(try !queue.enableNotifications(after: count.asked))
+      for _ in 0..<count.skipped {
+        driver.publish([.init(0x8000, 6)])
+        #expect(!driver.takeKick())
+      }
+      driver.publish([.init(0x8000, 6)])
+      #expect(driver.takeKick())
+    }
+  }
+
+  @Test("S8, K6: without EVENT_IDX the next buffer is notified of", arguments: RingLayout.allCases)
+  func asksForTheNextNotification(_ layout: RingLayout) throws {
+    let (driver, queue) = try layout.makeQueue(memory, features: .indirectDescriptors)
+    #expect(try !queue.enableNotifications(after: 15))
+    driver.publish([.init(0x8000, 6)])
+    #expect(driver.takeKick())
+  }
+
+  @Test(
     "S8, K6: a buffer that came before notifications were enabled is not overlooked",
     arguments: RingLayout.allCases, [Features.indirectDescriptors, eventIndex])
   func seesBuffersThatCameBeforeEnabling(_ layout: RingLayout, _ features: Features) throws {
