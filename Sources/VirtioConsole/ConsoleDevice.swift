@@ -54,6 +54,7 @@ package final class ConsoleDevice: @unchecked Sendable {
 
   /// `serviceAll` is on its way: a guest that resets in a loop must not fill the loop's inbox.
   private var isServicePosted = false
+  private var isLookPosted = false
   var isAttached = false
   /// A fault is being passed on, which makes the device inert without a reset by the driver.
   private(set) var isFailing = false
@@ -279,17 +280,30 @@ package final class ConsoleDevice: @unchecked Sendable {
     return hasMore
   }
 
-  /// Has a port's transmit queue looked at, where buffers may wait without a notification.
-  func postLook(at port: Port) {
-    loop.post(afterMilliseconds: NotificationDelay.limitMilliseconds) { [weak self, weak port] in
-      guard let self, let port else { return }
-      enter { pass throws(QueueFault) in
-        guard try port.transmit.lookIsDue() else { return }
-        try serviceControlIfDue(pass)
-        try service(port.transmit, pass)
-      } withoutDriver: {
-        port.transmit.forgetLook()
+  /// Has the transmit queues looked at whose buffers may wait without a notification, with the lock
+  /// held.
+  func postLook() {
+    guard !isLookPosted else { return }
+    isLookPosted = true
+    loop.post(afterMilliseconds: NotificationDelay.limitMilliseconds) { [weak self] in
+      self?.lookAtDelayed()
+    }
+  }
+
+  private func lookAtDelayed() {
+    enter { pass throws(QueueFault) in
+      isLookPosted = false
+      try serviceControlIfDue(pass)
+      let now = MonotonicClock.now()
+      for port in table.ports where port.transmit.delay.isDelayed {
+        if port.transmit.delay.reachesLimit(at: now) {
+          try service(port.transmit, pass)
+        } else {
+          postLook()
+        }
       }
+    } withoutDriver: {
+      isLookPosted = false
     }
   }
 

@@ -83,7 +83,7 @@ final class Port: @unchecked Sendable {
   func consolePrinted(_ fault: KernelFault) { device.onConsoleOutput?(fault) }
 
   /// Has the transmit queue looked at a moment later.
-  func postLook() { device.postLook(at: self) }
+  func postLook() { device.postLook() }
 
   // MARK: The driver
 

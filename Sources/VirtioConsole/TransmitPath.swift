@@ -27,7 +27,8 @@ final class TransmitPath: Lane {
   private var backlog = ConsoleBacklog()
   private var messages = KernelMessageReader()
   private var wantsBackend = false
-  private var delay = NotificationDelay()
+  /// How its notifications are delayed.
+  var delay = NotificationDelay()
 
   init(_ port: Port) { self.port = port }
 
@@ -60,6 +61,7 @@ final class TransmitPath: Lane {
     let backend = port.client
     let batch = pass.batch
     queue.disableNotifications()
+    try delay.begin { () throws(QueueFault) in try queue.availableCount() }
     var left = budget
     // A packet is one buffer of the guest's.
     let packetLimit = backend?.limits.packet
@@ -147,25 +149,10 @@ final class TransmitPath: Lane {
     guard pass.ringWatch == .severalEntries, !port.isConsole else {
       return try queue.enableNotifications()
     }
-    let skipped = delay.ranEmpty(at: MonotonicClock.now())
-    let hasMore = try queue.enableNotifications(after: skipped)
-    if skipped > 0, !hasMore, delay.postLook() { port.postLook() }
+    let hasMore = try queue.enableNotifications(after: delay.ranEmpty(at: MonotonicClock.now()))
+    if delay.isDelayed, !hasMore { port.postLook() }
     return hasMore
   }
-
-  /// A posted look has come; returns whether a pass is due, which asks for notifications anew even
-  /// where no buffer waits. If the queue has run empty again since, another look follows.
-  func lookIsDue() throws(QueueFault) -> Bool {
-    guard delay.lookIsDue(at: MonotonicClock.now()) else {
-      if delay.postLook() { port.postLook() }
-      return false
-    }
-    delay.waited(try slot.queue?.availableCount() ?? 0)
-    return true
-  }
-
-  /// A posted look has come while the guest's memory is left alone; after that, all is looked at.
-  func forgetLook() { delay.forgetLook() }
 
   /// The guest has been given bytes, which it may answer.
   func guestReceived() { delay.endStream() }
