@@ -90,7 +90,7 @@ struct ClientPolicyTests {
   @Test(
     "Whatever the policy and the socket, clients that have left exclude no other",
     arguments: SocketConfiguration.Clients.allCases, Endpoint.all)
-  func nobodyIsRefusedForTheDead(
+  func deadClientsKeepNoOtherOut(
     policy: SocketConfiguration.Clients, endpoint: Endpoint
   ) throws {
     let served = try ServedEndpoint(endpoint) { $0.clients = policy }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Chardev
 
-/// What opening host ends waits for, and for how long at most.
+/// What opening backends waits for, and for how long at most.
 @Suite(.timeLimit(.minutes(1)))
 struct OpeningPatienceTests {
   private let directory: TemporaryDirectory

@@ -73,7 +73,7 @@ import Testing
     #expect(second.receiveText() == "yours")
   }
 
-  @Test func nobodyThereIsNoMatter() throws {
+  @Test func endingWithoutAClientHasNoEffect() throws {
     let socket = try ServedSocket()
     socket.server.session?.endOutput()
     socket.server.session?.disconnectClient()

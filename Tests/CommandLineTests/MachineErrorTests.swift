@@ -159,7 +159,7 @@ struct MachineErrorTests {
     #expect(directory.entries == before)
   }
 
-  @Test("Files are left as they were, and none is made, where a later host end fails")
+  @Test("Files are left as they were, and none is made, where a later backend fails")
   func leavesFilesAlone() throws {
     let listener = try Listener(directory["live"])
     try directory.makeFile("former", bytes: Array("former".utf8))

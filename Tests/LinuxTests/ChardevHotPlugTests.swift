@@ -4,7 +4,7 @@ import Testing
 
 /// Host ends of every kind that come, are used by a port, and go.
 extension StockGuestTests.PortHotPlugTests {
-  /// A host end, and how it is used through a port.
+  /// A backend, and how it is used through a port.
   private typealias Kind = (id: String, use: () throws -> Void)
 
   /// Each is used in the guest's next life as well.

@@ -2,7 +2,7 @@ import Control
 import Testing
 
 extension StockGuestTests {
-  /// A line goes to a Linux guest and back through host ends of every kind.
+  /// A line goes to a Linux guest and back through backends of every kind.
   @Suite(
     .guest(
       Guest.Options(
@@ -37,7 +37,7 @@ extension StockGuestTests {
       try guest.awaitAbsence(of: ports)
     }
 
-    /// Runs a shell command of the host's where the files of host ends are.
+    /// Runs a shell command of the host's where the files of backends are.
     func onHost(_ command: String) throws -> String {
       try Tool.shell("cd \(guest.file(".")); \(command)", seconds: 60)
     }

@@ -94,7 +94,7 @@ extension StockGuestTests.CharacterDeviceTests {
   }
 }
 
-/// Ports whose readers do not read, with host ends of one kind.
+/// Ports whose readers do not read, with backends of one kind.
 struct ThrottledPorts: Sendable, CustomTestStringConvertible {
   struct Port {
     let name: String

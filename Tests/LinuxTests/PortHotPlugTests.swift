@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension StockGuestTests {
-  /// Ports, their host ends and whole devices that come and go while the guest runs. Each test is
+  /// Ports, their backends and whole devices that come and go while the guest runs. Each test is
   /// named as the one of autotest that checks the same.
   @Suite(.guest(Guest.Options(spareSockets: HotPlugPort.spares, hasControl: true)))
   struct PortHotPlugTests {

@@ -61,7 +61,7 @@ extension StockGuestTests {
     }
 
     /// Every port is unplugged, the agent's among them, and stays away over a reset; each comes back
-    /// with the client that its host end has kept.
+    /// with the client that its backend has kept.
     @Test("unplugged_restart") func unpluggedPortsStayAway() throws {
       let ports = Port.all + [Guest.agentPort]
       let clients = try Port.all.map { try guest.connect($0) }
@@ -112,7 +112,7 @@ enum RestartPort {
   static let inwards = "org.example.inwards"
   static let trigger = "org.example.trigger"
   static let all = [outwards, inwards, trigger]
-  /// Ports and host ends that can be named to the control socket.
+  /// Ports and backends that can be named to the control socket.
   static let keys = Dictionary(
     uniqueKeysWithValues: (all + [Guest.agentPort]).map { ($0, "id=\($0),chardev-id=\($0)") })
 }

@@ -3,7 +3,7 @@ import SwiftVM
 import TestSupport
 import Testing
 
-/// `chardev-change` of a host end that a port has, while the guest runs.
+/// `chardev-change` of a backend that a port has, while the guest runs.
 @Suite(MicroVM.requirement)
 struct ChardevChangeTests: QMPSuite {
   let directory: TemporaryDirectory

@@ -2,7 +2,7 @@ import Glibc
 import TestSupport
 import Testing
 
-/// Whatever a host end does not take is counted, wherever it was lost.
+/// Whatever a backend does not take is counted, wherever it was lost.
 @Suite(MicroVM.requirement)
 struct LossTests {
   /// The words of the first line of `--stats` that begins so, after its titles.
@@ -18,7 +18,7 @@ struct LossTests {
   ]
 
   @Test(
-    "All that the guest wrote was taken by the host end, dropped or discarded",
+    "All that the guest wrote was taken by the backend, dropped or discarded",
     arguments: backends, ["--virtserialport", "--virtconsole"])
   func sumsFit(hostEnd: String, kind: String) throws {
     if kind == "--virtconsole", hostEnd.contains("on-host-close") { return }

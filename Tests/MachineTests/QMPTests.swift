@@ -103,7 +103,7 @@ struct QMPTests: QMPSuite {
       ])
   }
 
-  @Test("No host end is made that writes over the kernel")
+  @Test("No backend is made that writes over the kernel")
   func sparesTheKernel() throws {
     let kernel = try directory.makeLink("kernel", to: Checkout.microGuest)
     let machine = try machine("run=hello end=halt", ports: [])

@@ -5,7 +5,7 @@ import Testing
 /// A guest that gives its machine as much to do as it can does not keep others waiting.
 @Suite(MicroVM.requirement, .serialized)
 struct ResponsivenessTests {
-  /// A host end, and how many read from it at the socket `a`.
+  /// A backend, and how many read from it at the socket `a`.
   struct HostEnd: CustomTestStringConvertible {
     let words: String
     var readers = 0

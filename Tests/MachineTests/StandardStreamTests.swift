@@ -41,7 +41,7 @@ struct StandardStreamTests {
   }
 
   @Test(
-    "Standard output and standard error are host ends, each by itself",
+    "Standard output and standard error are backends, each by itself",
     arguments: [("stderr", "fd=1"), ("fd=2", "fd=1")])
   func leadsToEachOfThem(serial: String, port: String) throws {
     let machine = try MicroVM(

@@ -1,7 +1,7 @@
 import Control
 import TestSupport
 
-/// Ports, their host ends and whole devices that come and go, by the control socket.
+/// Ports, their backends and whole devices that come and go, by the control socket.
 extension Guest {
   /// Adds a chardev that listens at the socket `file(id)`.
   func addSocket(_ id: String) throws {

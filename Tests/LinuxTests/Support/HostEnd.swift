@@ -1,11 +1,11 @@
 import Testing
 
-/// A host end, and a program that says hello through it and prints what comes back.
+/// A backend, and a program that says hello through it and prints what comes back.
 struct HostEnd: Sendable, CustomTestStringConvertible {
   let name: String
   /// Keys of `--virtserialport`; DIR stands for the directory.
   let keys: String
-  /// What is run before the port is there, in the directory of the host end's files.
+  /// What is run before the port is there, in the directory of the backend's files.
   var before = "true"
   /// The program.
   let peer: String
@@ -26,7 +26,7 @@ struct HostEnd: Sendable, CustomTestStringConvertible {
       + #" sub hello { $_[0]->send("hello\n"); hear($_[0]) } \#(text)'"#
   }
 
-  /// The peer of a host end that is written by and by.
+  /// The peer of a backend that is written by and by.
   private static func wait(until condition: String, then command: String) -> String {
     "until \(condition); do sleep 0.02; done; \(command)"
   }

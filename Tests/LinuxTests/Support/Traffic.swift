@@ -38,7 +38,7 @@ final class Traffic {
     try run(until: { tally.last == next - 1 }, "record \(next - 1) after \(tally)") { false }
   }
 
-  /// Sends until the first host end takes no more: everything on the way is full.
+  /// Sends until the first backend takes no more: everything on the way is full.
   func fill() throws {
     var idle = 0
     while idle < 3 {
