@@ -81,6 +81,13 @@ struct ResponsivenessTests {
     try expectAnswers(of: machine)
   }
 
+  @Test("A notification is not lost with the registers that were away just before")
+  func notifiesAfterEachToggle() throws {
+    let machine = try MicroVM("run=toggle mode=msix port=a toggles=300 asks=yes")
+    #expect(machine.says("port 1 closed, interrupts came"))
+    #expect(machine.status() == 0)
+  }
+
   @Test("Notifications arrive after their registers have been away")
   func notifiesAfterToggles() throws {
     let machine = try MicroVM("run=toggle,console mode=msix port=a wait=host toggles=20 echo=20")

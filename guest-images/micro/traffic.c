@@ -154,8 +154,8 @@ void scenario_drizzle(void) {
   }
 }
 
-/* port=NAME toggles=N: notifies of every queue twice, takes the device's registers out of memory and puts them back;
-   so often, or for ever. */
+/* port=NAME toggles=N asks=yes: notifies of every queue twice, takes the device's registers out of memory and puts them
+   back; so often, or for ever. Then sends a control message each time, and waits until it is taken. */
 void scenario_toggle(void) {
   bring_up();
   open_port();
@@ -166,6 +166,7 @@ void scenario_toggle(void) {
       write16(queues[number / 2].notify, (u16)(number / 2));
     pci_write16(device.function, 0x04, command & ~2u);
     pci_write16(device.function, 0x04, command);
+    if (option_is("asks", "yes")) open_number(port);
   }
   close_port();
 }

@@ -116,6 +116,8 @@ final class QueueNotifiers: QueueNotifierBinding, @unchecked Sendable {
       binding.eventFD, at: target.address, value: target.value, isAssigned: false)
     if let token = binding.token { loop.remove(token) }
     bindings[notifier] = nil
+    // The guest may have put the register back, and written to it, just before.
+    take(notifier, binding)
   }
 
   private func bind(_ notifier: Notifier) {
@@ -159,7 +161,7 @@ final class QueueNotifiers: QueueNotifierBinding, @unchecked Sendable {
   /// placement, the write may have been meant for what is there now, or be the first after a reset
   /// (see `VirtioPCIFunction.notify`): then it is carried out as if it had come as an exit.
   private func take(_ notifier: Notifier, _ binding: Binding) {
-    binding.eventFD.drain()
+    guard binding.eventFD.drain() > 0 else { return }
     device?.queueNotified(notifier.queue)
     guard binding.placement != placement.load(ordering: .acquiring) else { return }
     let queue = UInt64(notifier.queue)
